@@ -1,0 +1,3 @@
+//! The contract.
+/// Text.
+pub fn text() -> String { String::new() }

@@ -1,0 +1,65 @@
+//! The command line: the verbs, one file each.
+
+mod asyncapi;
+mod database;
+mod dev;
+mod migrate;
+mod notify;
+mod serve;
+mod url;
+mod work;
+
+use clap::{Parser, Subcommand};
+
+/// A job backend with a durable Postgres queue
+#[derive(Debug, Parser)]
+#[command(name = "ringback", version, about, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Everything in one process: database, migrations, gateway, worker, page
+    Dev(dev::Dev),
+    /// A gateway: the socket and the pages
+    Serve(serve::Serve),
+    /// A worker: claims jobs and runs them
+    Worker(work::Work),
+    /// Sends a notice to everyone who is connected
+    Notify(notify::Notify),
+    /// Brings the database's schema up to date
+    Migrate(migrate::Migrate),
+    /// Prints the URL of the database in use, for `psql "$(ringback url)"`
+    Url(url::Url),
+    /// Prints the contract of the socket (AsyncAPI 3)
+    Asyncapi,
+}
+
+impl Cli {
+    /// What is logged when `RUST_LOG` says nothing.
+    #[must_use]
+    pub fn log_filter(&self) -> &'static str {
+        match self.verb {
+            Verb::Dev(_) | Verb::Serve(_) | Verb::Worker(_) | Verb::Migrate(_) => "info,sqlx=warn,apalis_core=warn",
+            Verb::Notify(_) | Verb::Url(_) | Verb::Asyncapi => "warn",
+        }
+    }
+
+    /// Does what was asked.
+    ///
+    /// # Errors
+    /// What kept it from that, in words for the person who asked.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.verb {
+            Verb::Dev(verb) => verb.run().await,
+            Verb::Serve(verb) => verb.run().await,
+            Verb::Worker(verb) => verb.run().await,
+            Verb::Notify(verb) => verb.run().await,
+            Verb::Migrate(verb) => verb.run().await,
+            Verb::Url(verb) => verb.run().await,
+            Verb::Asyncapi => asyncapi::run(),
+        }
+    }
+}

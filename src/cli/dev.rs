@@ -1,0 +1,65 @@
+//! `ringback dev`: everything in one process.
+
+use anyhow::Context;
+use clap::Args;
+
+use super::database::{self, Open};
+use super::{serve, work};
+use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, WorkerConfig};
+use crate::shutdown::{Parts, Stop, on_signal};
+use crate::task::Tasks;
+use crate::{gateway, sweeper, worker};
+
+/// Settings of `dev`.
+#[derive(Args, Debug)]
+pub(super) struct Dev {
+    #[command(flatten)]
+    database: DatabaseConfig,
+    #[command(flatten)]
+    fleet: FleetConfig,
+    #[command(flatten)]
+    gateway: GatewayConfig,
+    #[command(flatten)]
+    worker: WorkerConfig,
+}
+
+impl Dev {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let stop = Stop::new();
+        let open = database::open_or_create(&self.database).await?;
+        let ran = self.everything(&open, stop).await;
+        ran.and(open.leave().await)
+    }
+
+    #[expect(clippy::print_stdout, reason = "the line that says where the page is")]
+    async fn everything(self, open: &Open, stop: Stop) -> anyhow::Result<()> {
+        open.database.migrate().await?;
+        let listener = serve::bind(&self.gateway).await?;
+        let address = listener.local_addr().context("could not read the address that is listened on")?;
+        let database = &open.database;
+        let tasks = Tasks::demonstration(self.worker.delay_scale);
+
+        // The worker goes first and the gateway last, so that what is finished on the way out is still delivered.
+        let worked = Stop::new();
+        let work = {
+            let settings = work::settings(&self.worker, &self.fleet);
+            let work = worker::run(database.clone(), tasks.clone(), settings, stop.clone());
+            let worked = worked.clone();
+            async move {
+                let result = work.await;
+                worked.cancel();
+                result
+            }
+        };
+        let settings = serve::settings(&self.gateway, &self.fleet);
+        let serve = gateway::run(listener, database.clone(), tasks, settings, worked);
+
+        let mut parts = Parts::default();
+        parts.spawn("signal watch", on_signal(stop.clone()));
+        parts.spawn("sweeper", sweeper::run(database.clone(), self.fleet.keep_history, stop.clone()));
+        parts.spawn("worker", work);
+        parts.spawn("gateway", serve);
+        println!("Ringback is ready: http://{address}/system/ (Ctrl+C stops it)");
+        parts.join(&stop).await
+    }
+}

@@ -1,0 +1,63 @@
+//! `ringback notify`: sends a notice to everyone who is connected.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::database::{self, Open};
+use crate::config::DatabaseConfig;
+use crate::notice;
+use crate::postgres::link::limited;
+use crate::wire::SYSTEM_GROUP;
+
+/// Settings of `notify`.
+#[derive(Args, Debug)]
+pub(super) struct Notify {
+    /// What to say
+    message: String,
+
+    /// How many times to send it
+    #[arg(long, default_value_t = 1)]
+    repeat: u32,
+
+    /// How long to wait between two, in seconds
+    #[arg(long, default_value_t = 1)]
+    interval: u64,
+
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+impl Notify {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        if self.message.contains('\0') {
+            bail!("the message has a NUL character, which cannot be stored");
+        }
+        let open = database::open_existing(&self.database).await?;
+        let sent = self.send(&open).await;
+        sent.and(open.leave().await)
+    }
+
+    #[expect(clippy::print_stdout, reason = "it prints what the command it began as printed")]
+    async fn send(self, open: &Open) -> anyhow::Result<()> {
+        open.database.check_schema().await?;
+        let message = &self.message;
+        println!("Sending notification: {message}");
+        let mut link = open.database.link("notify");
+        for sent in 1..=self.repeat {
+            if self.repeat > 1 {
+                println!("  Sending notification {sent}/{}...", self.repeat);
+            }
+            let connection = link.connected().await.context("could not reach the database")?;
+            limited(notice::send(connection, SYSTEM_GROUP, message)).await.context("could not store the notice")?;
+            println!("  ✅ Notification sent!");
+            if sent < self.repeat {
+                tokio::time::sleep(Duration::from_secs(self.interval)).await;
+            }
+        }
+        println!("\n✅ All notifications sent successfully!");
+        link.close().await;
+        Ok(())
+    }
+}

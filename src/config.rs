@@ -1,0 +1,136 @@
+//! Settings: each one a flag and an environment variable, with its default and its meaning.
+//!
+//! `.env.example` lists them all; a test compares the two.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+/// Where the database is.
+#[derive(Args, Clone, Debug)]
+pub struct DatabaseConfig {
+    /// The Postgres to use; without it, a private one in the data folder
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    pub database_url: Option<String>,
+
+    /// The folder of the private Postgres
+    #[arg(long, env = "RINGBACK_DATA_DIR", default_value = ".ringback", value_name = "FOLDER")]
+    pub data_dir: PathBuf,
+}
+
+/// What every process that serves or works has in common.
+#[derive(Args, Clone, Debug)]
+pub struct FleetConfig {
+    /// Ask the tables instead of listening for hints (for poolers that cannot LISTEN)
+    #[arg(long, env = "RINGBACK_POLL_ONLY")]
+    pub poll_only: bool,
+
+    /// Bring the database's schema up to date before starting
+    #[arg(long, env = "RINGBACK_MIGRATE")]
+    pub migrate: bool,
+
+    /// How long finished jobs are kept in the history
+    #[arg(long, env = "RINGBACK_KEEP_HISTORY", default_value = "30d", value_parser = duration, value_name = "TIME")]
+    pub keep_history: Duration,
+
+    /// How long running jobs, and answers on their way, may still take after a stop was asked for
+    #[arg(long, env = "RINGBACK_SHUTDOWN_GRACE", default_value = "30s", value_parser = duration, value_name = "TIME")]
+    pub shutdown_grace: Duration,
+}
+
+/// The gateway's settings.
+#[derive(Args, Clone, Debug)]
+pub struct GatewayConfig {
+    /// The address to serve; only loopback addresses, until there is authentication
+    #[arg(long, env = "RINGBACK_LISTEN", default_value = "127.0.0.1:8000", value_parser = listen, value_name = "ADDRESS:PORT")]
+    pub listen: SocketAddr,
+
+    /// The largest frame a client may send, in bytes
+    #[arg(long, env = "RINGBACK_MAX_FRAME", default_value_t = 65_536, value_name = "BYTES")]
+    pub max_frame: usize,
+}
+
+/// The worker's settings.
+#[derive(Args, Clone, Debug)]
+pub struct WorkerConfig {
+    /// How many jobs this worker runs at once
+    #[arg(long, env = "RINGBACK_CONCURRENCY", default_value_t = 256, value_parser = concurrency, value_name = "JOBS")]
+    pub concurrency: usize,
+
+    /// Scales the pretended work of the demonstration tasks; 0 for none
+    #[arg(long, env = "RINGBACK_DELAY_SCALE", default_value_t = 1.0, value_parser = delay_scale, value_name = "FACTOR")]
+    pub delay_scale: f64,
+}
+
+/// Reads a duration: a number and `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let factor = match unit.trim() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3_600.0,
+        "d" => 86_400.0,
+        _ => return Err(format!("the unit of {text:?} is not one of ms, s, m, h, d")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("{text:?} does not begin with a number"))?;
+    Duration::try_from_secs_f64(number * factor).map_err(|_| format!("{text:?} is too long"))
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr = text
+        .replace("localhost:", "127.0.0.1:")
+        .parse()
+        .map_err(|_| format!("{text:?} is not an address and a port, such as 127.0.0.1:8000"))?;
+    if address.ip().is_loopback() {
+        Ok(address)
+    } else {
+        Err(format!(
+            "{} can be reached from other machines, and Ringback has no authentication yet; \
+             listen on 127.0.0.1 or [::1], and put a tunnel (such as ssh -L) in front",
+            address.ip()
+        ))
+    }
+}
+
+fn concurrency(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs @ 1..=100_000) => Ok(jobs),
+        _ => Err("must be a whole number from 1 to 100000".to_owned()),
+    }
+}
+
+fn delay_scale(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(scale) if (0.0..=1_000.0).contains(&scale) => Ok(scale),
+        _ => Err("must be a number from 0 to 1000".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_a_number_and_a_unit() {
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("2"), Ok(Duration::from_secs(2)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        assert!(duration("soon").is_err());
+        assert!(duration("1y").is_err());
+        assert!(duration("99999999999999999999d").is_err());
+    }
+
+    #[test]
+    fn only_loopback_addresses_are_listened_on() {
+        assert!(listen("127.0.0.1:8000").is_ok());
+        assert!(listen("[::1]:0").is_ok());
+        assert!(listen("localhost:8000").is_ok());
+        assert!(listen("0.0.0.0:8000").unwrap_err().contains("authentication"));
+        assert!(listen("8000").is_err());
+    }
+}

@@ -1,0 +1,130 @@
+//! The HTTP surface: the socket, the pages, the contract; and the parts behind the socket.
+//!
+//! Routes and what they share are here; each route's work is in its own file.
+
+mod access;
+mod connection;
+mod health;
+mod hub;
+mod intake;
+mod known_tasks;
+mod pages;
+mod relay;
+mod socket;
+
+use std::future::IntoFuture;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::middleware;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use crate::ids::GatewayId;
+use crate::postgres::Database;
+use crate::postgres::listener::Hearing;
+use crate::queue::fleet::{self, GatewayRow, TaskRow};
+use crate::shutdown::{Parts, Stop};
+use crate::task::Tasks;
+use crate::wire::SOCKET_PATH;
+
+use hub::Hub;
+use intake::Submission;
+use known_tasks::KnownTasks;
+
+/// How a gateway serves.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The largest frame a client may send, in bytes.
+    pub max_frame: usize,
+    /// Whether it listens for hints.
+    pub hearing: Hearing,
+    /// How long answers on their way may still take when it is asked to stop.
+    pub grace: Duration,
+}
+
+/// What every request can reach.
+#[derive(Clone, Debug)]
+struct Shared {
+    hub: Arc<Hub>,
+    tasks: Arc<KnownTasks>,
+    submissions: mpsc::Sender<Submission>,
+    sockets: TaskTracker,
+    stop: Stop,
+    settings: Settings,
+    database: Database,
+}
+
+/// Serves `listener` until it is told to stop; then answers what it has been asked, and closes every socket.
+///
+/// # Errors
+/// When the database cannot be reached at the start, or a part fails.
+pub async fn run(
+    listener: TcpListener,
+    database: Database,
+    tasks: Tasks,
+    settings: Settings,
+    stop: Stop,
+) -> anyhow::Result<()> {
+    let address = listener.local_addr().context("could not read the address that is listened on")?;
+    let gateway = GatewayRow { id: GatewayId::random(), host: fleet::host(), listen: address.to_string() };
+    let own = TaskRow::all(&tasks);
+    fleet::register(database.pool(), &own).await.context("could not make the tasks known to the fleet")?;
+
+    let hub = Arc::new(Hub::default());
+    let known = Arc::new(KnownTasks::new(own));
+    let (submissions, receive) = mpsc::channel(intake::WAITING);
+    let shared = Shared {
+        hub: Arc::clone(&hub),
+        tasks: Arc::clone(&known),
+        submissions,
+        sockets: TaskTracker::new(),
+        stop: stop.clone(),
+        settings: settings.clone(),
+        database: database.clone(),
+    };
+    tracing::info!(gateway.id = %gateway.id, %address, "serving");
+
+    // Stopped in the order of the data: first the sockets, then what they have asked for, then what answers them.
+    let sockets_closed = Stop::new();
+    let mut parts = Parts::default();
+    parts.spawn("intake", intake::run(receive, database.link("intake"), gateway.id));
+    let relay = relay::Relay::new(database, gateway, hub, known, settings.hearing).await?;
+    parts.spawn("relay", relay.run(sockets_closed.clone()));
+    parts.spawn("web server", serve(listener, address, shared, sockets_closed));
+    parts.join(&stop).await
+}
+
+async fn serve(listener: TcpListener, address: SocketAddr, shared: Shared, closed: Stop) -> anyhow::Result<()> {
+    let stop = shared.stop.clone();
+    let sockets = shared.sockets.clone();
+    let grace = shared.settings.grace;
+    let server = axum::serve(listener, router(address, shared)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let all_closed = async {
+        stop.cancelled().await;
+        sockets.close();
+        sockets.wait().await;
+    };
+    let served = tokio::select! {
+        served = async { tokio::join!(server.into_future(), all_closed).0 } => served.context("could not serve"),
+        // A request that does not end must not keep the process alive.
+        () = async { stop.cancelled().await; tokio::time::sleep(grace).await } => Ok(()),
+    };
+    closed.cancel();
+    served
+}
+
+fn router(address: SocketAddr, shared: Shared) -> Router {
+    Router::new()
+        .route(SOCKET_PATH, get(socket::upgrade))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .with_state(shared)
+        .merge(pages::routes())
+        .layer(middleware::from_fn(move |request, next| access::same_origin(address, request, next)))
+}

@@ -1,0 +1,191 @@
+//! From Postgres to the hub: hears hints, reads what they are about, and hands it on.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use uuid::Uuid;
+
+use super::hub::Hub;
+use super::known_tasks::KnownTasks;
+use crate::ids::JobId;
+use crate::notice::{self, NOTICE_CHANNEL};
+use crate::postgres::link::limited;
+use crate::postgres::listener::{Hearing, Listener, Wake};
+use crate::postgres::{Backoff, Database, Link};
+use crate::queue::fleet::{self, GatewayRow};
+use crate::queue::read::{Outcome, outcomes};
+use crate::shutdown::Stop;
+use crate::wire::{self, Frame, SYSTEM_GROUP, ServerMessage};
+
+/// How many outcomes are read at once.
+const PAGE: usize = 500;
+
+/// How long a socket's job may stay unheard of before a poll asks for it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How many unheard jobs one poll asks for: a thousand for each second between polls.
+const POLL_LIMIT: usize = 5_000;
+
+/// How many hints are read together.
+const HINTS_AT_ONCE: usize = 100;
+
+#[derive(Debug)]
+pub(super) struct Relay {
+    link: Link,
+    database: Database,
+    gateway: GatewayRow,
+    hub: Arc<Hub>,
+    tasks: Arc<KnownTasks>,
+    listener: Listener,
+    done_channel: String,
+    last_notice: i64,
+}
+
+/// What there is to look at.
+#[derive(Debug, Default)]
+struct Look {
+    jobs: BTreeSet<JobId>,
+    notices: bool,
+    unheard: Option<Unheard>,
+}
+
+/// Which of the jobs that sockets wait for to ask for.
+#[derive(Debug)]
+enum Unheard {
+    /// All: hints may have been missed.
+    All,
+    /// Those that have waited longest.
+    Longest,
+}
+
+impl Relay {
+    /// A relay for everything that happens from now on.
+    pub(super) async fn new(
+        database: Database,
+        gateway: GatewayRow,
+        hub: Arc<Hub>,
+        tasks: Arc<KnownTasks>,
+        hearing: Hearing,
+    ) -> anyhow::Result<Self> {
+        let last_notice = notice::last_number(database.pool(), SYSTEM_GROUP)
+            .await
+            .context("could not read the number of the last notice")?;
+        let done_channel = format!("ringback_done_{}", gateway.id.0.simple());
+        let channels = vec![done_channel.clone(), NOTICE_CHANNEL.to_owned()];
+        let listener = Listener::new(&database, channels, hearing);
+        let link = database.link("relay");
+        Ok(Self { link, database, gateway, hub, tasks, listener, done_channel, last_notice })
+    }
+
+    /// Relays until it is told to stop.
+    pub(super) async fn run(mut self, stop: Stop) -> anyhow::Result<()> {
+        let mut backoff = Backoff::new();
+        let mut look = Look::default();
+        while let Some(wake) = stop.run_until_cancelled(self.listener.next()).await {
+            self.note(wake, &mut look);
+            for _ in 0..HINTS_AT_ONCE {
+                let Some(wake) = self.listener.try_next() else { break };
+                self.note(wake, &mut look);
+            }
+            while let Err(error) = self.look(&mut look).await {
+                let delay = backoff.delay();
+                tracing::warn!(%error, delay_ms = delay.as_millis(), "could not read what happened, trying again");
+                if !crate::shutdown::sleep(delay, &stop).await {
+                    break;
+                }
+            }
+            backoff.reset();
+        }
+        let left = fleet::gateway_left(self.database.pool(), self.gateway.id);
+        if let Err(error) = limited(left).await {
+            tracing::warn!(%error, "could not say that this gateway has left; its silence will");
+        }
+        Ok(())
+    }
+
+    fn note(&self, wake: Wake, look: &mut Look) {
+        match wake {
+            Wake::Sweep => {
+                look.notices = true;
+                look.unheard = Some(Unheard::All);
+            }
+            Wake::Poll => {
+                look.notices = true;
+                look.unheard.get_or_insert(Unheard::Longest);
+            }
+            Wake::Hint { channel, payload } if channel == self.done_channel => {
+                let ids = payload.split(' ').map(|id| Uuid::parse_str(id).map(JobId));
+                match ids.collect::<Result<Vec<_>, _>>() {
+                    Ok(ids) => look.jobs.extend(ids),
+                    // A hint in words we do not know says at least that there is something.
+                    Err(_) => look.unheard = Some(Unheard::All),
+                }
+            }
+            Wake::Hint { .. } => look.notices = true,
+        }
+    }
+
+    /// Looks, and forgets what it has looked at; what an error keeps it from is looked at the next time.
+    async fn look(&mut self, look: &mut Look) -> Result<(), sqlx::Error> {
+        let looked = self.look_at_all(look).await;
+        self.link.settle(&looked);
+        looked
+    }
+
+    async fn look_at_all(&mut self, look: &mut Look) -> Result<(), sqlx::Error> {
+        if let Some(unheard) = look.unheard.take() {
+            let limit = match unheard {
+                Unheard::All => usize::MAX,
+                Unheard::Longest => POLL_LIMIT,
+            };
+            let patience = match unheard {
+                Unheard::All => Duration::ZERO,
+                Unheard::Longest => PATIENCE,
+            };
+            look.jobs.extend(self.hub.unheard(patience, limit));
+            self.beat().await?;
+        }
+        while !look.jobs.is_empty() {
+            let page: Vec<JobId> = look.jobs.iter().copied().take(PAGE).collect();
+            for outcome in limited(outcomes(self.link.connected().await?, &page)).await? {
+                self.deliver(outcome);
+            }
+            for job in &page {
+                look.jobs.remove(job);
+            }
+        }
+        while look.notices {
+            let notices = limited(notice::after(self.link.connected().await?, SYSTEM_GROUP, self.last_notice)).await?;
+            look.notices = !notices.is_empty();
+            for notice in notices {
+                let frame = Frame::new(ServerMessage::SystemNotification(notice.content));
+                self.hub.broadcast(&frame.encode().into());
+                self.last_notice = notice.number;
+            }
+        }
+        Ok(())
+    }
+
+    async fn beat(&mut self) -> Result<(), sqlx::Error> {
+        let connection = self.link.connected().await?;
+        limited(fleet::gateway_beat(&mut *connection, &self.gateway)).await?;
+        self.tasks.replace(limited(fleet::tasks(connection)).await?);
+        Ok(())
+    }
+
+    fn deliver(&self, outcome: Outcome) {
+        let Some(connection) = outcome.connection_id else { return };
+        let frame = match (outcome.state.as_str(), outcome.result) {
+            ("succeeded", Some(result)) => wire::result_message(outcome.id, result, outcome.attempt),
+            _ => wire::failed_message(
+                outcome.id,
+                outcome.error_code.unwrap_or_else(|| "unknown".to_owned()),
+                outcome.error.unwrap_or_else(|| "the job failed".to_owned()),
+                outcome.attempt,
+            ),
+        };
+        self.hub.deliver(connection, outcome.id, frame.encode().into());
+    }
+}

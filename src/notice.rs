@@ -1,0 +1,102 @@
+//! Notices to everyone in a group.
+
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgExecutor};
+
+use crate::postgres::Fault;
+
+/// The channel that says that a group has a new notice: its name.
+pub const NOTICE_CHANNEL: &str = "ringback_notice";
+
+/// How long a notice is kept for those who come back.
+pub const TIME_TO_LIVE: Duration = Duration::from_secs(3_600);
+
+/// How many notices are read at once.
+const PAGE: i64 = 1_000;
+
+/// A notice as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Its place in its group; numbers commit in their order.
+    pub number: i64,
+    /// What it says.
+    pub content: String,
+}
+
+/// Stores a notice to `group` and hints every gateway; answers its number.
+///
+/// # Errors
+/// Those of the database.
+pub async fn send(connection: &mut PgConnection, group: &str, content: &str) -> Result<i64, sqlx::Error> {
+    match insert(connection, group, content, true).await {
+        Err(error) if Fault::of(&error) == Fault::Hints => insert(connection, group, content, false).await,
+        result => result,
+    }
+}
+
+async fn insert(connection: &mut PgConnection, group: &str, content: &str, hints: bool) -> Result<i64, sqlx::Error> {
+    let sent = sqlx::query!(
+        r#"
+        with numbered as (
+            insert into ringback.notice_group (name, last_number) values ($1, 1)
+            on conflict (name) do update set last_number = notice_group.last_number + 1
+            returning last_number
+        ), stored as (
+            insert into ringback.notice ("group", number, content, expires_at)
+            select $1, last_number, $2, clock_timestamp() + make_interval(secs => $3) from numbered
+            returning number
+        ), hinted as (
+            select ringback.hint('ringback_notice', $1) from stored where $4::boolean
+        )
+        select number as "number!", (select count(*) from hinted) as hinted from stored
+        "#,
+        group,
+        content,
+        TIME_TO_LIVE.as_secs_f64(),
+        hints
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok(sent.number)
+}
+
+/// The number of the last notice to `group`.
+///
+/// # Errors
+/// Those of the database.
+pub async fn last_number(executor: impl PgExecutor<'_>, group: &str) -> Result<i64, sqlx::Error> {
+    let last = sqlx::query_scalar!("select last_number from ringback.notice_group where name = $1", group)
+        .fetch_optional(executor)
+        .await?;
+    Ok(last.unwrap_or(0))
+}
+
+/// The next notices to `group` after `number`, in their order, as many as one reading takes.
+///
+/// # Errors
+/// Those of the database.
+pub async fn after(executor: impl PgExecutor<'_>, group: &str, number: i64) -> Result<Vec<Notice>, sqlx::Error> {
+    sqlx::query_as!(
+        Notice,
+        r#"
+        select number, content from ringback.notice
+        where "group" = $1 and number > $2 and expires_at > clock_timestamp()
+        order by number
+        limit $3
+        "#,
+        group,
+        number,
+        PAGE
+    )
+    .fetch_all(executor)
+    .await
+}
+
+/// Deletes what nobody may read any more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from ringback.notice where expires_at < clock_timestamp()").execute(connection).await.map(|_| ())
+}

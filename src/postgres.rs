@@ -1,0 +1,204 @@
+//! The way to Postgres: settings of a connection, the two kinds of error, migrations.
+//!
+//! It knows nothing of jobs; their SQL is in `queue`.
+
+pub mod link;
+pub mod listener;
+pub mod private;
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+pub use link::Link;
+
+/// The longest that one statement of ours may take before its connection is given up.
+pub const STATEMENT_LIMIT: Duration = Duration::from_secs(30);
+
+/// One database, and how to connect to it.
+#[derive(Clone, Debug)]
+pub struct Database {
+    options: PgConnectOptions,
+    pool: PgPool,
+}
+
+impl Database {
+    /// Prepares connections to `url`; none is made yet.
+    ///
+    /// # Errors
+    /// When `url` is not a Postgres URL.
+    pub fn new(url: &str) -> anyhow::Result<Self> {
+        let options = PgConnectOptions::from_str(url)
+            .context("DATABASE_URL is not a Postgres URL, such as postgres://user:password@host:5432/name")?
+            .application_name("ringback")
+            .options([
+                // A plan made while a table is empty must not keep its sequential scan for ever, and a lookup by ids
+                // must not turn into a hash of the whole table: every statement of ours is a walk along an index.
+                ("enable_seqscan", "off"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
+                ("jit", "off"),
+                // A forgotten transaction must not hold locks or dead rows for ever.
+                ("idle_in_transaction_session_timeout", "60s"),
+                // The server notices a client that is gone, even while it sends to it.
+                ("tcp_keepalives_idle", "15"),
+                ("tcp_keepalives_interval", "5"),
+                ("tcp_keepalives_count", "3"),
+                ("tcp_user_timeout", "30000"),
+            ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(8)
+            .acquire_timeout(Duration::from_secs(10))
+            .test_before_acquire(false)
+            .connect_lazy_with(options.clone());
+        Ok(Self { options, pool })
+    }
+
+    /// A few connections for short statements.
+    #[must_use]
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// A connection of its own for a part that works without pause; `name` is seen in `pg_stat_activity`.
+    #[must_use]
+    pub fn link(&self, name: &str) -> Link {
+        Link::new(self.options.clone().application_name(&format!("ringback {name}")))
+    }
+
+    /// How to make a connection that is not a [`Link`].
+    pub(crate) fn options(&self) -> &PgConnectOptions {
+        &self.options
+    }
+
+    /// Brings the schema up to date.
+    ///
+    /// # Errors
+    /// When the database cannot be reached, is older than PostgreSQL 15, or a migration fails.
+    pub async fn migrate(&self) -> anyhow::Result<()> {
+        let version: String = sqlx::query_scalar!(r#"select current_setting('server_version_num') as "version!""#)
+            .fetch_one(&self.pool)
+            .await
+            .with_context(|| self.unreachable())?;
+        if version.parse::<u32>().unwrap_or(0) < 150_000 {
+            bail!("{} is older than PostgreSQL 15, the oldest that Ringback works with", self.name());
+        }
+        MIGRATIONS.run(&self.pool).await.with_context(|| format!("could not migrate {}", self.name()))
+    }
+
+    /// Makes sure that the schema is the one this program was built for.
+    ///
+    /// # Errors
+    /// When it is not, with what to do; or when the database cannot be reached.
+    pub async fn check_schema(&self) -> anyhow::Result<()> {
+        let table = sqlx::query_scalar!("select to_regclass('_sqlx_migrations') is not null as \"there!\"")
+            .fetch_one(&self.pool)
+            .await
+            .with_context(|| self.unreachable())?;
+        let newest = if table {
+            sqlx::query_scalar::<_, Option<i64>>("select max(version) from _sqlx_migrations where success")
+                .fetch_one(&self.pool)
+                .await
+                .context("could not read the schema's version")?
+        } else {
+            None
+        };
+        let wanted = MIGRATIONS.iter().map(|migration| migration.version).max();
+        if newest < wanted {
+            bail!(
+                "the schema of {} is older than this program; run `ringback migrate`, or start with --migrate",
+                self.name()
+            );
+        }
+        Ok(())
+    }
+
+    /// The database in words, without its password.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!(
+            "the database {} on {}:{}",
+            self.options.get_database().unwrap_or("(default)"),
+            self.options.get_host(),
+            self.options.get_port()
+        )
+    }
+
+    fn unreachable(&self) -> String {
+        format!("could not reach {}; is it running, and is DATABASE_URL right?", self.name())
+    }
+}
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// What an error of the database means for whoever met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The database is away, or asks to try again: nothing is wrong with what was sent.
+    Away,
+    /// No hint fits into the server's queue: the same again, without hints.
+    Hints,
+    /// A partition is missing for one of these ids: make it, then the same again.
+    Partition,
+    /// Something in what was sent is at fault.
+    Data,
+}
+
+impl Fault {
+    /// Sorts an error into its kind.
+    #[must_use]
+    pub fn of(error: &sqlx::Error) -> Self {
+        let Some(database) = error.as_database_error() else {
+            return match error {
+                sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Data,
+                _ => Self::Away,
+            };
+        };
+        let code = database.code().unwrap_or_default();
+        match (code.get(..2).unwrap_or_default(), code.as_ref()) {
+            // Connections, resources, an administrator's stop, serialisation and deadlocks, a server that only reads.
+            ("08" | "53" | "57" | "40" | "58", _) | (_, "25006") => Self::Away,
+            ("54", _) if database.message().contains("NOTIFY") => Self::Hints,
+            (_, "23514") if database.message().starts_with("no partition of relation") => Self::Partition,
+            _ => Self::Data,
+        }
+    }
+}
+
+/// Growing, bounded, jittered delays between tries.
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(2);
+
+    /// The delays from the start.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { next: Self::FIRST }
+    }
+
+    /// The next delay.
+    pub fn delay(&mut self) -> Duration {
+        let delay = self.next.mul_f64(0.5 + fastrand::f64() / 2.0);
+        self.next = (self.next * 2).min(Self::LONGEST);
+        delay
+    }
+
+    /// It works again: the next failure begins with the shortest delay.
+    pub fn reset(&mut self) {
+        self.next = Self::FIRST;
+    }
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self::new()
+    }
+}

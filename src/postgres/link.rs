@@ -1,0 +1,97 @@
+//! One connection of one's own, made when it is needed and made again after it was lost.
+
+use std::time::{Duration, SystemTime};
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use super::{Fault, STATEMENT_LIMIT};
+
+/// A connection that comes back.
+///
+/// Used by the parts that work without pause (claimer, finisher, intake, heartbeat): each has its own, so that none
+/// waits for another.
+#[derive(Debug)]
+pub struct Link {
+    options: PgConnectOptions,
+    connection: Option<PgConnection>,
+    offset: ClockOffset,
+}
+
+/// How far the database's clock is from ours.
+#[derive(Clone, Copy, Debug, Default)]
+struct ClockOffset {
+    ahead: Duration,
+    behind: Duration,
+}
+
+impl Link {
+    pub(super) fn new(options: PgConnectOptions) -> Self {
+        Self { options, connection: None, offset: ClockOffset::default() }
+    }
+
+    /// The connection, made now if there is none.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn connected(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
+        if self.connection.is_none() {
+            self.connection = Some(self.connect().await?);
+        }
+        Ok(self.connection.as_mut().expect("it was made just above"))
+    }
+
+    /// Gives the connection up if `result` says that the database is away: the next use makes a new one.
+    pub fn settle<T>(&mut self, result: &Result<T, sqlx::Error>) {
+        if result.as_ref().is_err_and(|error| Fault::of(error) == Fault::Away) {
+            self.connection = None;
+        }
+    }
+
+    /// The time by the database's clock, as it was measured when the connection was made.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        SystemTime::now() + self.offset.ahead - self.offset.behind
+    }
+
+    /// Says goodbye to the server.
+    pub async fn close(mut self) {
+        if let Some(connection) = self.connection.take() {
+            // The server will notice in any case.
+            let _ = connection.close().await;
+        }
+    }
+
+    async fn connect(&mut self) -> Result<PgConnection, sqlx::Error> {
+        let options = self.options.clone();
+        let (connection, offset) = limited(async move {
+            let mut connection = options.connect().await?;
+            let asked = SystemTime::now();
+            let micros = sqlx::query_scalar!(
+                r#"select (extract(epoch from clock_timestamp()) * 1000000)::bigint as "now!""#
+            )
+            .fetch_one(&mut connection)
+            .await?;
+            let here = asked + asked.elapsed().unwrap_or_default() / 2;
+            let there = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).unwrap_or_default());
+            let offset = ClockOffset {
+                ahead: there.duration_since(here).unwrap_or_default(),
+                behind: here.duration_since(there).unwrap_or_default(),
+            };
+            Ok((connection, offset))
+        })
+        .await?;
+        self.offset = offset;
+        Ok(connection)
+    }
+}
+
+/// Waits for a statement no longer than [`STATEMENT_LIMIT`]: a server that says nothing is a server that is away.
+///
+/// # Errors
+/// Those of the statement, or that it took too long.
+pub async fn limited<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(STATEMENT_LIMIT, statement)
+        .await
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))))
+}

@@ -1,0 +1,139 @@
+//! LISTEN that survives: listen, sweep, wait with a limit, reconnect.
+//!
+//! A hint only says "look". Whoever looks must also look when no hint could reach it: after every (re)connect, and every
+//! few seconds in any case. [`Listener::next`] gives both as one stream of [`Wake`]s.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgListener, PgPoolOptions};
+
+use super::{Backoff, Database, STATEMENT_LIMIT};
+
+/// How long an idle process waits before it looks by itself.
+const POLL_WITH_HINTS: Duration = Duration::from_secs(5);
+const POLL_WITHOUT_HINTS: Duration = Duration::from_millis(500);
+
+/// Why to look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Hints may have been missed: look at everything.
+    Sweep,
+    /// Nothing was heard for a while: look at what has waited longest.
+    Poll,
+    /// Somebody says that there is something.
+    Hint {
+        /// The channel that it came on.
+        channel: String,
+        /// What it names.
+        payload: String,
+    },
+}
+
+/// Whether to use LISTEN at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hearing {
+    /// Listen, and poll now and then.
+    Hints,
+    /// Only poll.
+    PollOnly,
+}
+
+/// A connection that listens on some channels, for ever.
+#[derive(Debug)]
+pub struct Listener {
+    database: Database,
+    channels: Vec<String>,
+    hearing: Hearing,
+    connected: Option<PgListener>,
+    backoff: Backoff,
+    next_poll: tokio::time::Instant,
+}
+
+impl Listener {
+    /// A listener that connects at its first [`next`](Self::next).
+    #[must_use]
+    pub fn new(database: &Database, channels: Vec<String>, hearing: Hearing) -> Self {
+        Self {
+            database: database.clone(),
+            channels,
+            hearing,
+            connected: None,
+            backoff: Backoff::new(),
+            next_poll: tokio::time::Instant::now(),
+        }
+    }
+
+    /// Waits for the next reason to look. The first is always a [`Wake::Sweep`].
+    ///
+    /// It may be dropped while it waits; nothing is lost by it.
+    pub async fn next(&mut self) -> Wake {
+        if self.hearing == Hearing::PollOnly {
+            tokio::time::sleep_until(self.next_poll).await;
+            self.next_poll = tokio::time::Instant::now() + POLL_WITHOUT_HINTS;
+            return Wake::Sweep;
+        }
+        loop {
+            let Some(listener) = &mut self.connected else {
+                match self.connect().await {
+                    Ok(listener) => {
+                        self.connected = Some(listener);
+                        self.backoff.reset();
+                        self.next_poll = tokio::time::Instant::now() + POLL_WITH_HINTS;
+                        // Listening already: what commits from here on is heard, what committed before is swept.
+                        return Wake::Sweep;
+                    }
+                    Err(error) => {
+                        let delay = self.backoff.delay();
+                        tracing::warn!(%error, delay_ms = delay.as_millis(), "could not listen for hints, trying again");
+                        tokio::time::sleep(delay).await;
+                        continue;
+                    }
+                }
+            };
+            tokio::select! {
+                heard = listener.try_recv() => match heard {
+                    Ok(Some(hint)) => {
+                        return Wake::Hint { channel: hint.channel().to_owned(), payload: hint.payload().to_owned() };
+                    }
+                    Ok(None) => {
+                        tracing::warn!("the connection that listens for hints was lost, connecting again");
+                        self.connected = None;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "the connection that listens for hints failed, connecting again");
+                        self.connected = None;
+                    }
+                },
+                () = tokio::time::sleep_until(self.next_poll) => {
+                    self.next_poll = tokio::time::Instant::now() + POLL_WITH_HINTS;
+                    // A server that went without a word is only found by speaking to it.
+                    let alive = sqlx::query("select").execute(&mut *listener);
+                    if !matches!(tokio::time::timeout(STATEMENT_LIMIT, alive).await, Ok(Ok(_))) {
+                        self.connected = None;
+                    }
+                    return Wake::Poll;
+                }
+            }
+        }
+    }
+
+    /// A hint that is here already, if there is one.
+    pub fn try_next(&mut self) -> Option<Wake> {
+        let hint = self.connected.as_mut()?.next_buffered()?;
+        Some(Wake::Hint { channel: hint.channel().to_owned(), payload: hint.payload().to_owned() })
+    }
+
+    async fn connect(&self) -> Result<PgListener, sqlx::Error> {
+        // A pool of one, because that is what the library listens on; it is dropped with the connection.
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .acquire_timeout(STATEMENT_LIMIT)
+            .connect_lazy_with(self.database.options().clone().application_name("ringback listener"));
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.eager_reconnect(false);
+        listener.listen_all(self.channels.iter().map(String::as_str)).await?;
+        Ok(listener)
+    }
+}

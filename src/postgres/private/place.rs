@@ -1,0 +1,171 @@
+//! Where a private cluster lives, who runs it, and the locks that its users share.
+
+use std::fs::{self, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::lock::Lock;
+use super::user::User;
+
+/// Where clusters go whose own folder is closed to the user that runs them.
+const OPEN_TO_ALL: &str = "/var/lib/ringback";
+
+/// A folder for one cluster, and the user that runs it.
+#[derive(Debug)]
+pub(super) struct Place {
+    dir: PathBuf,
+    user: User,
+}
+
+impl Place {
+    /// Decides, the same way each time, where the cluster of `dir` lives and who runs it.
+    pub(super) fn choose(dir: &Path) -> Result<Self> {
+        let dir = resolve(dir)?;
+        let ourselves = User::ourselves()?;
+        if !ourselves.is_root() {
+            let place = Self {
+                dir,
+                user: ourselves,
+            };
+            place.refuse_strangers()?;
+            return Ok(place);
+        }
+
+        let place = Self::of_root(dir)?;
+        if place.user.can_enter(nearest(&place.dir))? {
+            return Ok(place);
+        }
+        let beneath = place.dir.strip_prefix("/").unwrap_or(&place.dir);
+        let instead = Self::of_root(Path::new(OPEN_TO_ALL).join(beneath))?;
+        tracing::info!(
+            "PostgreSQL runs as {}, who cannot enter {}: its files are in {}",
+            place.user.name(),
+            place.dir.display(),
+            instead.dir.display()
+        );
+        Ok(instead)
+    }
+
+    /// Root serves a cluster as whoever owns it; a new one as the user for that.
+    fn of_root(dir: PathBuf) -> Result<Self> {
+        let mut user = User::for_root()?;
+        let cluster = dir.join("cluster");
+        if cluster.exists() {
+            let owner = User::owner_of(&cluster)?;
+            if owner.uid() != user.uid() && !owner.is_root() {
+                user = owner;
+            }
+        }
+        Ok(Self { dir, user })
+    }
+
+    fn refuse_strangers(&self) -> Result<()> {
+        if !self.has_cluster() {
+            return Ok(());
+        }
+        let owner = User::owner_of(&self.cluster())?;
+        if owner.uid() != self.user.uid() {
+            bail!(
+                "the database in {} belongs to {} and we are {}: run as root or as its owner, or remove that folder, or set DATABASE_URL",
+                self.dir.display(),
+                owner.name(),
+                self.user.name()
+            );
+        }
+        Ok(())
+    }
+
+    /// The folder that holds the cluster and its locks.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The folder that is there once a cluster was made.
+    pub(super) fn cluster(&self) -> PathBuf {
+        self.dir.join("cluster")
+    }
+
+    /// Whether a cluster was made here.
+    pub(super) fn has_cluster(&self) -> bool {
+        self.cluster().exists()
+    }
+
+    /// Who runs the server.
+    pub(super) fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// Makes the folder.
+    pub(super) fn create(&self) -> Result<()> {
+        let missing = self.dir.ancestors().take_while(|folder| !folder.exists());
+        for folder in missing.collect::<Vec<_>>().into_iter().rev() {
+            match fs::create_dir(folder) {
+                // Another process is as quick as we are.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                result => {
+                    result.with_context(|| format!("cannot make {}", folder.display()))?;
+                    if !self.user.is_us() {
+                        // Whatever our umask is, the user that runs the server must get through.
+                        fs::set_permissions(folder, Permissions::from_mode(0o755)).with_context(
+                            || format!("cannot open {} to others", folder.display()),
+                        )?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the turn to make, start or stop the server.
+    pub(super) fn take_turn(&self) -> Result<Lock> {
+        Lock::exclusive(&self.dir.join("start.lock"))
+    }
+
+    /// Says that the server is used.
+    pub(super) fn take_seat(&self) -> Result<Lock> {
+        Lock::shared(&self.dir.join("use.lock"))
+    }
+
+    /// Whether nobody uses the server; only true for as long as it is the asker's turn.
+    pub(super) fn is_unused(&self) -> Result<bool> {
+        Ok(Lock::try_exclusive(&self.dir.join("use.lock"))?.is_some())
+    }
+}
+
+/// The one absolute spelling of a folder that need not exist yet.
+fn resolve(dir: &Path) -> Result<PathBuf> {
+    let doing = || format!("cannot find out where {} is", dir.display());
+    let dir = std::path::absolute(dir).with_context(doing)?;
+    let there = nearest(&dir);
+    let rest = dir.strip_prefix(there).with_context(doing)?;
+    let resolved = there.canonicalize().with_context(doing)?;
+    // Joining an empty rest would add a slash.
+    let resolved = if rest.as_os_str().is_empty() {
+        resolved
+    } else {
+        resolved.join(rest)
+    };
+    // pg_ctl puts its arguments between double quotes and gives them to a shell.
+    if resolved
+        .as_os_str()
+        .as_encoded_bytes()
+        .iter()
+        .any(|byte| b"\"$`\\\n".contains(byte))
+    {
+        bail!(
+            "PostgreSQL cannot be started in {}: its path has a quote, a dollar sign, a backtick, a backslash or a line break; use another folder, or set DATABASE_URL",
+            resolved.display()
+        );
+    }
+    Ok(resolved)
+}
+
+/// The folder itself, or the closest one above it that exists.
+fn nearest(dir: &Path) -> &Path {
+    dir.ancestors()
+        .find(|ancestor| ancestor.exists())
+        .unwrap_or(dir)
+}

@@ -1,0 +1,30 @@
+//! All SQL of jobs: enqueue, claim, finish, put back, recover, read.
+//!
+//! The long statements are `.sql` files beside this one, each with a comment that says what its parameters are.
+
+pub mod claim;
+pub mod commit;
+pub mod enqueue;
+pub mod finish;
+pub mod fleet;
+pub mod partitions;
+pub mod read;
+pub mod recover;
+
+pub use claim::{Claimed, Cursor};
+pub use commit::{Refusal, Rows, commit};
+pub use enqueue::NewJob;
+pub use finish::{Ended, Ending, PutBack, Why};
+pub use read::Outcome;
+
+/// The channel that says that a queue has ready jobs: its name, a space, the lowest rank.
+pub const READY_CHANNEL: &str = "ringback_ready";
+
+/// How a batch is written this time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Try {
+    /// It may have been written already: its connection was lost while it was being committed.
+    pub again: bool,
+    /// Whether to send hints.
+    pub hints: bool,
+}

@@ -1,0 +1,236 @@
+//! Taking jobs to run them.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::ids::{ClaimId, ConnectionId, JobId, WorkerId};
+
+/// A job that a worker holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// The job.
+    pub id: JobId,
+    /// The fence of every later write.
+    pub claim_id: ClaimId,
+    /// Where it waited.
+    pub queue: String,
+    /// Its place there.
+    pub rank: i64,
+    /// What runs it.
+    pub task: String,
+    /// The name it was asked by.
+    pub task_type: String,
+    /// What it works on.
+    pub input: Value,
+    /// Which start of it this is, from 1.
+    pub attempt: i32,
+    /// How often it has failed before.
+    pub failures: i32,
+    /// How often it may fail.
+    pub max_attempts: i32,
+    /// The socket that asked.
+    pub connection_id: Option<ConnectionId>,
+}
+
+/// Where the next claim of each queue starts looking.
+///
+/// Jobs that were claimed long ago stay in the index for as long as anyone holds an old snapshot of the database, and
+/// they pile up at its head. A scan therefore starts where the last one found work; from the beginning every few
+/// seconds, for what committed late or was put back; and further ahead when a hint names an earlier rank.
+#[derive(Debug)]
+pub struct Cursor {
+    queues: BTreeMap<String, Place>,
+    /// When everything is looked at again.
+    next_whole: Instant,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    rank: i64,
+    id: Uuid,
+}
+
+const BEGINNING: Place = Place { rank: i64::MIN, id: Uuid::nil() };
+
+impl Cursor {
+    /// How often to scan from the beginning, at least.
+    const WHOLE_EVERY: Duration = Duration::from_secs(5);
+    /// A scan from the beginning that is slow is made less often: at most this part of the time goes into it.
+    const WHOLE_SHARE: u32 = 50;
+
+    /// At the beginning of these queues.
+    #[must_use]
+    pub fn new(queues: impl IntoIterator<Item = String>) -> Self {
+        Self { queues: queues.into_iter().map(|queue| (queue, BEGINNING)).collect(), next_whole: Instant::now() }
+    }
+
+    /// A hint: `queue` has work at `rank`.
+    pub fn look_at(&mut self, queue: &str, rank: i64) {
+        if let Some(place) = self.queues.get_mut(queue)
+            && rank <= place.rank
+        {
+            *place = Place { rank, id: Uuid::nil() };
+        }
+    }
+
+    /// Look at everything next time.
+    pub fn rewind(&mut self) {
+        self.next_whole = Instant::now();
+    }
+
+    /// Where to start now.
+    fn start(&mut self) -> Scan {
+        let whole = Instant::now() >= self.next_whole;
+        if whole {
+            self.queues.values_mut().for_each(|place| *place = BEGINNING);
+        }
+        Scan { started: Instant::now(), whole, from: self.queues.clone() }
+    }
+
+    /// What was found: the next scan starts there.
+    ///
+    /// A queue where nothing was found keeps its place, and so does one that a hint has moved meanwhile.
+    fn found(&mut self, scan: &Scan, jobs: &[Claimed]) {
+        if scan.whole {
+            let cost = scan.started.elapsed() * Self::WHOLE_SHARE;
+            self.next_whole = Instant::now() + cost.max(Self::WHOLE_EVERY);
+        }
+        for job in jobs {
+            let moved = self.queues.get(&job.queue) < scan.from.get(&job.queue);
+            if let Some(place) = self.queues.get_mut(&job.queue)
+                && !moved
+            {
+                *place = (*place).max(Place { rank: job.rank, id: job.id.0 });
+            }
+        }
+    }
+}
+
+impl PartialOrd for Place {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Place {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (self.rank, self.id).cmp(&(other.rank, other.id))
+    }
+}
+
+#[derive(Debug)]
+struct Scan {
+    started: Instant,
+    whole: bool,
+    from: BTreeMap<String, Place>,
+}
+
+/// Claims at most `width` ready jobs for `worker`, of the given tasks only.
+///
+/// # Errors
+/// Those of the database.
+pub async fn claim(
+    connection: &mut PgConnection,
+    cursor: &std::sync::Mutex<Cursor>,
+    worker: WorkerId,
+    tasks: &[String],
+    width: usize,
+) -> Result<Vec<Claimed>, sqlx::Error> {
+    let scan = lock(cursor).start();
+    let width = i64::try_from(width).unwrap_or(i64::MAX);
+    let queues: Vec<String> = scan.from.keys().cloned().collect();
+    let ranks: Vec<i64> = scan.from.values().map(|place| place.rank).collect();
+    let ids: Vec<Uuid> = scan.from.values().map(|place| place.id).collect();
+    let widths = vec![width; queues.len()];
+    let mut jobs = sqlx::query_file_as!(
+        Claimed,
+        "src/queue/claim.sql",
+        &queues,
+        &ranks,
+        &ids,
+        worker.0,
+        tasks,
+        &widths,
+        true,
+        width
+    )
+    .fetch_all(connection)
+    .await?;
+    lock(cursor).found(&scan, &jobs);
+    // An update returns its rows in no order; they start in the order they waited in.
+    jobs.sort_by_key(|job| (job.rank, job.id));
+    Ok(jobs)
+}
+
+fn lock(cursor: &std::sync::Mutex<Cursor>) -> std::sync::MutexGuard<'_, Cursor> {
+    cursor.lock().expect("nobody panics while holding the cursor")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(rank: i64) -> Claimed {
+        Claimed {
+            id: JobId(Uuid::from_u128(7)),
+            claim_id: ClaimId(Uuid::nil()),
+            queue: "a".to_owned(),
+            rank,
+            task: String::new(),
+            task_type: String::new(),
+            input: Value::Null,
+            attempt: 1,
+            failures: 0,
+            max_attempts: 1,
+            connection_id: None,
+        }
+    }
+
+    fn cursor() -> Cursor {
+        let mut cursor = Cursor::new(["a".to_owned()]);
+        let scan = cursor.start();
+        cursor.found(&scan, &[job(10), job(12), job(11)]);
+        cursor
+    }
+
+    #[test]
+    fn the_first_scan_starts_at_the_beginning_and_the_next_where_it_found_work() {
+        let mut cursor = cursor();
+        let scan = cursor.start();
+        assert!(!scan.whole);
+        assert_eq!(scan.from["a"], Place { rank: 12, id: Uuid::from_u128(7) });
+    }
+
+    #[test]
+    fn a_hint_moves_the_start_back_and_never_ahead() {
+        let mut cursor = cursor();
+        cursor.look_at("a", 50);
+        assert_eq!(cursor.start().from["a"].rank, 12);
+        cursor.look_at("a", 5);
+        assert_eq!(cursor.start().from["a"], Place { rank: 5, id: Uuid::nil() });
+        cursor.look_at("unknown", 5);
+    }
+
+    #[test]
+    fn a_hint_that_comes_during_a_scan_is_kept() {
+        let mut cursor = cursor();
+        let scan = cursor.start();
+        cursor.look_at("a", 3);
+        cursor.found(&scan, &[job(20)]);
+        assert_eq!(cursor.start().from["a"].rank, 3);
+    }
+
+    #[test]
+    fn a_rewound_cursor_looks_at_everything_once() {
+        let mut cursor = cursor();
+        cursor.rewind();
+        let scan = cursor.start();
+        assert_eq!((scan.whole, scan.from["a"]), (true, BEGINNING));
+        cursor.found(&scan, &[]);
+        assert!(!cursor.start().whole);
+    }
+}

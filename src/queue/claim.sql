@@ -1,0 +1,35 @@
+-- Claims at most $8 ready jobs of the queues $1, each from the place ($2, $3) where its last scan found work.
+-- $4 is the worker, $5 the tasks it can run, $6 the width of each queue, $7 whether the commit may be asynchronous:
+-- losing a claim is harmless, because the next one has another claim_id.
+with relaxed as materialized (
+    select set_config('synchronous_commit', case when $7::boolean then 'off' else 'on' end, true)
+), picked as materialized (
+    select ready.id
+    from relaxed, unnest($1::text[], $2::bigint[], $3::uuid[], $6::bigint[]) as want (queue, from_rank, from_id, width)
+    cross join lateral (
+        select job.id
+        from ringback.job
+        where job.queue = want.queue
+            and job.state = 'ready'
+            and (job.rank, job.id) >= (want.from_rank, want.from_id)
+            and job.task = any ($5::text[])
+        order by job.rank, job.id
+        limit want.width
+        for update skip locked
+    ) as ready
+    where not exists (
+        select from ringback.queue where queue.name = want.queue and queue.paused_at is not null
+    )
+    limit $8::bigint
+)
+update ringback.job
+set state = 'running',
+    attempt = job.attempt + 1,
+    claim_id = gen_random_uuid(),
+    worker_id = $4::uuid,
+    started_at = clock_timestamp()
+from picked
+where job.id = picked.id
+returning
+    job.id as "id: JobId", job.claim_id as "claim_id!: ClaimId", job.queue, job.rank, job.task, job.task_type, job.input,
+    job.attempt, job.failures, job.max_attempts, job.connection_id as "connection_id: ConnectionId"

@@ -1,0 +1,165 @@
+//! Committing a batch, with both kinds of error.
+//!
+//! When the database is away the same batch is tried again, with growing delays. When something in the batch is at
+//! fault, it is halved until the culprit stands alone, and the rest is committed: one client's or one job's bad row
+//! never fails another's.
+
+use std::time::{Duration, Instant};
+
+use super::enqueue::{NewJob, enqueue};
+use super::finish::{Ended, PutBack, finish, put_back};
+use super::{Try, partitions};
+use crate::postgres::link::limited;
+use crate::postgres::{Backoff, Fault, Link};
+
+/// Rows of one kind, to be committed together.
+#[derive(Clone, Copy, Debug)]
+pub enum Rows<'a> {
+    /// New jobs.
+    New(&'a [NewJob]),
+    /// Jobs that are over.
+    Ended(&'a [Ended]),
+    /// Jobs that go back to their queue.
+    PutBack(&'a [PutBack]),
+}
+
+/// Why a row was not committed.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The database refused it, and it alone.
+    Data(sqlx::Error),
+    /// The database stayed away for as long as we were willing to wait.
+    Away {
+        /// Whether it may have been committed all the same.
+        maybe: bool,
+    },
+}
+
+/// Commits `rows`, and answers for each, in their order, whether it was refused.
+///
+/// While the database is away it tries for `patience`, or for ever. When this ends, the fate of every row is known, or
+/// said to be unknown.
+pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>) -> Vec<Option<Refusal>> {
+    let mut refusals: Vec<Option<Refusal>> = (0..rows.len()).map(|_| None).collect();
+    let give_up = patience.map(|patience| Instant::now() + patience);
+    let mut backoff = Backoff::new();
+    // Parts of the batch still to be written, as positions in it, with what is known of each.
+    let mut parts = vec![(0, rows.len(), Try { again: false, hints: true })];
+    while let Some((from, to, this)) = parts.pop() {
+        if from == to {
+            continue;
+        }
+        let part = rows.part(from, to);
+        let result = write(link, part, this).await;
+        link.settle(&result);
+        let Err(error) = result else {
+            backoff.reset();
+            continue;
+        };
+        match Fault::of(&error) {
+            Fault::Hints => {
+                tracing::warn!(%error, "hints could not be sent; the work goes on, and is found by polling");
+                parts.push((from, to, Try { hints: false, ..this }));
+            }
+            Fault::Partition => {
+                let made = make_partitions(link, part).await;
+                link.settle(&made);
+                parts.push((from, to, this));
+                if let Err(error) = made {
+                    wait(&mut backoff, &error, part).await;
+                }
+            }
+            Fault::Data if to - from == 1 => {
+                tracing::warn!(%error, what = part.what(), "the database refused one row; the others are not affected");
+                refusals[from] = Some(Refusal::Data(error));
+            }
+            Fault::Data => {
+                let middle = from.midpoint(to);
+                parts.push((middle, to, this));
+                parts.push((from, middle, this));
+            }
+            Fault::Away if give_up.is_some_and(|give_up| Instant::now() >= give_up) => {
+                let maybe = this.again || may_have_committed(&error);
+                refusals[from..to].fill_with(|| Some(Refusal::Away { maybe }));
+            }
+            Fault::Away => {
+                wait(&mut backoff, &error, part).await;
+                parts.push((from, to, Try { again: this.again || may_have_committed(&error), ..this }));
+            }
+        }
+    }
+    refusals
+}
+
+async fn wait(backoff: &mut Backoff, error: &sqlx::Error, rows: Rows<'_>) {
+    let delay = backoff.delay();
+    tracing::warn!(
+        %error, delay_ms = delay.as_millis(), rows = rows.len(), what = rows.what(),
+        "the database is away, trying again"
+    );
+    tokio::time::sleep(delay).await;
+}
+
+async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<(), sqlx::Error> {
+    let connection = link.connected().await.map_err(NotSent::mark)?;
+    match rows {
+        Rows::New(jobs) => limited(enqueue(connection, jobs, this)).await,
+        Rows::Ended(jobs) => limited(finish(connection, jobs, this)).await,
+        Rows::PutBack(jobs) => limited(put_back(connection, jobs, this)).await,
+    }
+}
+
+async fn make_partitions(link: &mut Link, rows: Rows<'_>) -> Result<(), sqlx::Error> {
+    let ids: Vec<_> = match rows {
+        Rows::New(jobs) => jobs.iter().map(|job| job.id).collect(),
+        Rows::Ended(jobs) => jobs.iter().map(|job| job.id).collect(),
+        Rows::PutBack(jobs) => jobs.iter().map(|job| job.id).collect(),
+    };
+    limited(partitions::make_for(link.connected().await?, &ids)).await
+}
+
+/// Marks an error that came before anything was sent, so that nothing can have been committed.
+#[derive(Debug, thiserror::Error)]
+#[error("could not connect: {0}")]
+struct NotSent(#[source] sqlx::Error);
+
+impl NotSent {
+    fn mark(error: sqlx::Error) -> sqlx::Error {
+        sqlx::Error::Io(std::io::Error::other(Self(error)))
+    }
+}
+
+/// A statement that the server answered with an error was rolled back; one that got no answer may have been committed.
+fn may_have_committed(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(_) => false,
+        sqlx::Error::Io(error) => !error.get_ref().is_some_and(|inner| inner.is::<NotSent>()),
+        _ => true,
+    }
+}
+
+impl<'a> Rows<'a> {
+    fn len(self) -> usize {
+        match self {
+            Self::New(jobs) => jobs.len(),
+            Self::Ended(jobs) => jobs.len(),
+            Self::PutBack(jobs) => jobs.len(),
+        }
+    }
+
+    fn part(self, from: usize, to: usize) -> Self {
+        match self {
+            Self::New(jobs) => Self::New(&jobs[from..to]),
+            Self::Ended(jobs) => Self::Ended(&jobs[from..to]),
+            Self::PutBack(jobs) => Self::PutBack(&jobs[from..to]),
+        }
+    }
+
+    fn what(self) -> &'static str {
+        match self {
+            Self::New(_) => "new jobs",
+            Self::Ended(_) => "outcomes",
+            Self::PutBack(_) => "jobs put back",
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! Jobs that end, and jobs that are put back.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Try;
+use crate::ids::{ClaimId, JobId};
+
+/// A job that is over.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// The job.
+    pub id: JobId,
+    /// The claim it was run under; if the job no longer carries it, nothing is recorded.
+    pub claim_id: ClaimId,
+    /// How it ended.
+    pub ending: Ending,
+}
+
+/// How a job ended.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ending {
+    /// With a result.
+    Succeeded(Value),
+    /// With an error.
+    Failed {
+        /// A stable code.
+        code: String,
+        /// A sentence.
+        error: String,
+    },
+}
+
+/// A job that goes back to its queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PutBack {
+    /// The job.
+    pub id: JobId,
+    /// The claim it was held under.
+    pub claim_id: ClaimId,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a job goes back to its queue.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Why {
+    /// Its worker was stopping before it had begun: as if it had never been claimed.
+    NotStarted,
+    /// Its worker was stopping and could not wait for it: held against nothing.
+    Interrupted,
+    /// It failed and is tried again.
+    Failed {
+        /// A stable code.
+        code: String,
+        /// A sentence.
+        error: String,
+        /// After this time.
+        delay: Duration,
+    },
+}
+
+/// Ends jobs, all or none of those that still carry their claim.
+///
+/// # Errors
+/// Those of the database; [`super::commit`] knows what to do about them.
+pub async fn finish(connection: &mut PgConnection, jobs: &[Ended], this: Try) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
+    let claims: Vec<Uuid> = jobs.iter().map(|job| job.claim_id.0).collect();
+    let states: Vec<&str> = jobs.iter().map(|job| job.ending.state()).collect();
+    let results: Vec<Option<String>> = jobs.iter().map(|job| job.ending.result()).collect();
+    let codes: Vec<Option<&str>> = jobs.iter().map(|job| job.ending.error().map(|(code, _)| code)).collect();
+    let errors: Vec<Option<&str>> = jobs.iter().map(|job| job.ending.error().map(|(_, error)| error)).collect();
+    let written = sqlx::query_file!(
+        "src/queue/finish.sql",
+        &ids,
+        &claims,
+        &states as _,
+        &results as _,
+        &codes as _,
+        &errors as _,
+        this.hints
+    )
+    .fetch_one(connection)
+    .await?;
+    let fenced = jobs.len() - usize::try_from(written.recorded).unwrap_or_default().min(jobs.len());
+    if fenced > 0 && !this.again {
+        tracing::warn!(jobs = fenced, "outcomes came too late: their jobs had been given to other workers");
+    }
+    Ok(())
+}
+
+/// Puts jobs back, all or none of those that still carry their claim.
+///
+/// # Errors
+/// Those of the database; [`super::commit`] knows what to do about them.
+pub async fn put_back(connection: &mut PgConnection, jobs: &[PutBack], this: Try) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
+    let claims: Vec<Uuid> = jobs.iter().map(|job| job.claim_id.0).collect();
+    let outcomes: Vec<Option<&str>> = jobs.iter().map(|job| job.why.outcome()).collect();
+    let codes: Vec<Option<&str>> = jobs.iter().map(|job| job.why.error().map(|(code, _)| code)).collect();
+    let errors: Vec<Option<&str>> = jobs.iter().map(|job| job.why.error().map(|(_, error)| error)).collect();
+    let delays: Vec<f64> = jobs.iter().map(|job| job.why.delay().as_secs_f64()).collect();
+    sqlx::query_file!(
+        "src/queue/put_back.sql",
+        &ids,
+        &claims,
+        &outcomes as _,
+        &codes as _,
+        &errors as _,
+        &delays,
+        this.hints
+    )
+    .fetch_one(connection)
+    .await
+    .map(|_| ())
+}
+
+impl Ending {
+    fn state(&self) -> &'static str {
+        match self {
+            Self::Succeeded(_) => "succeeded",
+            Self::Failed { .. } => "failed",
+        }
+    }
+
+    fn result(&self) -> Option<String> {
+        match self {
+            Self::Succeeded(result) => Some(result.to_string()),
+            Self::Failed { .. } => None,
+        }
+    }
+
+    fn error(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::Succeeded(_) => None,
+            Self::Failed { code, error } => Some((code, error)),
+        }
+    }
+}
+
+impl Why {
+    fn outcome(&self) -> Option<&'static str> {
+        match self {
+            Self::NotStarted => None,
+            Self::Interrupted => Some("returned"),
+            Self::Failed { .. } => Some("failed"),
+        }
+    }
+
+    fn error(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::NotStarted | Self::Interrupted => None,
+            Self::Failed { code, error, .. } => Some((code, error)),
+        }
+    }
+
+    fn delay(&self) -> Duration {
+        match self {
+            Self::NotStarted | Self::Interrupted => Duration::ZERO,
+            Self::Failed { delay, .. } => *delay,
+        }
+    }
+}

@@ -1,0 +1,36 @@
+-- Ends a batch of jobs: each leaves the live table if it still carries the claim, enters the history, and its gateway
+-- is told, a hundred ids to a hint. $1..$6 are columns, a row each; $7 says whether to hint.
+with outcome as materialized (
+    select id, claim_id, state, result::jsonb as result, error_code, error
+    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
+        as outcome (id, claim_id, state, result, error_code, error)
+), ended as (
+    delete from ringback.job
+    using outcome
+    where job.id = outcome.id and job.claim_id = outcome.claim_id
+    returning
+        job.id, job.task, job.task_type, job.queue, job.input, job.priority, job.run_at, job.created_at, job.attempt,
+        job.failures, job.crashes, job.max_attempts, job.started_at, job.worker_id, job.connection_id, job.gateway_id,
+        job.session_id, job.owner, outcome.state, outcome.result, outcome.error_code, outcome.error
+), recorded as (
+    insert into ringback.job_history (
+        id, task, task_type, queue, input, priority, run_at, created_at, attempt, failures, crashes, max_attempts,
+        started_at, worker_id, connection_id, session_id, owner, state, result, error_code, error, finished_at
+    )
+    select
+        id, task, task_type, queue, input, priority, run_at, created_at, attempt,
+        failures + case when state = 'failed' then 1 else 0 end, crashes, max_attempts,
+        started_at, worker_id, connection_id, session_id, owner, state, result, error_code, error, clock_timestamp()
+    from ended
+    on conflict (id) do nothing
+    returning id
+), hinted as (
+    select ringback.hint('ringback_done_' || replace(gateway_id::text, '-', ''), string_agg(id::text, ' '))
+    from (
+        select id, gateway_id, (row_number() over (partition by gateway_id) - 1) / 100 as page
+        from ended
+        where $7::boolean and gateway_id is not null
+    ) as paged
+    group by gateway_id, page
+)
+select count(*) as "recorded!", (select count(*) from hinted) as "hinted!" from recorded

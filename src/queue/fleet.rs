@@ -1,0 +1,171 @@
+//! Who is alive and what they can do: the rows of workers, gateways and tasks.
+
+use std::sync::Arc;
+
+use sqlx::{PgConnection, PgExecutor};
+use uuid::Uuid;
+
+use crate::ids::{ClaimId, GatewayId, JobId, WorkerId};
+use crate::task::{Task, Tasks};
+
+/// A worker as its row has it.
+#[derive(Clone, Debug)]
+pub struct WorkerRow {
+    /// Its id.
+    pub id: WorkerId,
+    /// The machine it runs on.
+    pub host: String,
+    /// The queues it claims from.
+    pub queues: Vec<String>,
+    /// How many jobs it runs at once.
+    pub concurrency: i32,
+}
+
+/// A gateway as its row has it.
+#[derive(Clone, Debug)]
+pub struct GatewayRow {
+    /// Its id.
+    pub id: GatewayId,
+    /// The machine it runs on.
+    pub host: String,
+    /// The address it serves.
+    pub listen: String,
+}
+
+/// Says that `worker` lives; answers which of the claims it holds are no longer its own.
+///
+/// # Errors
+/// Those of the database.
+pub async fn beat(
+    connection: &mut PgConnection,
+    worker: &WorkerRow,
+    held: &[(JobId, ClaimId)],
+) -> Result<Vec<(JobId, ClaimId)>, sqlx::Error> {
+    let ids: Vec<Uuid> = held.iter().map(|(id, _)| id.0).collect();
+    let claims: Vec<Uuid> = held.iter().map(|(_, claim)| claim.0).collect();
+    let gone = sqlx::query_file!(
+        "src/queue/beat.sql",
+        worker.id.0,
+        worker.host,
+        pid(),
+        env!("CARGO_PKG_VERSION"),
+        &worker.queues,
+        worker.concurrency,
+        &ids,
+        &claims
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(gone.into_iter().map(|claim| (claim.id, claim.claim_id)).collect())
+}
+
+/// Says that `worker` has left: what it may still hold is taken back at the next sweep.
+///
+/// # Errors
+/// Those of the database.
+pub async fn worker_left(connection: &mut PgConnection, worker: WorkerId) -> Result<(), sqlx::Error> {
+    sqlx::query!("update ringback.worker set beat_at = '-infinity' where id = $1", worker.0)
+        .execute(connection)
+        .await
+        .map(|_| ())
+}
+
+/// Says that `gateway` lives.
+///
+/// # Errors
+/// Those of the database.
+pub async fn gateway_beat(executor: impl PgExecutor<'_>, gateway: &GatewayRow) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"
+        insert into ringback.gateway (id, host, pid, version, listen) values ($1, $2, $3, $4, $5)
+        on conflict (id) do update set beat_at = clock_timestamp()
+        "#,
+        gateway.id.0,
+        gateway.host,
+        pid(),
+        env!("CARGO_PKG_VERSION"),
+        gateway.listen
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
+}
+
+/// Says that `gateway` has left.
+///
+/// # Errors
+/// Those of the database.
+pub async fn gateway_left(executor: impl PgExecutor<'_>, gateway: GatewayId) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from ringback.gateway where id = $1", gateway.0).execute(executor).await.map(|_| ())
+}
+
+/// A task as the fleet knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskRow {
+    /// Its stable name.
+    pub name: String,
+    /// The queue of its jobs.
+    pub queue: String,
+    /// How often a job of it may fail.
+    pub max_attempts: i32,
+}
+
+impl TaskRow {
+    /// The rows of all of `tasks`.
+    #[must_use]
+    pub fn all(tasks: &Tasks) -> Vec<Self> {
+        let row = |task: &Arc<Task>| Self {
+            name: task.name.to_owned(),
+            queue: task.queue.to_owned(),
+            max_attempts: task.max_attempts,
+        };
+        tasks.iter().map(row).collect()
+    }
+}
+
+/// Makes tasks known to the fleet.
+///
+/// # Errors
+/// Those of the database.
+pub async fn register(executor: impl PgExecutor<'_>, tasks: &[TaskRow]) -> Result<(), sqlx::Error> {
+    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+    let queues: Vec<&str> = tasks.iter().map(|task| task.queue.as_str()).collect();
+    let attempts: Vec<i32> = tasks.iter().map(|task| task.max_attempts).collect();
+    // In the order of their names, so that two programs that start at once do not wait for each other in a circle.
+    sqlx::query!(
+        r#"
+        insert into ringback.task (name, queue, max_attempts)
+        select name, queue, max_attempts
+        from unnest($1::text[], $2::text[], $3::integer[]) as given (name, queue, max_attempts)
+        order by name
+        on conflict (name) do update
+        set queue = excluded.queue, max_attempts = excluded.max_attempts, registered_at = clock_timestamp()
+        "#,
+        &names as _,
+        &queues as _,
+        &attempts
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
+}
+
+/// Everything that the fleet can run.
+///
+/// # Errors
+/// Those of the database.
+pub async fn tasks(executor: impl PgExecutor<'_>) -> Result<Vec<TaskRow>, sqlx::Error> {
+    sqlx::query_as!(TaskRow, "select name, queue, max_attempts from ringback.task").fetch_all(executor).await
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { std::env::var("HOSTNAME").unwrap_or_else(|_| "unknown".to_owned()) } else { name.to_owned() }
+}
+
+fn pid() -> i32 {
+    i32::try_from(std::process::id()).unwrap_or_default()
+}

@@ -1,0 +1,35 @@
+//! What became of jobs.
+
+use serde_json::Value;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use crate::ids::{ConnectionId, JobId};
+
+/// What became of a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outcome {
+    /// The job.
+    pub id: JobId,
+    /// The socket that asked for it.
+    pub connection_id: Option<ConnectionId>,
+    /// `succeeded`, `failed` or `cancelled`.
+    pub state: String,
+    /// Its result.
+    pub result: Option<Value>,
+    /// A stable code of why it failed.
+    pub error_code: Option<String>,
+    /// A sentence about it.
+    pub error: Option<String>,
+    /// How many attempts were made.
+    pub attempt: i32,
+}
+
+/// Those of the given jobs that are over.
+///
+/// # Errors
+/// Those of the database.
+pub async fn outcomes(executor: impl PgExecutor<'_>, ids: &[JobId]) -> Result<Vec<Outcome>, sqlx::Error> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query_file_as!(Outcome, "src/queue/outcomes.sql", &ids).fetch_all(executor).await
+}

@@ -1,0 +1,86 @@
+//! What moves jobs without anybody asking: what is due becomes ready, what a lost worker held is taken back.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::{PgConnection, PgExecutor};
+
+use crate::postgres::Fault;
+use crate::postgres::link::limited;
+
+/// How long a worker may be silent before its jobs are given to others, by the database's clock.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// How often a job may lose its worker before it ends as failed.
+const MAX_CRASHES: i32 = 3;
+
+/// How many jobs one statement moves, at most.
+const BATCH: i64 = 1_000;
+
+/// Makes ready what has become due.
+///
+/// # Errors
+/// Those of the database.
+pub async fn promote(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    while with_or_without_hints(connection, promote_some).await? == BATCH {}
+    Ok(())
+}
+
+/// Takes back the jobs of silent workers.
+///
+/// # Errors
+/// Those of the database.
+pub async fn recover(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    while with_or_without_hints(connection, recover_some).await? == BATCH {}
+    Ok(())
+}
+
+/// Deletes the rows of workers and gateways that have been gone for a day and left nothing behind.
+///
+/// # Errors
+/// Those of the database.
+pub async fn forget_gone(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"
+        with workers as (
+            delete from ringback.worker
+            where gone_at < now() - interval '1 day'
+                and not exists (
+                    select from ringback.job where job.worker_id = worker.id and job.state in ('running', 'waiting')
+                )
+        )
+        delete from ringback.gateway where beat_at < now() - interval '1 day'
+        "#
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
+}
+
+type Statement = for<'c> fn(&'c mut PgConnection, bool) -> BoxFuture<'c, Result<i64, sqlx::Error>>;
+
+async fn with_or_without_hints(connection: &mut PgConnection, statement: Statement) -> Result<i64, sqlx::Error> {
+    match limited(statement(connection, true)).await {
+        Err(error) if Fault::of(&error) == Fault::Hints => limited(statement(connection, false)).await,
+        result => result,
+    }
+}
+
+fn promote_some(connection: &mut PgConnection, hints: bool) -> BoxFuture<'_, Result<i64, sqlx::Error>> {
+    Box::pin(async move {
+        let done = sqlx::query_file!("src/queue/promote.sql", BATCH, hints).fetch_one(connection).await?;
+        Ok(done.promoted)
+    })
+}
+
+fn recover_some(connection: &mut PgConnection, hints: bool) -> BoxFuture<'_, Result<i64, sqlx::Error>> {
+    Box::pin(async move {
+        let done = sqlx::query_file!("src/queue/recover.sql", LEASE.as_secs_f64(), MAX_CRASHES, BATCH, hints)
+            .fetch_one(connection)
+            .await?;
+        if done.put_back + done.ended > 0 {
+            tracing::warn!(put_back = done.put_back, ended = done.ended, "took back the jobs of silent workers");
+        }
+        Ok(done.put_back + done.ended)
+    })
+}

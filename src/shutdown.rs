@@ -1,0 +1,90 @@
+//! One stop signal, and the set of tasks that it joins.
+//!
+//! Whoever starts something long-lived spawns it onto a [`Parts`], so that stopping means: say so once, wait for all.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// The signal to stop; clones share it, and a child stops with its parent.
+pub type Stop = CancellationToken;
+
+/// The named parts of a running program. When one ends before it was asked to, the program has failed.
+#[derive(Default)]
+pub struct Parts {
+    set: JoinSet<(&'static str, anyhow::Result<()>)>,
+    names: Vec<(tokio::task::Id, &'static str)>,
+}
+
+impl Parts {
+    /// Starts `part`, which runs until its own stop signal.
+    pub fn spawn(
+        &mut self,
+        name: &'static str,
+        part: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) -> AbortHandle {
+        let handle = self.set.spawn(async move { (name, part.await) });
+        self.names.push((handle.id(), name));
+        handle
+    }
+
+    /// Waits until `stop` is given or a part ends by itself, then stops the others and waits for them.
+    ///
+    /// # Errors
+    /// The first part that failed, panicked, or ended without being asked to.
+    pub async fn join(mut self, stop: &Stop) -> anyhow::Result<()> {
+        let mut outcome = Ok(());
+        while let Some(ended) = self.set.join_next().await {
+            let failure = match ended {
+                Ok((name, Err(error))) => Some(error.context(format!("the {name} failed"))),
+                Ok((name, Ok(()))) if !stop.is_cancelled() => Some(anyhow::anyhow!("the {name} ended by itself")),
+                Ok((_, Ok(()))) => None,
+                Err(error) => {
+                    let known = self.names.iter().find(|(id, _)| *id == error.id());
+                    let name = known.map_or("program", |(_, name)| *name);
+                    Some(anyhow::Error::new(error).context(format!("the {name} died")))
+                }
+            };
+            if let Some(failure) = failure {
+                stop.cancel();
+                outcome = outcome.and(Err(failure));
+            }
+        }
+        outcome
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("running", &self.set.len()).finish()
+    }
+}
+
+/// Gives `stop` at Ctrl+C or SIGTERM. A second one ends the process at once, in the usual way of signals.
+///
+/// # Errors
+/// When the process cannot watch its signals.
+pub async fn on_signal(stop: Stop) -> anyhow::Result<()> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("could not watch for Ctrl+C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("could not watch for SIGTERM")?;
+    tokio::select! {
+        _ = interrupt.recv() => tracing::info!("stopping: Ctrl+C"),
+        _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
+        () = stop.cancelled() => return Ok(()),
+    }
+    stop.cancel();
+    Ok(())
+}
+
+/// Sleeps for `time`, or less if it is time to stop: then it answers `false`.
+pub async fn sleep(time: Duration, stop: &Stop) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(time) => true,
+        () = stop.cancelled() => false,
+    }
+}

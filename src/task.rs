@@ -1,0 +1,196 @@
+//! What work is: a name, where it waits, how often it may fail, and an async function from JSON to JSON.
+//!
+//! A task knows nothing of queues, sockets or Postgres.
+
+mod analyze;
+mod fallback;
+mod generate;
+mod translate;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::ids::JobId;
+
+/// The queue of tasks that name none.
+pub const DEFAULT_QUEUE: &str = "default";
+
+/// The task that runs what no other task is named for, where it is registered.
+pub const FALLBACK: &str = "default";
+
+/// How often a job may fail before it ends as failed, unless its task says otherwise.
+pub const DEFAULT_MAX_ATTEMPTS: i32 = 5;
+
+/// A kind of work.
+#[derive(Clone)]
+pub struct Task {
+    /// The stable name that clients ask for and the database stores.
+    pub name: &'static str,
+    /// The queue that its jobs wait in.
+    pub queue: &'static str,
+    /// How often a job of it may fail.
+    pub max_attempts: i32,
+    run: Arc<dyn Fn(Value, Context) -> BoxFuture<'static, Result<Value, TaskError>> + Send + Sync>,
+}
+
+/// What a running task knows about its job.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The job.
+    pub job: JobId,
+    /// Which start of it this is, from 1.
+    pub attempt: i32,
+}
+
+/// How an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct TaskError {
+    /// A sentence for the client and the history.
+    pub message: String,
+    /// Whether to try again.
+    pub again: Again,
+}
+
+/// Whether a failed attempt is followed by another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// With growing delays, until the attempts are used up.
+    Backoff,
+    /// After this time, until the attempts are used up.
+    After(Duration),
+    /// Not at all.
+    Never,
+}
+
+impl Task {
+    /// A task that waits in the default queue.
+    pub fn new<F>(name: &'static str, run: impl Fn(Value, Context) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Value, TaskError>> + Send + 'static,
+    {
+        Self {
+            name,
+            queue: DEFAULT_QUEUE,
+            max_attempts: DEFAULT_MAX_ATTEMPTS,
+            run: Arc::new(move |input, context| Box::pin(run(input, context))),
+        }
+    }
+
+    /// Runs it once.
+    pub fn run(&self, input: Value, context: Context) -> BoxFuture<'static, Result<Value, TaskError>> {
+        (self.run)(input, context)
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Task").field("name", &self.name).field("queue", &self.queue).finish_non_exhaustive()
+    }
+}
+
+impl TaskError {
+    /// A failure that may be tried again.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), again: Again::Backoff }
+    }
+
+    /// A failure that trying again cannot mend.
+    pub fn permanent(message: impl Into<String>) -> Self {
+        Self { message: message.into(), again: Again::Never }
+    }
+}
+
+/// How long to wait after the `failures`th failure: a random part of a growing time, so that jobs that failed together
+/// do not come back together (exponential back-off with full jitter).
+#[must_use]
+pub fn backoff(failures: i32) -> Duration {
+    const FIRST: Duration = Duration::from_secs(2);
+    const LONGEST: Duration = Duration::from_secs(600);
+    let exponent = failures.saturating_sub(1).clamp(0, 16).unsigned_abs();
+    let longest = FIRST.saturating_mul(1 << exponent).min(LONGEST);
+    longest.mul_f64(fastrand::f64())
+}
+
+/// The tasks that a program can run, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    by_name: BTreeMap<&'static str, Arc<Task>>,
+}
+
+impl Tasks {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one more; a second one of the same name replaces the first.
+    #[must_use]
+    pub fn with(mut self, task: Task) -> Self {
+        self.by_name.insert(task.name, Arc::new(task));
+        self
+    }
+
+    /// The demonstration tasks, whose pretended work takes `delay_scale` times as long as it says.
+    #[must_use]
+    pub fn demonstration(delay_scale: f64) -> Self {
+        let pretend = Pretend { delay_scale };
+        Self::new()
+            .with(pretend.task("translate", Duration::from_secs(2), translate::translate))
+            .with(pretend.task("analyze", Duration::from_secs(3), analyze::analyze))
+            .with(pretend.task("generate", Duration::from_secs(4), generate::generate))
+            .with(pretend.task(FALLBACK, Duration::from_secs(1), fallback::process))
+    }
+
+    /// The task of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Task>> {
+        self.by_name.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.by_name.values()
+    }
+}
+
+/// Makes tasks out of functions from text to text, with a delay that pretends work.
+#[derive(Clone, Copy, Debug)]
+struct Pretend {
+    delay_scale: f64,
+}
+
+impl Pretend {
+    fn task(self, name: &'static str, delay: Duration, work: fn(&str) -> String) -> Task {
+        let delay = delay.mul_f64(self.delay_scale);
+        Task::new(name, move |input, _| async move {
+            let Value::String(content) = input else {
+                return Err(TaskError::permanent(format!("the task {name} works on text")));
+            };
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
+            Ok(Value::String(work(&content)))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_to_a_bound_and_never_pass_it() {
+        for failures in [-1, 0, 1, 2, 30, i32::MAX] {
+            let exponent = failures.saturating_sub(1).clamp(0, 16).unsigned_abs();
+            let bound = Duration::from_secs(2).saturating_mul(1 << exponent).min(Duration::from_secs(600));
+            assert!((0..100).all(|_| backoff(failures) <= bound));
+        }
+    }
+}

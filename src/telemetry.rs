@@ -1,0 +1,17 @@
+//! Logging, set up once.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging to standard error; `filter` is the default when `RUST_LOG` says nothing.
+pub fn start(filter: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
+    // A second start in one process (tests do it) keeps the first.
+    let _ = subscriber.try_init();
+}

@@ -1,0 +1,148 @@
+//! Every message that crosses the socket, and every error.
+//!
+//! The types are the contract: `asyncapi` derives its document from them, and their comments are its descriptions.
+//! What a client may send is read in [`parse`], by hand, because its errors have the words of the protocol's origin.
+
+mod close;
+mod error;
+mod parse;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::JobId;
+
+pub use close::Close;
+pub use error::{ErrorItem, ErrorType};
+pub use parse::{Request, parse};
+
+/// The path of the one socket.
+pub const SOCKET_PATH: &str = "/ws/system/";
+
+/// The group that every connection is in.
+pub const SYSTEM_GROUP: &str = "system";
+
+/// The longest `ref`, in bytes.
+pub const REF_LIMIT: usize = 64;
+
+/// A message from a client.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "action", content = "payload", rename_all = "snake_case")]
+pub enum ClientMessage {
+    /// Asks for a `pong`.
+    Ping,
+    /// Submits a job.
+    SystemMessage(TaskPayload),
+}
+
+/// What to run, and on what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskPayload {
+    /// The name of the task. A name that is not known runs the task called default, where there is one.
+    pub task_type: String,
+    /// The text to work on.
+    pub content: String,
+}
+
+/// A message to a client.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "action", content = "payload", rename_all = "snake_case")]
+pub enum ServerMessage {
+    /// Answers a `ping`.
+    Pong,
+    /// The job is committed: it will run, whatever dies.
+    JobQueued(String),
+    /// The job succeeded; this is its result as text.
+    JobResult(String),
+    /// The job has failed for good; this is a sentence that says why.
+    JobFailed(String),
+    /// A notice to everyone.
+    SystemNotification(String),
+    /// What was wrong with a message. The socket stays open.
+    Error(Vec<ErrorItem>),
+}
+
+/// Structured facts about a job, beside the text that people read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct JobFacts {
+    /// A stable code that says why the job failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// How many attempts were made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<i32>,
+    /// The result itself, where it is more than a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+}
+
+/// A message to a client with what stands beside its payload.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Frame {
+    /// The message.
+    #[serde(flatten)]
+    pub message: ServerMessage,
+    /// The client's own mark of the message that this answers.
+    #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The job that this is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<JobId>,
+    /// Structured facts about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobFacts>,
+}
+
+impl Frame {
+    /// A message with nothing beside it.
+    #[must_use]
+    pub fn new(message: ServerMessage) -> Self {
+        Self { message, reference: None, job_id: None, job: None }
+    }
+
+    /// The direct answer to a message that carried `reference`.
+    #[must_use]
+    pub fn answering(message: ServerMessage, reference: Option<String>) -> Self {
+        Self { reference, ..Self::new(message) }
+    }
+
+    /// A message about a job.
+    #[must_use]
+    pub fn about(job: JobId, message: ServerMessage) -> Self {
+        Self { job_id: Some(job), ..Self::new(message) }
+    }
+
+    /// The text that is sent.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("a frame is strings, numbers and JSON values, which all encode")
+    }
+}
+
+/// The sentence of `job_queued`.
+#[must_use]
+pub fn queued_text(task_type: &str, content: &str, job: JobId) -> String {
+    format!("⏳ Job queued: {task_type} for '{content}' (ID: {job})")
+}
+
+/// A result as the text that people read: a string as it is, anything else as JSON.
+#[must_use]
+pub fn result_message(job: JobId, result: Value, attempts: i32) -> Frame {
+    let (text, facts) = match result {
+        Value::String(text) => (text, None),
+        other => {
+            let text = if other.is_null() { String::new() } else { other.to_string() };
+            (text, Some(JobFacts { attempts: Some(attempts), result: Some(other), code: None }))
+        }
+    };
+    Frame { job: facts, ..Frame::about(job, ServerMessage::JobResult(text)) }
+}
+
+/// What a client is told about a job that has failed for good.
+#[must_use]
+pub fn failed_message(job: JobId, code: String, sentence: String, attempts: i32) -> Frame {
+    let facts = JobFacts { code: Some(code), attempts: Some(attempts), result: None };
+    Frame { job: Some(facts), ..Frame::about(job, ServerMessage::JobFailed(sentence)) }
+}
+

@@ -1,0 +1,41 @@
+//! Every way in which the server ends a socket: a code, a reason, and whether to come back.
+
+/// Why the server closes a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// The gateway is stopping; another one, or this one in a moment, takes over.
+    Stopping,
+    /// A frame was so large that it could not even be read past.
+    FrameTooLarge,
+    /// The client does not read what it is sent, and its outbox is full.
+    TooSlow,
+    /// Nothing was heard from the client for too long.
+    Silent,
+}
+
+impl Close {
+    /// Every close, for the table in the contract.
+    pub const ALL: [Self; 4] = [Self::Stopping, Self::FrameTooLarge, Self::TooSlow, Self::Silent];
+
+    /// The code of the close frame.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Stopping => 1012,
+            Self::FrameTooLarge => 1009,
+            Self::TooSlow => 4008,
+            Self::Silent => 4009,
+        }
+    }
+
+    /// The reason of the close frame, which says whether to come back.
+    #[must_use]
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Stopping => "the gateway is restarting; come back",
+            Self::FrameTooLarge => "the frame was too large to skip; come back with smaller ones",
+            Self::TooSlow => "messages were not read fast enough; come back",
+            Self::Silent => "nothing was heard for too long; come back",
+        }
+    }
+}

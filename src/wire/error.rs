@@ -1,0 +1,104 @@
+//! What can be wrong with a message, in the words of the protocol's origin.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// One thing that is wrong with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ErrorItem {
+    /// A stable code.
+    #[serde(rename = "type")]
+    pub kind: ErrorType,
+    /// The way to the place, from the outside in; empty for the message itself.
+    pub loc: Vec<String>,
+    /// A sentence for people.
+    pub msg: String,
+    /// When it is worth trying again, in seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after: Option<u32>,
+    /// True when it cannot be known whether the submission was stored.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maybe: Option<bool>,
+}
+
+/// The codes of errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorType {
+    /// The frame is not JSON text.
+    JsonInvalid,
+    /// There is no action.
+    UnionTagNotFound,
+    /// The action is not known.
+    UnionTagInvalid,
+    /// A field is not there.
+    Missing,
+    /// A field must be a string that can be stored.
+    StringType,
+    /// A value must be an object.
+    ModelType,
+    /// There must be no value.
+    NoneRequired,
+    /// The frame, or a field, is too large.
+    TooLarge,
+    /// Too much is waiting; try again.
+    Busy,
+    /// No such task, and no default task.
+    TaskUnknown,
+    /// The database refused this job, and it was not stored.
+    Unstorable,
+    /// The database cannot be reached.
+    Unavailable,
+}
+
+impl ErrorItem {
+    /// An error at a place.
+    #[must_use]
+    pub fn new(kind: ErrorType, loc: &[&str], msg: impl Into<String>) -> Self {
+        let loc = loc.iter().map(|&part| part.to_owned()).collect();
+        Self { kind, loc, msg: msg.into(), retry_after: None, maybe: None }
+    }
+
+    /// The frame is not JSON text; `reason` is the parser's.
+    #[must_use]
+    pub fn json_invalid(reason: &str) -> Self {
+        Self::new(ErrorType::JsonInvalid, &[], format!("Invalid JSON: {reason}"))
+    }
+
+    /// The frame is `size` bytes, over `limit`.
+    #[must_use]
+    pub fn frame_too_large(size: usize, limit: usize) -> Self {
+        Self::new(ErrorType::TooLarge, &[], format!("The frame has {size} bytes; at most {limit} are allowed"))
+    }
+
+    /// Too much is waiting.
+    #[must_use]
+    pub fn busy() -> Self {
+        let msg = "Too many jobs are waiting to be stored; try again";
+        Self { retry_after: Some(1), ..Self::new(ErrorType::Busy, &[], msg) }
+    }
+
+    /// The database cannot be reached; `maybe` when the submission may have been stored all the same.
+    #[must_use]
+    pub fn unavailable(maybe: bool) -> Self {
+        let msg = if maybe {
+            "The database cannot be reached; the job may or may not have been stored"
+        } else {
+            "The database cannot be reached; the job was not stored"
+        };
+        Self { retry_after: Some(5), maybe: maybe.then_some(true), ..Self::new(ErrorType::Unavailable, &[], msg) }
+    }
+
+    /// The database refused the job.
+    #[must_use]
+    pub fn unstorable() -> Self {
+        Self::new(ErrorType::Unstorable, &["system_message", "payload"], "The database refused this job; it was not stored")
+    }
+
+    /// No such task.
+    #[must_use]
+    pub fn task_unknown(task_type: &str) -> Self {
+        let loc = ["system_message", "payload", "task_type"];
+        Self::new(ErrorType::TaskUnknown, &loc, format!("No task is called '{task_type}'"))
+    }
+}

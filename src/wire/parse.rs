@@ -1,0 +1,232 @@
+//! From the text of a frame to a message, or to everything that is wrong with it.
+//!
+//! One way only: what is accepted and what is reported come from the same walk, so they cannot disagree.
+
+use serde_json::{Map, Value};
+
+use super::{ClientMessage, ErrorItem, ErrorType, REF_LIMIT, TaskPayload};
+
+/// A message from a client, with the mark it carried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The client's mark, to be echoed on every direct answer, where it carried a usable one.
+    pub reference: Option<String>,
+    /// The message, or what is wrong with it: one entry for each field, in the order of declaration.
+    pub message: Result<ClientMessage, Vec<ErrorItem>>,
+}
+
+/// Reads the text of a frame.
+#[must_use]
+pub fn parse(text: &str) -> Request {
+    let value: Value = match serde_json::from_str(text) {
+        Ok(value) => value,
+        Err(error) => return refused(None, ErrorItem::json_invalid(&error.to_string())),
+    };
+    let Value::Object(frame) = value else {
+        let msg = "Input should be a valid dictionary or instance of Envelope";
+        return refused(None, ErrorItem::new(ErrorType::ModelType, &[], msg));
+    };
+    let reference = frame.get("ref").and_then(Value::as_str).filter(|mark| mark.len() <= REF_LIMIT);
+    Request { reference: reference.map(str::to_owned), message: read_message(&frame) }
+}
+
+fn refused(reference: Option<String>, error: ErrorItem) -> Request {
+    Request { reference, message: Err(vec![error]) }
+}
+
+fn read_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let tag = match frame.get("action") {
+        None => {
+            let msg = "Unable to extract tag using discriminator 'action'";
+            return Err(vec![ErrorItem::new(ErrorType::UnionTagNotFound, &[], msg)]);
+        }
+        Some(Value::String(tag)) => tag.as_str(),
+        Some(other) => return Err(vec![unknown_tag(&spelled(other))]),
+    };
+    match tag {
+        "ping" => read_ping(frame),
+        "system_message" => read_system_message(frame),
+        other => Err(vec![unknown_tag(other)]),
+    }
+}
+
+fn unknown_tag(tag: &str) -> ErrorItem {
+    let msg = format!(
+        "Input tag '{tag}' found using 'action' does not match any of the expected tags: 'ping', 'system_message'"
+    );
+    ErrorItem::new(ErrorType::UnionTagInvalid, &[], msg)
+}
+
+/// A value that is not a string, as the protocol's origin spells it.
+fn spelled(value: &Value) -> String {
+    match value {
+        Value::Null => "None".to_owned(),
+        Value::Bool(true) => "True".to_owned(),
+        Value::Bool(false) => "False".to_owned(),
+        Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+    }
+}
+
+fn read_ping(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let mut errors = Vec::new();
+    if frame.get("payload").is_some_and(|payload| !payload.is_null()) {
+        errors.push(ErrorItem::new(ErrorType::NoneRequired, &["ping", "payload"], "Input should be None"));
+    }
+    check_reference(frame, "ping", &mut errors);
+    if errors.is_empty() { Ok(ClientMessage::Ping) } else { Err(errors) }
+}
+
+fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let mut errors = Vec::new();
+    let mut read = None;
+    match frame.get("payload") {
+        None => errors.push(ErrorItem::new(ErrorType::Missing, &["system_message", "payload"], "Field required")),
+        Some(Value::Object(payload)) => {
+            let task_type = read_text(payload, "task_type", &mut errors);
+            let content = read_text(payload, "content", &mut errors);
+            read = task_type.zip(content);
+        }
+        Some(_) => {
+            let msg = "Input should be a valid dictionary or instance of TaskPayload";
+            errors.push(ErrorItem::new(ErrorType::ModelType, &["system_message", "payload"], msg));
+        }
+    }
+    check_reference(frame, "system_message", &mut errors);
+    match read {
+        Some((task_type, content)) if errors.is_empty() => {
+            Ok(ClientMessage::SystemMessage(TaskPayload { task_type, content }))
+        }
+        _ => Err(errors),
+    }
+}
+
+fn read_text(payload: &Map<String, Value>, field: &str, errors: &mut Vec<ErrorItem>) -> Option<String> {
+    let loc = ["system_message", "payload", field];
+    let error = match payload.get(field) {
+        None => ErrorItem::new(ErrorType::Missing, &loc, "Field required"),
+        // Postgres cannot store it, so it is refused here, rather than accepted and lost.
+        Some(Value::String(text)) if text.contains('\0') => {
+            ErrorItem::new(ErrorType::StringType, &loc, "Input should be a valid string without NUL characters")
+        }
+        Some(Value::String(text)) => return Some(text.clone()),
+        Some(_) => ErrorItem::new(ErrorType::StringType, &loc, "Input should be a valid string"),
+    };
+    errors.push(error);
+    None
+}
+
+fn check_reference(frame: &Map<String, Value>, action: &str, errors: &mut Vec<ErrorItem>) {
+    let loc = [action, "ref"];
+    match frame.get("ref") {
+        None | Some(Value::Null) => {}
+        Some(Value::String(mark)) if mark.len() <= REF_LIMIT => {}
+        Some(Value::String(mark)) => {
+            let msg = format!("The ref has {} bytes; at most {REF_LIMIT} are allowed", mark.len());
+            errors.push(ErrorItem::new(ErrorType::TooLarge, &loc, msg));
+        }
+        Some(_) => errors.push(ErrorItem::new(ErrorType::StringType, &loc, "Input should be a valid string")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn errors(text: &str) -> Value {
+        let errors = parse(text).message.expect_err("this text should be refused");
+        serde_json::to_value(errors).unwrap()
+    }
+
+    fn error(kind: &str, loc: &[&str], msg: &str) -> Value {
+        json!([{"type": kind, "loc": loc, "msg": msg}])
+    }
+
+    #[test]
+    fn a_ping_is_a_ping_with_or_without_its_null() {
+        for text in [r#"{"action":"ping"}"#, r#"{"action":"ping","payload":null,"ref":null,"more":[1]}"#] {
+            assert_eq!(parse(text), Request { reference: None, message: Ok(ClientMessage::Ping) });
+        }
+    }
+
+    #[test]
+    fn a_mark_is_kept_also_beside_an_error() {
+        assert_eq!(parse(r#"{"action":"ping","ref":"a"}"#).reference.as_deref(), Some("a"));
+        assert_eq!(parse(r#"{"action":"fly","ref":"b"}"#).reference.as_deref(), Some("b"));
+    }
+
+    #[test]
+    fn a_mark_that_cannot_be_echoed_is_an_error() {
+        assert_eq!(
+            errors(r#"{"action":"ping","ref":5}"#),
+            error("string_type", &["ping", "ref"], "Input should be a valid string")
+        );
+        let long = "é".repeat(33);
+        assert_eq!(
+            errors(&format!(r#"{{"action":"ping","ref":"{long}"}}"#)),
+            error("too_large", &["ping", "ref"], "The ref has 66 bytes; at most 64 are allowed")
+        );
+    }
+
+    #[test]
+    fn every_mistake_has_the_words_of_the_protocol() {
+        let envelope = "Input should be a valid dictionary or instance of Envelope";
+        for text in ["[]", "\"ping\"", "5", "null"] {
+            assert_eq!(errors(text), error("model_type", &[], envelope));
+        }
+        assert_eq!(
+            errors("{"),
+            error("json_invalid", &[], "Invalid JSON: EOF while parsing an object at line 1 column 1")
+        );
+        assert_eq!(errors("{}"), error("union_tag_not_found", &[], "Unable to extract tag using discriminator 'action'"));
+        for (text, tag) in [(r#"{"action":"fly"}"#, "fly"), (r#"{"action":null}"#, "None"), (r#"{"action":5}"#, "5")] {
+            let msg = format!(
+                "Input tag '{tag}' found using 'action' does not match any of the expected tags: \
+                 'ping', 'system_message'"
+            );
+            assert_eq!(errors(text), error("union_tag_invalid", &[], &msg));
+        }
+        assert_eq!(
+            errors(r#"{"action":"ping","payload":{}}"#),
+            error("none_required", &["ping", "payload"], "Input should be None")
+        );
+        assert_eq!(
+            errors(r#"{"action":"system_message"}"#),
+            error("missing", &["system_message", "payload"], "Field required")
+        );
+        for payload in ["null", "[]", "\"x\"", "[\"translate\",\"hello\"]"] {
+            assert_eq!(
+                errors(&format!(r#"{{"action":"system_message","payload":{payload}}}"#)),
+                error(
+                    "model_type",
+                    &["system_message", "payload"],
+                    "Input should be a valid dictionary or instance of TaskPayload"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn every_field_has_its_own_entry_in_the_order_of_declaration() {
+        assert_eq!(
+            errors(r#"{"action":"system_message","payload":{"content":5}}"#),
+            json!([
+                {"type": "missing", "loc": ["system_message", "payload", "task_type"], "msg": "Field required"},
+                {"type": "string_type", "loc": ["system_message", "payload", "content"],
+                 "msg": "Input should be a valid string"},
+            ])
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_stored_is_refused() {
+        let content = ["system_message", "payload", "content"];
+        assert_eq!(
+            errors(r#"{"action":"system_message","payload":{"task_type":"a","content":"x\u0000y"}}"#),
+            error("string_type", &content, "Input should be a valid string without NUL characters")
+        );
+        let lone = errors(r#"{"action":"system_message","payload":{"task_type":"a","content":"\ud800"}}"#);
+        assert_eq!(lone[0]["type"], "json_invalid");
+    }
+}

@@ -1,0 +1,69 @@
+//! Runs jobs: apalis over our own queue.
+//!
+//! Here is the one home of apalis: its runtime drives a [`Backend`](backend::Backend) that a claimer fills, and its
+//! layers end in a finisher that commits what became of each job. A heartbeat on a thread of its own says that the
+//! worker lives, whatever its tasks do to the runtime.
+
+pub mod backend;
+mod claimer;
+mod engine;
+mod execution;
+mod finisher;
+mod heartbeat;
+mod held;
+mod layer;
+mod lease;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use apalis::prelude::WorkerBuilder;
+use apalis_core::task::data::Data;
+use serde_json::Value;
+
+use crate::postgres::Database;
+use crate::postgres::listener::Hearing;
+use crate::queue::fleet::TaskRow;
+use crate::shutdown::Stop;
+use crate::task::Tasks;
+
+pub use backend::{Backend, BackendError};
+pub use held::Claim;
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How many jobs it runs at once.
+    pub concurrency: usize,
+    /// Whether it listens for hints.
+    pub hearing: Hearing,
+    /// How long its running jobs may still take when it is asked to stop.
+    pub grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { concurrency: 256, hearing: Hearing::Hints, grace: Duration::from_secs(30) }
+    }
+}
+
+/// Runs jobs of `tasks` until it is told to stop; then lets running ones finish, within the grace, and returns the rest.
+///
+/// # Errors
+/// When the runtime fails. A database that is away is waited for.
+pub async fn run(database: Database, tasks: Tasks, settings: Settings, stop: Stop) -> anyhow::Result<()> {
+    let backend = Backend::<Value>::for_tasks(database, TaskRow::all(&tasks), settings, stop);
+    WorkerBuilder::new("ringback")
+        .backend(backend)
+        .data(Arc::new(tasks))
+        .build(run_one)
+        .run()
+        .await
+        .context("the worker's runtime failed")
+}
+
+/// What apalis calls for each job.
+async fn run_one(input: Value, claim: Data<Arc<Claim>>, tasks: Data<Arc<Tasks>>) -> Result<Value, execution::Failed> {
+    execution::run(&tasks, &claim, input).await
+}

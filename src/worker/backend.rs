@@ -1,0 +1,289 @@
+//! apalis' `Backend` and `TaskSink` over Ringback's queue.
+//!
+//! An ordinary apalis program uses it as it would any other storage: `push` stores a job that any Ringback worker with
+//! that task runs, and a `WorkerBuilder` over it runs jobs that any gateway stored.
+
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, SystemTime};
+
+use apalis_core::backend::finalize::Ephemeral;
+use apalis_core::backend::{Backend as ApalisBackend, BackendConfig};
+use apalis_core::task::Task;
+use apalis_core::task::builder::TaskBuilder;
+use apalis_core::task::task_id::TaskId;
+use apalis_core::worker::context::WorkerContext;
+use futures_util::Sink;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+use super::Settings;
+use super::engine::Engine;
+use super::held::Fate;
+use super::layer::FinishLayer;
+use crate::ids::{JobId, JobIds};
+use crate::postgres::{Database, Link};
+use crate::queue::fleet::TaskRow;
+use crate::queue::{Claimed, Ending, NewJob, Refusal, Rows, Why, commit};
+use crate::shutdown::Stop;
+use crate::task::{DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE};
+
+/// How long a push waits for a database that is away.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A storage of apalis for the tasks of one program; `Args` is what their inputs are read as.
+///
+/// Nothing is connected before it is used, and nothing is claimed before a worker runs on it.
+pub struct Backend<Args> {
+    database: Database,
+    tasks: Vec<TaskRow>,
+    settings: Settings,
+    stop: Stop,
+    engine: Option<Engine>,
+    /// Why the engine could not be started, to be reported when the worker first asks.
+    broken: Option<BackendError>,
+    closing: Option<BoxFuture<'static, ()>>,
+    pushing: Pushing,
+    args: PhantomData<fn() -> Args>,
+}
+
+/// Jobs that were pushed, on their way to the database.
+struct Pushing {
+    waiting: Vec<NewJob>,
+    idle: Option<Box<(Link, JobIds)>>,
+    flush: Option<BoxFuture<'static, Flushed>>,
+}
+
+type Flushed = (Box<(Link, JobIds)>, Result<(), BackendError>);
+
+/// What can go wrong in the backend, as apalis is told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// The worker's own parts could not be started.
+    #[error("could not start the worker's parts: {0}")]
+    Start(#[from] std::io::Error),
+    /// The input of a job could not be written as JSON.
+    #[error("could not write the input as JSON: {0}")]
+    Input(#[from] serde_json::Error),
+    /// The database refused a job; the others pushed with it are stored.
+    #[error("the database refused the job: {0}")]
+    Refused(#[source] sqlx::Error),
+    /// The database stayed away; the jobs may have been stored.
+    #[error("the database cannot be reached")]
+    Away,
+}
+
+impl<Args> Backend<Args> {
+    /// A storage for the jobs of one task, in the default queue.
+    #[must_use]
+    pub fn new(database: Database, task: &str) -> Self {
+        let task = TaskRow {
+            name: task.to_owned(),
+            queue: DEFAULT_QUEUE.to_owned(),
+            max_attempts: DEFAULT_MAX_ATTEMPTS,
+        };
+        Self::for_tasks(database, vec![task], Settings::default(), Stop::new())
+    }
+
+    /// The same with other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// A storage for the jobs of several tasks, which claims until `stop` is given. What is pushed is for the first.
+    pub(super) fn for_tasks(database: Database, tasks: Vec<TaskRow>, settings: Settings, stop: Stop) -> Self {
+        let pushing = Pushing {
+            waiting: Vec::new(),
+            idle: Some(Box::new((database.link("push"), JobIds::default()))),
+            flush: None,
+        };
+        Self {
+            database,
+            tasks,
+            settings,
+            stop,
+            engine: None,
+            broken: None,
+            closing: None,
+            pushing,
+            args: PhantomData,
+        }
+    }
+}
+
+impl<Args: DeserializeOwned + Send + 'static> ApalisBackend for Backend<Args> {
+    type Task = Task<Args>;
+    type Error = BackendError;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), BackendError>> {
+        Poll::Ready(self.broken.take().map_or(Ok(()), Err))
+    }
+
+    fn poll_next(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &WorkerContext,
+    ) -> Poll<Option<Result<Task<Args>, BackendError>>> {
+        let Some(engine) = &mut self.engine else { return Poll::Ready(None) };
+        loop {
+            let Some(claim) = ready!(engine.jobs.poll_recv(cx)) else {
+                // The end of the tasks does not end apalis' worker; it has to be told. It fails only when it is over.
+                let _ = worker.stop();
+                return Poll::Ready(None);
+            };
+            if engine.is_stopping() {
+                engine.answer(&claim, Fate::PutBack(Why::NotStarted));
+                continue;
+            }
+            match Args::deserialize(&claim.job.input) {
+                Ok(args) => {
+                    let task = TaskBuilder::new(args)
+                        .task_id(TaskId::from_uuid(claim.job.id.0))
+                        .attempt(attempts_before(&claim.job))
+                        .data(claim)
+                        .build();
+                    return Poll::Ready(Some(Ok(task)));
+                }
+                // One job's bad input ends that job, and nothing else.
+                Err(error) => {
+                    let error = format!("its input is not what the task works on: {error}");
+                    engine.answer(&claim, Fate::Ended(Ending::Failed { code: "input_invalid".to_owned(), error }));
+                }
+            }
+        }
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), BackendError>> {
+        if let Some(engine) = self.engine.take() {
+            self.closing = Some(Box::pin(engine.close()));
+        }
+        if let Some(closing) = &mut self.closing {
+            ready!(closing.as_mut().poll(cx));
+            self.closing = None;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn attempts_before(job: &Claimed) -> usize {
+    usize::try_from(job.attempt - 1).unwrap_or_default()
+}
+
+impl<Args> BackendConfig for Backend<Args> {
+    type Args = Args;
+    type Id = Uuid;
+    type Kind = Ephemeral;
+    type Config = Settings;
+    type Layer = FinishLayer;
+
+    fn config(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Called once, when a worker starts to run: the engine starts with it.
+    fn middleware(&mut self, _: &mut WorkerContext) -> FinishLayer {
+        match Engine::start(&self.database, self.tasks.clone(), &self.settings, self.stop.clone()) {
+            Ok(engine) => {
+                let layer = engine.layer();
+                self.engine = Some(engine);
+                layer
+            }
+            Err(error) => {
+                self.broken = Some(BackendError::Start(error));
+                FinishLayer { outcomes: mpsc::channel(1).0, held: super::held::Held::default() }
+            }
+        }
+    }
+}
+
+/// Pushing: with this, apalis' `TaskSink` is implemented.
+impl<Args: Serialize + Unpin> Sink<Task<Args>> for Backend<Args> {
+    type Error = BackendError;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
+        if self.pushing.waiting.len() < self.settings.concurrency { Poll::Ready(Ok(())) } else { self.pushing.poll(cx) }
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, item: Task<Args>) -> Result<(), BackendError> {
+        let (args, context) = item.take();
+        let task = &self.tasks[0];
+        let id = context.task_id().map_or(Uuid::nil(), TaskId::to_uuid);
+        let job = NewJob {
+            id: JobId(id),
+            task: task.name.clone(),
+            task_type: task.name.clone(),
+            queue: context.queue().map_or_else(|| task.queue.clone(), ToString::to_string),
+            input: serde_json::to_value(args)?,
+            priority: context.priority().map_or(0, |priority| i16::try_from(priority).unwrap_or(i16::MAX)),
+            max_attempts: context.max_attempts().map_or(task.max_attempts, at_least_one),
+            due_at: context.run_at().map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+            connection: None,
+            gateway: None,
+        };
+        self.pushing.waiting.push(job);
+        Ok(())
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
+        self.pushing.poll(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
+        self.pushing.poll(cx)
+    }
+}
+
+fn at_least_one(attempts: usize) -> i32 {
+    i32::try_from(attempts).unwrap_or(i32::MAX).max(1)
+}
+
+impl Pushing {
+    /// Stores what is waiting.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
+        loop {
+            if let Some(flush) = &mut self.flush {
+                let (idle, result) = ready!(flush.as_mut().poll(cx));
+                self.flush = None;
+                self.idle = Some(idle);
+                if result.is_err() {
+                    return Poll::Ready(result);
+                }
+            }
+            if self.waiting.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let jobs = std::mem::take(&mut self.waiting);
+            let idle = self.idle.take().expect("it is idle whenever nothing is being flushed");
+            self.flush = Some(Box::pin(flush(idle, jobs)));
+        }
+    }
+}
+
+async fn flush(mut idle: Box<(Link, JobIds)>, mut jobs: Vec<NewJob>) -> Flushed {
+    let (link, ids) = &mut *idle;
+    // For the database's time, which a new connection measures; if there is none, committing says so.
+    let _ = link.connected().await;
+    for job in jobs.iter_mut().filter(|job| job.id.0.get_version_num() != 7) {
+        job.id = ids.next(link.now());
+    }
+    let refusals = commit(link, Rows::New(&jobs), Some(PATIENCE)).await;
+    let result = match refusals.into_iter().flatten().next() {
+        None => Ok(()),
+        Some(Refusal::Data(error)) => Err(BackendError::Refused(error)),
+        Some(Refusal::Away { .. }) => Err(BackendError::Away),
+    };
+    (idle, result)
+}
+
+impl<Args> std::fmt::Debug for Backend<Args> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Backend").field("tasks", &self.tasks).field("settings", &self.settings).finish_non_exhaustive()
+    }
+}

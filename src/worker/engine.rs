@@ -1,0 +1,141 @@
+//! The parts around the runtime: claimer, listener, finisher, heartbeat; started and stopped together.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::task::JoinSet;
+use tokio_util::sync::DropGuard;
+
+use super::claimer::{self, Claimer};
+use super::finisher;
+use super::held::{Claim, Fate, Held};
+use super::layer::FinishLayer;
+use super::lease::Lease;
+use super::{Settings, heartbeat};
+use crate::ids::WorkerId;
+use crate::postgres::Database;
+use crate::postgres::listener::Listener;
+use crate::queue::fleet::{TaskRow, WorkerRow, host};
+use crate::queue::{Cursor, READY_CHANNEL, Why};
+use crate::shutdown::{Stop, sleep};
+
+/// How long outcomes may still wait for a database that is away, after the last job has ended.
+const LAST_COMMITS: Duration = Duration::from_secs(5);
+
+/// A running engine. When it is dropped without [`close`](Self::close), the worker falls silent.
+#[derive(Debug)]
+pub(super) struct Engine {
+    /// Claimed jobs, in the order to start them.
+    pub(super) jobs: mpsc::Receiver<Arc<Claim>>,
+    finish: FinishLayer,
+    /// Given when no more jobs are to be claimed.
+    stop: Stop,
+    /// Given when no more outcomes can come.
+    last_outcome: Stop,
+    /// Given when the database can be waited for no longer.
+    give_up: Stop,
+    /// Given when nothing is held any more.
+    silence: DropGuard,
+    parts: JoinSet<()>,
+    heartbeat: std::thread::JoinHandle<()>,
+}
+
+impl Engine {
+    pub(super) fn start(
+        database: &Database,
+        tasks: Vec<TaskRow>,
+        settings: &Settings,
+        stop: Stop,
+    ) -> std::io::Result<Self> {
+        let mut queues: Vec<String> = tasks.iter().map(|task| task.queue.clone()).collect();
+        queues.sort();
+        queues.dedup();
+        let worker = WorkerRow {
+            id: WorkerId::random(),
+            host: host(),
+            queues: queues.clone(),
+            concurrency: i32::try_from(settings.concurrency).unwrap_or(i32::MAX),
+        };
+        let worker_id = worker.id;
+        tracing::info!(worker.id = %worker_id, concurrency = settings.concurrency, "working");
+        let held = Held::default();
+        let lease = Lease::new();
+        let silence = Stop::new();
+        let heartbeat = heartbeat::start(database, worker, held.clone(), lease.clone(), silence.clone())?;
+
+        let cursor = Arc::new(Mutex::new(Cursor::new(queues)));
+        let wake = Arc::new(Notify::new());
+        let (send_job, jobs) = mpsc::channel(settings.concurrency);
+        // Room for as many outcomes as there are slots; when it is full, slots stay taken and claiming stops.
+        let (outcomes, receive_outcomes) = mpsc::channel(settings.concurrency);
+        let last_outcome = Stop::new();
+        let give_up = Stop::new();
+        let mut parts = JoinSet::new();
+        let claimer = Claimer {
+            worker: worker_id,
+            tasks,
+            link: database.link("claimer"),
+            cursor: Arc::clone(&cursor),
+            wake: Arc::clone(&wake),
+            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            lease: lease.clone(),
+            held: held.clone(),
+            jobs: send_job,
+        };
+        parts.spawn(claimer.run(stop.clone()));
+        let listener = Listener::new(database, vec![READY_CHANNEL.to_owned()], settings.hearing);
+        parts.spawn(claimer::listen(listener, cursor, wake, stop.clone()));
+        let link = database.link("finisher");
+        parts.spawn(finisher::run(receive_outcomes, link, lease, last_outcome.clone(), give_up.clone()));
+        parts.spawn(limit_grace(settings.grace, stop.clone(), last_outcome.clone(), held.clone()));
+        let finish = FinishLayer { outcomes, held };
+        Ok(Self { jobs, finish, stop, last_outcome, give_up, silence: silence.drop_guard(), parts, heartbeat })
+    }
+
+    /// The layer that answers for every job of this engine.
+    pub(super) fn layer(&self) -> FinishLayer {
+        self.finish.clone()
+    }
+
+    /// Whether jobs that are claimed already are to be handed back.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Answers for a claim that was not started.
+    pub(super) fn answer(&self, claim: &Claim, fate: Fate) {
+        self.finish.answer_now(claim, fate);
+    }
+
+    /// Hands back what was not started, commits what is left, says goodbye, and waits for every part.
+    ///
+    /// Called when nothing is running any more.
+    pub(super) async fn close(mut self) {
+        self.stop.cancel();
+        while let Some(claim) = self.jobs.recv().await {
+            self.answer(&claim, Fate::PutBack(Why::NotStarted));
+        }
+        self.last_outcome.cancel();
+        let all_parts = async { while self.parts.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_COMMITS, all_parts).await.is_err() {
+            self.give_up.cancel();
+            while self.parts.join_next().await.is_some() {}
+        }
+        drop(self.silence);
+        let heartbeat = self.heartbeat;
+        // A heartbeat that panicked has been silent for a while; there is nothing to add.
+        let _ = tokio::task::spawn_blocking(move || heartbeat.join()).await;
+    }
+}
+
+/// Drops what is still running when the time to finish is over.
+async fn limit_grace(grace: Duration, stop: Stop, over: Stop, held: Held) {
+    tokio::select! {
+        () = stop.cancelled() => {}
+        () = over.cancelled() => return,
+    }
+    if sleep(grace, &over).await {
+        held.drop_all();
+    }
+}

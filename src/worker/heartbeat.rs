@@ -1,0 +1,75 @@
+//! Says that this worker lives, on a thread, a runtime and a connection of its own: task code that blocks the others
+//! cannot stop it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::held::Held;
+use super::lease::Lease;
+use crate::postgres::{Backoff, Database, Link};
+use crate::queue::fleet::{self, WorkerRow};
+use crate::shutdown::{Stop, sleep};
+
+const EVERY: Duration = Duration::from_secs(5);
+
+/// A beat that takes longer than this is given up and tried on a new connection.
+const LIMIT: Duration = Duration::from_secs(4);
+
+/// Starts the thread. It ends after `stop` is given, when the worker holds nothing any more, having said so.
+pub(super) fn start(
+    database: &Database,
+    worker: WorkerRow,
+    held: Held,
+    lease: Lease,
+    stop: Stop,
+) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let link = database.link("heartbeat");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new()
+        .name("heartbeat".to_owned())
+        .spawn(move || runtime.block_on(run(link, worker, held, lease, stop)))
+}
+
+async fn run(mut link: Link, worker: WorkerRow, held: Held, lease: Lease, stop: Stop) {
+    let mut backoff = Backoff::new();
+    loop {
+        let sent = Instant::now();
+        let pause = match beat(&mut link, &worker, &held).await {
+            Ok(()) => {
+                lease.renew(sent);
+                backoff.reset();
+                EVERY
+            }
+            Err(error) => {
+                tracing::warn!(worker.id = %worker.id, %error, "could not beat, trying again");
+                backoff.delay()
+            }
+        };
+        if !sleep(pause, &stop).await {
+            break;
+        }
+    }
+    let left = async {
+        fleet::worker_left(link.connected().await?, worker.id).await
+    };
+    match tokio::time::timeout(LIMIT, left).await {
+        Ok(Ok(())) => link.close().await,
+        // Its silence will say the same.
+        Ok(Err(_)) | Err(_) => {}
+    }
+}
+
+async fn beat(link: &mut Link, worker: &WorkerRow, held: &Held) -> Result<(), sqlx::Error> {
+    let claims = held.list();
+    let beat = async { fleet::beat(link.connected().await?, worker, &claims).await };
+    let result = match tokio::time::timeout(LIMIT, beat).await {
+        Ok(result) => result,
+        Err(_) => Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))),
+    };
+    link.settle(&result);
+    for (job, claim_id) in result? {
+        held.drop_one(job, claim_id);
+    }
+    Ok(())
+}

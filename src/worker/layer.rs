@@ -1,0 +1,116 @@
+//! The layer that apalis puts around every task: it hands what became of the job to the finisher.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use apalis_core::error::BoxDynError;
+use apalis_core::layers::{Layer, Service};
+use apalis_core::task::Task;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::execution::fate_of;
+use super::finisher::Outcome;
+use super::held::{Claim, Fate, Held};
+use crate::queue::{Ending, Why};
+
+/// Makes [`FinishService`]s.
+#[derive(Clone, Debug)]
+pub struct FinishLayer {
+    pub(super) outcomes: mpsc::Sender<Outcome>,
+    pub(super) held: Held,
+}
+
+impl FinishLayer {
+    /// Hands over what became of `claim`; waits while the finisher cannot keep up, and the slot is not free before.
+    async fn answer(&self, claim: &Claim, fate: Fate) {
+        // It fails only when the finisher has given up; then the worker's silence gives the job to another.
+        let _ = self.outcomes.send(outcome(claim, fate)).await;
+        self.held.remove(claim.job.id, claim.job.claim_id);
+    }
+
+    /// The same without waiting: where there is no room, the worker's silence gives the job to another.
+    pub(super) fn answer_now(&self, claim: &Claim, fate: Fate) {
+        let _ = self.outcomes.try_send(outcome(claim, fate));
+        self.held.remove(claim.job.id, claim.job.claim_id);
+    }
+}
+
+impl<S> Layer<S> for FinishLayer {
+    type Service = FinishService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        FinishService { inner, finish: self.clone() }
+    }
+}
+
+/// Runs the inner service and hands its outcome to the finisher.
+#[derive(Clone, Debug)]
+pub struct FinishService<S> {
+    inner: S,
+    finish: FinishLayer,
+}
+
+impl<S, Args> Service<Task<Args>> for FinishService<S>
+where
+    S: Service<Task<Args>>,
+    S::Response: Serialize + Send + 'static,
+    S::Error: Into<BoxDynError>,
+    S::Future: Send + 'static,
+{
+    type Response = ();
+    type Error = BoxDynError;
+    type Future = BoxFuture<'static, Result<(), BoxDynError>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, task: Task<Args>) -> Self::Future {
+        let Some(claim) = task.data().get::<Arc<Claim>>().cloned() else {
+            return Box::pin(async { Err("this task did not come from Ringback's queue".into()) });
+        };
+        let mut unanswered = Unanswered { claim: Some(claim), finish: self.finish.clone() };
+        let run = self.inner.call(task);
+        Box::pin(async move {
+            let result = run.await.map_err(Into::into);
+            if let Some(claim) = unanswered.claim.take() {
+                let fate = match &result {
+                    Ok(response) => ended(response),
+                    Err(error) => fate_of(&claim, error.as_ref()),
+                };
+                unanswered.finish.answer(&claim, fate).await;
+            }
+            result.map(|_| ())
+        })
+    }
+}
+
+fn ended(response: &impl Serialize) -> Fate {
+    Fate::Ended(match serde_json::to_value(response) {
+        Ok(result) => Ending::Succeeded(result),
+        Err(error) => Ending::Failed {
+            code: "outcome_unstorable".to_owned(),
+            error: format!("its result could not be written as JSON: {error}"),
+        },
+    })
+}
+
+fn outcome(claim: &Claim, fate: Fate) -> Outcome {
+    Outcome { job: claim.job.id, claim_id: claim.job.claim_id, fate }
+}
+
+/// A claim whose execution was dropped before it could answer must not stay running for ever.
+struct Unanswered {
+    claim: Option<Arc<Claim>>,
+    finish: FinishLayer,
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if let Some(claim) = self.claim.take() {
+            self.finish.answer_now(&claim, Fate::PutBack(Why::Interrupted));
+        }
+    }
+}
