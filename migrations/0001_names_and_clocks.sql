@@ -1,6 +1,6 @@
 -- The schema, and the small functions that everything else is written with.
 
-create schema ringback;
+create schema if not exists ringback;
 
 -- Ids are UUIDv7: their first 48 bits are milliseconds since 1970, by the database's clock.
 -- The smallest id of a moment is the bound of a partition.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use sqlx::PgPool;
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use link::Link;
@@ -86,7 +87,7 @@ impl Database {
         if version.parse::<u32>().unwrap_or(0) < 150_000 {
             bail!("{} is older than PostgreSQL 15, the oldest that Ringback works with", self.name());
         }
-        MIGRATIONS.run(&self.pool).await.with_context(|| format!("could not migrate {}", self.name()))
+        migrations().run(&self.pool).await.with_context(|| format!("could not migrate {}", self.name()))
     }
 
     /// Makes sure that the schema is the one this program was built for.
@@ -94,19 +95,20 @@ impl Database {
     /// # Errors
     /// When it is not, with what to do; or when the database cannot be reached.
     pub async fn check_schema(&self) -> anyhow::Result<()> {
-        let table = sqlx::query_scalar!("select to_regclass('_sqlx_migrations') is not null as \"there!\"")
+        let there = sqlx::query_scalar!(r#"select to_regclass('ringback.migration') is not null as "there!""#)
             .fetch_one(&self.pool)
             .await
             .with_context(|| self.unreachable())?;
-        let newest = if table {
-            sqlx::query_scalar::<_, Option<i64>>("select max(version) from _sqlx_migrations where success")
+        let newest = if there {
+            // Not checked when it is compiled: the table is the library's, made when the migrations run.
+            sqlx::query_scalar::<_, Option<i64>>("select max(version) from ringback.migration where success")
                 .fetch_one(&self.pool)
                 .await
                 .context("could not read the schema's version")?
         } else {
             None
         };
-        let wanted = MIGRATIONS.iter().map(|migration| migration.version).max();
+        let wanted = migrations().iter().map(|migration| migration.version).max();
         if newest < wanted {
             bail!(
                 "the schema of {} is older than this program; run `ringback migrate`, or start with --migrate",
@@ -132,7 +134,15 @@ impl Database {
     }
 }
 
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+/// The migrations, with their own table in our schema: a database is often shared with others.
+fn migrations() -> Migrator {
+    let mut migrations = sqlx::migrate!();
+    migrations.create_schema("ringback");
+    migrations.dangerous_set_table_name("ringback.migration");
+    // A newer program may have migrated further; migrations suit the version that is still running.
+    migrations.set_ignore_missing(true);
+    migrations
+}
 
 /// What an error of the database means for whoever met it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
