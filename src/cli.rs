@@ -42,7 +42,9 @@ impl Cli {
     #[must_use]
     pub fn log_filter(&self) -> &'static str {
         match self.verb {
-            Verb::Dev(_) | Verb::Serve(_) | Verb::Worker(_) | Verb::Migrate(_) => "info,sqlx=warn,apalis_core=warn",
+            Verb::Dev(_) | Verb::Serve(_) | Verb::Worker(_) | Verb::Migrate(_) => {
+                "info,sqlx=warn,apalis_core=warn"
+            }
             Verb::Notify(_) | Verb::Url(_) | Verb::Asyncapi => "warn",
         }
     }

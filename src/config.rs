@@ -16,7 +16,12 @@ pub struct DatabaseConfig {
     pub database_url: Option<String>,
 
     /// The folder of the private Postgres
-    #[arg(long, env = "RINGBACK_DATA_DIR", default_value = ".ringback", value_name = "FOLDER")]
+    #[arg(
+        long,
+        env = "RINGBACK_DATA_DIR",
+        default_value = ".ringback",
+        value_name = "FOLDER"
+    )]
     pub data_dir: PathBuf,
 }
 
@@ -48,7 +53,12 @@ pub struct GatewayConfig {
     pub listen: SocketAddr,
 
     /// The largest frame a client may send, in bytes
-    #[arg(long, env = "RINGBACK_MAX_FRAME", default_value_t = 65_536, value_name = "BYTES")]
+    #[arg(
+        long,
+        env = "RINGBACK_MAX_FRAME",
+        default_value_t = 65_536,
+        value_name = "BYTES"
+    )]
     pub max_frame: usize,
 }
 
@@ -66,7 +76,9 @@ pub struct WorkerConfig {
 
 /// Reads a duration: a number and `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.
 fn duration(text: &str) -> Result<Duration, String> {
-    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let at = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(at);
     let factor = match unit.trim() {
         "ms" => 0.001,
@@ -76,7 +88,9 @@ fn duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400.0,
         _ => return Err(format!("the unit of {text:?} is not one of ms, s, m, h, d")),
     };
-    let number: f64 = number.parse().map_err(|_| format!("{text:?} does not begin with a number"))?;
+    let number: f64 = number
+        .parse()
+        .map_err(|_| format!("{text:?} does not begin with a number"))?;
     Duration::try_from_secs_f64(number * factor).map_err(|_| format!("{text:?} is too long"))
 }
 
@@ -130,7 +144,11 @@ mod tests {
         assert!(listen("127.0.0.1:8000").is_ok());
         assert!(listen("[::1]:0").is_ok());
         assert!(listen("localhost:8000").is_ok());
-        assert!(listen("0.0.0.0:8000").unwrap_err().contains("authentication"));
+        assert!(
+            listen("0.0.0.0:8000")
+                .unwrap_err()
+                .contains("authentication")
+        );
         assert!(listen("8000").is_err());
     }
 }

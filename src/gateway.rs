@@ -71,10 +71,18 @@ pub async fn run(
     settings: Settings,
     stop: Stop,
 ) -> anyhow::Result<()> {
-    let address = listener.local_addr().context("could not read the address that is listened on")?;
-    let gateway = GatewayRow { id: GatewayId::random(), host: fleet::host(), listen: address.to_string() };
+    let address = listener
+        .local_addr()
+        .context("could not read the address that is listened on")?;
+    let gateway = GatewayRow {
+        id: GatewayId::random(),
+        host: fleet::host(),
+        listen: address.to_string(),
+    };
     let own = TaskRow::all(&tasks);
-    fleet::register(database.pool(), &own).await.context("could not make the tasks known to the fleet")?;
+    fleet::register(database.pool(), &own)
+        .await
+        .context("could not make the tasks known to the fleet")?;
 
     let hub = Arc::new(Hub::default());
     let known = Arc::new(KnownTasks::new(own));
@@ -93,18 +101,30 @@ pub async fn run(
     // Stopped in the order of the data: first the sockets, then what they have asked for, then what answers them.
     let sockets_closed = Stop::new();
     let mut parts = Parts::default();
-    parts.spawn("intake", intake::run(receive, database.link("intake"), gateway.id));
+    parts.spawn(
+        "intake",
+        intake::run(receive, database.link("intake"), gateway.id),
+    );
     let relay = relay::Relay::new(database, gateway, hub, known, settings.hearing).await?;
     parts.spawn("relay", relay.run(sockets_closed.clone()));
-    parts.spawn("web server", serve(listener, address, shared, sockets_closed));
+    parts.spawn(
+        "web server",
+        serve(listener, address, shared, sockets_closed),
+    );
     parts.join(&stop).await
 }
 
-async fn serve(listener: TcpListener, address: SocketAddr, shared: Shared, closed: Stop) -> anyhow::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Shared,
+    closed: Stop,
+) -> anyhow::Result<()> {
     let stop = shared.stop.clone();
     let sockets = shared.sockets.clone();
     let grace = shared.settings.grace;
-    let server = axum::serve(listener, router(address, shared)).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let server = axum::serve(listener, router(address, shared))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
     let all_closed = async {
         stop.cancelled().await;
         sockets.close();
@@ -126,5 +146,7 @@ fn router(address: SocketAddr, shared: Shared) -> Router {
         .route("/readyz", get(health::readyz))
         .with_state(shared)
         .merge(pages::routes())
-        .layer(middleware::from_fn(move |request, next| access::same_origin(address, request, next)))
+        .layer(middleware::from_fn(move |request, next| {
+            access::same_origin(address, request, next)
+        }))
 }

@@ -11,7 +11,18 @@ use uuid::{ContextV7, Timestamp, Uuid};
 ///
 /// A `UUIDv7` whose time is the database's, so that ids order like submissions and name their partition.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, sqlx::Type,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    sqlx::Type,
 )]
 #[serde(transparent)]
 #[sqlx(transparent)]
@@ -19,7 +30,18 @@ pub struct JobId(pub Uuid);
 
 /// One socket, for as long as it is open.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, sqlx::Type,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    sqlx::Type,
 )]
 #[serde(transparent)]
 #[sqlx(transparent)]
@@ -50,7 +72,11 @@ impl JobIds {
     /// The id of a job submitted at `now`, a time by the database's clock.
     pub fn next(&mut self, now: SystemTime) -> JobId {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        JobId(Uuid::new_v7(Timestamp::from_unix(&self.context, since.as_secs(), since.subsec_nanos())))
+        JobId(Uuid::new_v7(Timestamp::from_unix(
+            &self.context,
+            since.as_secs(),
+            since.subsec_nanos(),
+        )))
     }
 }
 

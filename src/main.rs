@@ -20,7 +20,10 @@ fn main() -> ExitCode {
     {
         tracing::warn!(%error, "the file .env could not be read");
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             tracing::error!(%error, "could not start the runtime");

@@ -28,14 +28,25 @@ pub struct Notice {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn send(connection: &mut PgConnection, group: &str, content: &str) -> Result<i64, sqlx::Error> {
+pub async fn send(
+    connection: &mut PgConnection,
+    group: &str,
+    content: &str,
+) -> Result<i64, sqlx::Error> {
     match insert(connection, group, content, true).await {
-        Err(error) if Fault::of(&error) == Fault::Hints => insert(connection, group, content, false).await,
+        Err(error) if Fault::of(&error) == Fault::Hints => {
+            insert(connection, group, content, false).await
+        }
         result => result,
     }
 }
 
-async fn insert(connection: &mut PgConnection, group: &str, content: &str, hints: bool) -> Result<i64, sqlx::Error> {
+async fn insert(
+    connection: &mut PgConnection,
+    group: &str,
+    content: &str,
+    hints: bool,
+) -> Result<i64, sqlx::Error> {
     let sent = sqlx::query!(
         r#"
         with numbered as (
@@ -66,9 +77,12 @@ async fn insert(connection: &mut PgConnection, group: &str, content: &str, hints
 /// # Errors
 /// Those of the database.
 pub async fn last_number(executor: impl PgExecutor<'_>, group: &str) -> Result<i64, sqlx::Error> {
-    let last = sqlx::query_scalar!("select last_number from ringback.notice_group where name = $1", group)
-        .fetch_optional(executor)
-        .await?;
+    let last = sqlx::query_scalar!(
+        "select last_number from ringback.notice_group where name = $1",
+        group
+    )
+    .fetch_optional(executor)
+    .await?;
     Ok(last.unwrap_or(0))
 }
 
@@ -76,7 +90,11 @@ pub async fn last_number(executor: impl PgExecutor<'_>, group: &str) -> Result<i
 ///
 /// # Errors
 /// Those of the database.
-pub async fn after(executor: impl PgExecutor<'_>, group: &str, number: i64) -> Result<Vec<Notice>, sqlx::Error> {
+pub async fn after(
+    executor: impl PgExecutor<'_>,
+    group: &str,
+    number: i64,
+) -> Result<Vec<Notice>, sqlx::Error> {
     sqlx::query_as!(
         Notice,
         r#"
@@ -98,5 +116,8 @@ pub async fn after(executor: impl PgExecutor<'_>, group: &str, number: i64) -> R
 /// # Errors
 /// Those of the database.
 pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from ringback.notice where expires_at < clock_timestamp()").execute(connection).await.map(|_| ())
+    sqlx::query!("delete from ringback.notice where expires_at < clock_timestamp()")
+        .execute(connection)
+        .await
+        .map(|_| ())
 }

@@ -67,7 +67,11 @@ impl Database {
     /// A connection of its own for a part that works without pause; `name` is seen in `pg_stat_activity`.
     #[must_use]
     pub fn link(&self, name: &str) -> Link {
-        Link::new(self.options.clone().application_name(&format!("ringback {name}")))
+        Link::new(
+            self.options
+                .clone()
+                .application_name(&format!("ringback {name}")),
+        )
     }
 
     /// How to make a connection that is not a [`Link`].
@@ -80,14 +84,21 @@ impl Database {
     /// # Errors
     /// When the database cannot be reached, is older than PostgreSQL 15, or a migration fails.
     pub async fn migrate(&self) -> anyhow::Result<()> {
-        let version: String = sqlx::query_scalar!(r#"select current_setting('server_version_num') as "version!""#)
-            .fetch_one(&self.pool)
-            .await
-            .with_context(|| self.unreachable())?;
+        let version: String =
+            sqlx::query_scalar!(r#"select current_setting('server_version_num') as "version!""#)
+                .fetch_one(&self.pool)
+                .await
+                .with_context(|| self.unreachable())?;
         if version.parse::<u32>().unwrap_or(0) < 150_000 {
-            bail!("{} is older than PostgreSQL 15, the oldest that Ringback works with", self.name());
+            bail!(
+                "{} is older than PostgreSQL 15, the oldest that Ringback works with",
+                self.name()
+            );
         }
-        migrations().run(&self.pool).await.with_context(|| format!("could not migrate {}", self.name()))
+        migrations()
+            .run(&self.pool)
+            .await
+            .with_context(|| format!("could not migrate {}", self.name()))
     }
 
     /// Makes sure that the schema is the one this program was built for.
@@ -95,16 +106,20 @@ impl Database {
     /// # Errors
     /// When it is not, with what to do; or when the database cannot be reached.
     pub async fn check_schema(&self) -> anyhow::Result<()> {
-        let there = sqlx::query_scalar!(r#"select to_regclass('ringback.migration') is not null as "there!""#)
-            .fetch_one(&self.pool)
-            .await
-            .with_context(|| self.unreachable())?;
+        let there = sqlx::query_scalar!(
+            r#"select to_regclass('ringback.migration') is not null as "there!""#
+        )
+        .fetch_one(&self.pool)
+        .await
+        .with_context(|| self.unreachable())?;
         let newest = if there {
             // Not checked when it is compiled: the table is the library's, made when the migrations run.
-            sqlx::query_scalar::<_, Option<i64>>("select max(version) from ringback.migration where success")
-                .fetch_one(&self.pool)
-                .await
-                .context("could not read the schema's version")?
+            sqlx::query_scalar::<_, Option<i64>>(
+                "select max(version) from ringback.migration where success",
+            )
+            .fetch_one(&self.pool)
+            .await
+            .context("could not read the schema's version")?
         } else {
             None
         };
@@ -130,7 +145,10 @@ impl Database {
     }
 
     fn unreachable(&self) -> String {
-        format!("could not reach {}; is it running, and is DATABASE_URL right?", self.name())
+        format!(
+            "could not reach {}; is it running, and is DATABASE_URL right?",
+            self.name()
+        )
     }
 }
 
@@ -163,7 +181,9 @@ impl Fault {
     pub fn of(error: &sqlx::Error) -> Self {
         let Some(database) = error.as_database_error() else {
             return match error {
-                sqlx::Error::Encode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Data,
+                sqlx::Error::Encode(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Decode(_) => Self::Data,
                 _ => Self::Away,
             };
         };
@@ -172,7 +192,9 @@ impl Fault {
             // Connections, resources, an administrator's stop, serialisation and deadlocks, a server that only reads.
             ("08" | "53" | "57" | "40" | "58", _) | (_, "25006") => Self::Away,
             ("54", _) if database.message().contains("NOTIFY") => Self::Hints,
-            (_, "23514") if database.message().starts_with("no partition of relation") => Self::Partition,
+            (_, "23514") if database.message().starts_with("no partition of relation") => {
+                Self::Partition
+            }
             _ => Self::Data,
         }
     }

@@ -42,7 +42,9 @@ impl Parts {
         while let Some(ended) = self.set.join_next().await {
             let failure = match ended {
                 Ok((name, Err(error))) => Some(error.context(format!("the {name} failed"))),
-                Ok((name, Ok(()))) if !stop.is_cancelled() => Some(anyhow::anyhow!("the {name} ended by itself")),
+                Ok((name, Ok(()))) if !stop.is_cancelled() => {
+                    Some(anyhow::anyhow!("the {name} ended by itself"))
+                }
                 Ok((_, Ok(()))) => None,
                 Err(error) => {
                     let known = self.names.iter().find(|(id, _)| *id == error.id());
@@ -61,7 +63,9 @@ impl Parts {
 
 impl fmt::Debug for Parts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Parts").field("running", &self.set.len()).finish()
+        f.debug_struct("Parts")
+            .field("running", &self.set.len())
+            .finish()
     }
 }
 

@@ -65,5 +65,7 @@ async fn keep_house(link: &mut Link, keep_history: Duration) -> Result<(), sqlx:
     limited(notice::expire(connection)).await?;
     limited(recover::forget_gone(&mut *connection)).await?;
     // Not limited in time: it works in small batches, and waits for nobody for long.
-    partitions::expire(connection, keep_history).await.map(|_| ())
+    partitions::expire(connection, keep_history)
+        .await
+        .map(|_| ())
 }

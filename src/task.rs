@@ -70,7 +70,10 @@ pub enum Again {
 
 impl Task {
     /// A task that waits in the default queue.
-    pub fn new<F>(name: &'static str, run: impl Fn(Value, Context) -> F + Send + Sync + 'static) -> Self
+    pub fn new<F>(
+        name: &'static str,
+        run: impl Fn(Value, Context) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Result<Value, TaskError>> + Send + 'static,
     {
@@ -83,26 +86,39 @@ impl Task {
     }
 
     /// Runs it once.
-    pub fn run(&self, input: Value, context: Context) -> BoxFuture<'static, Result<Value, TaskError>> {
+    pub fn run(
+        &self,
+        input: Value,
+        context: Context,
+    ) -> BoxFuture<'static, Result<Value, TaskError>> {
         (self.run)(input, context)
     }
 }
 
 impl fmt::Debug for Task {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task").field("name", &self.name).field("queue", &self.queue).finish_non_exhaustive()
+        f.debug_struct("Task")
+            .field("name", &self.name)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
     }
 }
 
 impl TaskError {
     /// A failure that may be tried again.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), again: Again::Backoff }
+        Self {
+            message: message.into(),
+            again: Again::Backoff,
+        }
     }
 
     /// A failure that trying again cannot mend.
     pub fn permanent(message: impl Into<String>) -> Self {
-        Self { message: message.into(), again: Again::Never }
+        Self {
+            message: message.into(),
+            again: Again::Never,
+        }
     }
 }
 
@@ -171,7 +187,9 @@ impl Pretend {
         let delay = delay.mul_f64(self.delay_scale);
         Task::new(name, move |input, _| async move {
             let Value::String(content) = input else {
-                return Err(TaskError::permanent(format!("the task {name} works on text")));
+                return Err(TaskError::permanent(format!(
+                    "the task {name} works on text"
+                )));
             };
             if !delay.is_zero() {
                 tokio::time::sleep(delay).await;
@@ -189,7 +207,9 @@ mod tests {
     fn delays_grow_to_a_bound_and_never_pass_it() {
         for failures in [-1, 0, 1, 2, 30, i32::MAX] {
             let exponent = failures.saturating_sub(1).clamp(0, 16).unsigned_abs();
-            let bound = Duration::from_secs(2).saturating_mul(1 << exponent).min(Duration::from_secs(600));
+            let bound = Duration::from_secs(2)
+                .saturating_mul(1 << exponent)
+                .min(Duration::from_secs(600));
             assert!((0..100).all(|_| backoff(failures) <= bound));
         }
     }

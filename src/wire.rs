@@ -1,7 +1,7 @@
 //! Every message that crosses the socket, and every error.
 //!
 //! The types are the contract: `asyncapi` derives its document from them, and their comments are its descriptions.
-//! What a client may send is read in [`parse`], by hand, because its errors have the words of the protocol's origin.
+//! What a client may send is read in [`parse()`], by hand, because its errors have the words of the protocol's origin.
 
 mod close;
 mod error;
@@ -27,7 +27,7 @@ pub const SYSTEM_GROUP: &str = "system";
 pub const REF_LIMIT: usize = 64;
 
 /// A message from a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "action", content = "payload", rename_all = "snake_case")]
 pub enum ClientMessage {
     /// Asks for a `pong`.
@@ -46,11 +46,11 @@ pub struct TaskPayload {
 }
 
 /// A message to a client.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "action", content = "payload", rename_all = "snake_case")]
 pub enum ServerMessage {
     /// Answers a `ping`.
-    Pong,
+    Pong(()),
     /// The job is committed: it will run, whatever dies.
     JobQueued(String),
     /// The job succeeded; this is its result as text.
@@ -74,11 +74,12 @@ pub struct JobFacts {
     pub attempts: Option<i32>,
     /// The result itself, where it is more than a text.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "ResultValue")]
     pub result: Option<Value>,
 }
 
 /// A message to a client with what stands beside its payload.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Frame {
     /// The message.
     #[serde(flatten)]
@@ -98,25 +99,37 @@ impl Frame {
     /// A message with nothing beside it.
     #[must_use]
     pub fn new(message: ServerMessage) -> Self {
-        Self { message, reference: None, job_id: None, job: None }
+        Self {
+            message,
+            reference: None,
+            job_id: None,
+            job: None,
+        }
     }
 
     /// The direct answer to a message that carried `reference`.
     #[must_use]
     pub fn answering(message: ServerMessage, reference: Option<String>) -> Self {
-        Self { reference, ..Self::new(message) }
+        Self {
+            reference,
+            ..Self::new(message)
+        }
     }
 
     /// A message about a job.
     #[must_use]
     pub fn about(job: JobId, message: ServerMessage) -> Self {
-        Self { job_id: Some(job), ..Self::new(message) }
+        Self {
+            job_id: Some(job),
+            ..Self::new(message)
+        }
     }
 
     /// The text that is sent.
     #[must_use]
     pub fn encode(&self) -> String {
-        serde_json::to_string(self).expect("a frame is strings, numbers and JSON values, which all encode")
+        serde_json::to_string(self)
+            .expect("a frame is strings, numbers and JSON values, which all encode")
     }
 }
 
@@ -132,17 +145,37 @@ pub fn result_message(job: JobId, result: Value, attempts: i32) -> Frame {
     let (text, facts) = match result {
         Value::String(text) => (text, None),
         other => {
-            let text = if other.is_null() { String::new() } else { other.to_string() };
-            (text, Some(JobFacts { attempts: Some(attempts), result: Some(other), code: None }))
+            let text = if other.is_null() {
+                String::new()
+            } else {
+                other.to_string()
+            };
+            (
+                text,
+                Some(JobFacts {
+                    attempts: Some(attempts),
+                    result: Some(other),
+                    code: None,
+                }),
+            )
         }
     };
-    Frame { job: facts, ..Frame::about(job, ServerMessage::JobResult(text)) }
+    Frame {
+        job: facts,
+        ..Frame::about(job, ServerMessage::JobResult(text))
+    }
 }
 
 /// What a client is told about a job that has failed for good.
 #[must_use]
 pub fn failed_message(job: JobId, code: String, sentence: String, attempts: i32) -> Frame {
-    let facts = JobFacts { code: Some(code), attempts: Some(attempts), result: None };
-    Frame { job: Some(facts), ..Frame::about(job, ServerMessage::JobFailed(sentence)) }
+    let facts = JobFacts {
+        code: Some(code),
+        attempts: Some(attempts),
+        result: None,
+    };
+    Frame {
+        job: Some(facts),
+        ..Frame::about(job, ServerMessage::JobFailed(sentence))
+    }
 }
-

@@ -44,7 +44,11 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { concurrency: 256, hearing: Hearing::Hints, grace: Duration::from_secs(30) }
+        Self {
+            concurrency: 256,
+            hearing: Hearing::Hints,
+            grace: Duration::from_secs(30),
+        }
     }
 }
 
@@ -52,7 +56,12 @@ impl Default for Settings {
 ///
 /// # Errors
 /// When the runtime fails. A database that is away is waited for.
-pub async fn run(database: Database, tasks: Tasks, settings: Settings, stop: Stop) -> anyhow::Result<()> {
+pub async fn run(
+    database: Database,
+    tasks: Tasks,
+    settings: Settings,
+    stop: Stop,
+) -> anyhow::Result<()> {
     let backend = Backend::<Value>::for_tasks(database, TaskRow::all(&tasks), settings, stop);
     WorkerBuilder::new("ringback")
         .backend(backend)
@@ -64,6 +73,10 @@ pub async fn run(database: Database, tasks: Tasks, settings: Settings, stop: Sto
 }
 
 /// What apalis calls for each job.
-async fn run_one(input: Value, claim: Data<Arc<Claim>>, tasks: Data<Arc<Tasks>>) -> Result<Value, execution::Failed> {
+async fn run_one(
+    input: Value,
+    claim: Data<Arc<Claim>>,
+    tasks: Data<Arc<Tasks>>,
+) -> Result<Value, execution::Failed> {
     execution::run(&tasks, &claim, input).await
 }

@@ -16,7 +16,10 @@ pub(super) struct Open {
 
 /// The database named in the settings, or the private one, started if need be.
 pub(super) async fn open_or_create(config: &DatabaseConfig) -> anyhow::Result<Open> {
-    open(config, |config| private::ensure(&config.data_dir, Durability::Full)).await
+    open(config, |config| {
+        private::ensure(&config.data_dir, Durability::Full)
+    })
+    .await
 }
 
 /// The database named in the settings, or the private one if there is one already.
@@ -29,14 +32,22 @@ async fn open(
     start: fn(&DatabaseConfig) -> anyhow::Result<Cluster>,
 ) -> anyhow::Result<Open> {
     if let Some(url) = config.database_url.as_deref().filter(|url| !url.is_empty()) {
-        return Ok(Open { database: Database::new(url)?, url: url.to_owned(), private: None });
+        return Ok(Open {
+            database: Database::new(url)?,
+            url: url.to_owned(),
+            private: None,
+        });
     }
     let config = config.clone();
     let cluster = tokio::task::spawn_blocking(move || start(&config))
         .await
         .context("starting the private Postgres was interrupted")??;
     let url = cluster.url().to_owned();
-    Ok(Open { database: Database::new(&url)?, url, private: Some(cluster) })
+    Ok(Open {
+        database: Database::new(&url)?,
+        url,
+        private: Some(cluster),
+    })
 }
 
 impl Open {
@@ -47,7 +58,9 @@ impl Open {
     /// Stops using it; the last one to leave the private Postgres stops it.
     pub(super) async fn leave(self) -> anyhow::Result<()> {
         self.database.pool().close().await;
-        let Some(cluster) = self.private else { return Ok(()) };
+        let Some(cluster) = self.private else {
+            return Ok(());
+        };
         tokio::task::spawn_blocking(move || cluster.leave())
             .await
             .context("stopping the private Postgres was interrupted")?

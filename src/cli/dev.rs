@@ -35,7 +35,9 @@ impl Dev {
     async fn everything(self, open: &Open, stop: Stop) -> anyhow::Result<()> {
         open.database.migrate().await?;
         let listener = serve::bind(&self.gateway).await?;
-        let address = listener.local_addr().context("could not read the address that is listened on")?;
+        let address = listener
+            .local_addr()
+            .context("could not read the address that is listened on")?;
         let database = &open.database;
         let tasks = Tasks::demonstration(self.worker.delay_scale);
 
@@ -56,7 +58,10 @@ impl Dev {
 
         let mut parts = Parts::default();
         parts.spawn("signal watch", on_signal(stop.clone()));
-        parts.spawn("sweeper", sweeper::run(database.clone(), self.fleet.keep_history, stop.clone()));
+        parts.spawn(
+            "sweeper",
+            sweeper::run(database.clone(), self.fleet.keep_history, stop.clone()),
+        );
         parts.spawn("worker", work);
         parts.spawn("gateway", serve);
         println!("Ringback is ready: http://{address}/system/ (Ctrl+C stops it)");

@@ -39,7 +39,10 @@ impl Notify {
         sent.and(open.leave().await)
     }
 
-    #[expect(clippy::print_stdout, reason = "it prints what the command it began as printed")]
+    #[expect(
+        clippy::print_stdout,
+        reason = "it prints what the command it began as printed"
+    )]
     async fn send(self, open: &Open) -> anyhow::Result<()> {
         open.database.check_schema().await?;
         let message = &self.message;
@@ -49,8 +52,13 @@ impl Notify {
             if self.repeat > 1 {
                 println!("  Sending notification {sent}/{}...", self.repeat);
             }
-            let connection = link.connected().await.context("could not reach the database")?;
-            limited(notice::send(connection, SYSTEM_GROUP, message)).await.context("could not store the notice")?;
+            let connection = link
+                .connected()
+                .await
+                .context("could not reach the database")?;
+            limited(notice::send(connection, SYSTEM_GROUP, message))
+                .await
+                .context("could not store the notice")?;
             println!("  ✅ Notification sent!");
             if sent < self.repeat {
                 tokio::time::sleep(Duration::from_secs(self.interval)).await;

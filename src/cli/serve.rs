@@ -38,22 +38,45 @@ impl Serve {
         let tasks = Tasks::demonstration(1.0);
         let mut parts = Parts::default();
         parts.spawn("signal watch", on_signal(stop.clone()));
-        parts.spawn("sweeper", sweeper::run(open.database.clone(), self.fleet.keep_history, stop.clone()));
-        parts.spawn("gateway", gateway::run(listener, open.database.clone(), tasks, settings, stop.clone()));
+        parts.spawn(
+            "sweeper",
+            sweeper::run(open.database.clone(), self.fleet.keep_history, stop.clone()),
+        );
+        parts.spawn(
+            "gateway",
+            gateway::run(
+                listener,
+                open.database.clone(),
+                tasks,
+                settings,
+                stop.clone(),
+            ),
+        );
         parts.join(&stop).await
     }
 }
 
 pub(super) async fn bind(config: &GatewayConfig) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("could not listen on {}; is something else there? (see --listen)", config.listen))
+    TcpListener::bind(config.listen).await.with_context(|| {
+        format!(
+            "could not listen on {}; is something else there? (see --listen)",
+            config.listen
+        )
+    })
 }
 
 pub(super) fn settings(gateway: &GatewayConfig, fleet: &FleetConfig) -> gateway::Settings {
-    gateway::Settings { max_frame: gateway.max_frame, hearing: hearing(fleet), grace: fleet.shutdown_grace }
+    gateway::Settings {
+        max_frame: gateway.max_frame,
+        hearing: hearing(fleet),
+        grace: fleet.shutdown_grace,
+    }
 }
 
 pub(super) fn hearing(fleet: &FleetConfig) -> Hearing {
-    if fleet.poll_only { Hearing::PollOnly } else { Hearing::Hints }
+    if fleet.poll_only {
+        Hearing::PollOnly
+    } else {
+        Hearing::Hints
+    }
 }

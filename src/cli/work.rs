@@ -35,12 +35,22 @@ impl Work {
         let settings = settings(&self.worker, &self.fleet);
         let mut parts = Parts::default();
         parts.spawn("signal watch", on_signal(stop.clone()));
-        parts.spawn("sweeper", sweeper::run(open.database.clone(), self.fleet.keep_history, stop.clone()));
-        parts.spawn("worker", worker::run(open.database.clone(), tasks, settings, stop.clone()));
+        parts.spawn(
+            "sweeper",
+            sweeper::run(open.database.clone(), self.fleet.keep_history, stop.clone()),
+        );
+        parts.spawn(
+            "worker",
+            worker::run(open.database.clone(), tasks, settings, stop.clone()),
+        );
         parts.join(&stop).await
     }
 }
 
 pub(super) fn settings(worker: &WorkerConfig, fleet: &FleetConfig) -> worker::Settings {
-    worker::Settings { concurrency: worker.concurrency, hearing: hearing(fleet), grace: fleet.shutdown_grace }
+    worker::Settings {
+        concurrency: worker.concurrency,
+        hearing: hearing(fleet),
+        grace: fleet.shutdown_grace,
+    }
 }

@@ -27,7 +27,10 @@ fn check(address: SocketAddr, headers: &HeaderMap) -> Result<(), &'static str> {
         return Err("this Host is not served here; use 127.0.0.1, [::1] or localhost\n");
     }
     let mut origins = headers.get_all(header::ORIGIN).iter();
-    match (origins.next().map(header::HeaderValue::to_str), origins.next()) {
+    match (
+        origins.next().map(header::HeaderValue::to_str),
+        origins.next(),
+    ) {
         // Not a browser, or a plain navigation.
         (None, _) => Ok(()),
         (Some(Ok(origin)), None) if is_same(origin, host) => Ok(()),
@@ -44,7 +47,9 @@ fn is_local(host: &str, address: SocketAddr) -> bool {
     if port.parse::<u16>().is_err() {
         return false;
     }
-    let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|name| name.strip_suffix(']'));
     match bare.unwrap_or(name).parse::<IpAddr>() {
         Ok(ip) => (ip.is_ipv6() == bare.is_some()) && (ip.is_loopback() || ip == address.ip()),
         Err(_) => name.eq_ignore_ascii_case("localhost"),
@@ -52,7 +57,9 @@ fn is_local(host: &str, address: SocketAddr) -> bool {
 }
 
 fn is_same(origin: &str, host: &str) -> bool {
-    let site = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let site = origin
+        .strip_prefix("http://")
+        .or_else(|| origin.strip_prefix("https://"));
     site.is_some_and(|site| site.eq_ignore_ascii_case(host))
 }
 
@@ -71,14 +78,30 @@ mod tests {
 
     #[test]
     fn loopback_names_are_served() {
-        for host in ["127.0.0.1:8000", "localhost:8000", "LOCALHOST", "[::1]:8000", "[::1]", "127.0.0.1", "localhost:9"] {
+        for host in [
+            "127.0.0.1:8000",
+            "localhost:8000",
+            "LOCALHOST",
+            "[::1]:8000",
+            "[::1]",
+            "127.0.0.1",
+            "localhost:9",
+        ] {
             assert!(asked(host, None), "{host}");
         }
     }
 
     #[test]
     fn other_names_are_not() {
-        for host in ["evil.example:8000", "localhost.evil.example", "10.0.0.1:8000", "::1", "localhost:x", "", "[::1"] {
+        for host in [
+            "evil.example:8000",
+            "localhost.evil.example",
+            "10.0.0.1:8000",
+            "::1",
+            "localhost:x",
+            "",
+            "[::1",
+        ] {
             assert!(!asked(host, None), "{host}");
         }
     }
@@ -87,7 +110,13 @@ mod tests {
     fn only_our_own_pages_may_ask() {
         assert!(asked("localhost:8000", Some("http://localhost:8000")));
         assert!(asked("localhost:8000", Some("https://LOCALHOST:8000")));
-        for origin in ["http://evil.example", "http://localhost:3000", "http://127.0.0.1:8000", "null", "file://"] {
+        for origin in [
+            "http://evil.example",
+            "http://localhost:3000",
+            "http://127.0.0.1:8000",
+            "null",
+            "file://",
+        ] {
             assert!(!asked("localhost:8000", Some(origin)), "{origin}");
         }
     }

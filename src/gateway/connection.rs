@@ -60,7 +60,12 @@ pub(super) struct Due {
 
 impl Connection {
     pub(super) fn new() -> Self {
-        Self { id: ConnectionId::random(), wake: Notify::new(), overflow: Notify::new(), state: Mutex::default() }
+        Self {
+            id: ConnectionId::random(),
+            wake: Notify::new(),
+            overflow: Notify::new(),
+            state: Mutex::default(),
+        }
     }
 
     /// Puts a message in the outbox. A client that lets it grow over its limit is closed.
@@ -71,7 +76,13 @@ impl Connection {
 
     /// The job is about to be stored.
     pub(super) fn expect(&self, job: JobId) {
-        self.lock().jobs.insert(job, Waiting { asked: Instant::now(), stage: Stage::Submitted(None) });
+        self.lock().jobs.insert(
+            job,
+            Waiting {
+                asked: Instant::now(),
+                stage: Stage::Submitted(None),
+            },
+        );
     }
 
     /// The job is stored: `text` says so, before anything else about it.
@@ -134,7 +145,10 @@ impl Connection {
     pub(super) fn take(&self) -> Due {
         let mut state = self.lock();
         state.bytes = 0;
-        Due { messages: std::mem::take(&mut state.outbox), close: state.close }
+        Due {
+            messages: std::mem::take(&mut state.outbox),
+            close: state.close,
+        }
     }
 
     fn push(&self, state: &mut State, text: Utf8Bytes) {
@@ -151,7 +165,9 @@ impl Connection {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("nobody panics while holding a connection's state")
+        self.state
+            .lock()
+            .expect("nobody panics while holding a connection's state")
     }
 }
 
@@ -164,7 +180,12 @@ mod tests {
     const JOB: JobId = JobId(Uuid::nil());
 
     fn texts(connection: &Connection) -> Vec<String> {
-        connection.take().messages.iter().map(ToString::to_string).collect()
+        connection
+            .take()
+            .messages
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(super) async fn readyz(State(shared): State<Shared>) -> (StatusCode, &'stati
     }
     match tokio::time::timeout(LIMIT, shared.database.check_schema()).await {
         Ok(Ok(())) => (StatusCode::OK, "ok\n"),
-        Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database cannot be reached, or needs `ringback migrate`\n"),
+        Ok(Err(_)) | Err(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the database cannot be reached, or needs `ringback migrate`\n",
+        ),
     }
 }

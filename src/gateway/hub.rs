@@ -45,7 +45,11 @@ impl Hub {
         let mut unheard: Vec<(Instant, JobId, Arc<Connection>)> = Vec::new();
         for connection in self.everyone() {
             let stale = connection.unheard(patience);
-            unheard.extend(stale.into_iter().map(|(asked, job)| (asked, job, Arc::clone(&connection))));
+            unheard.extend(
+                stale
+                    .into_iter()
+                    .map(|(asked, job)| (asked, job, Arc::clone(&connection))),
+            );
         }
         unheard.sort_unstable_by_key(|(asked, job, _)| (*asked, *job));
         unheard.truncate(limit);
@@ -60,6 +64,8 @@ impl Hub {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ConnectionId, Arc<Connection>>> {
-        self.connections.lock().expect("nobody panics while holding the connections")
+        self.connections
+            .lock()
+            .expect("nobody panics while holding the connections")
     }
 }

@@ -63,7 +63,10 @@ async fn store(batch: &mut Vec<Submission>, link: &mut Link, ids: &mut JobIds, g
     // For the database's time, which a new connection measures; if there is none, committing finds out.
     let connected = link.connected().await.map(|_| ());
     link.settle(&connected);
-    let jobs: Vec<NewJob> = batch.iter().map(|submission| submission.job(ids, link, gateway)).collect();
+    let jobs: Vec<NewJob> = batch
+        .iter()
+        .map(|submission| submission.job(ids, link, gateway))
+        .collect();
     for (submission, job) in batch.iter().zip(&jobs) {
         submission.connection.expect(job.id);
     }
@@ -90,11 +93,20 @@ impl Submission {
     }
 
     fn answer(self, job: &NewJob, refusal: Option<Refusal>) {
-        let Self { connection, reference, payload, turn, .. } = self;
+        let Self {
+            connection,
+            reference,
+            payload,
+            turn,
+            ..
+        } = self;
         match refusal {
             None => {
                 let text = queued_text(&payload.task_type, &payload.content, job.id);
-                let frame = Frame { job_id: Some(job.id), ..Frame::answering(ServerMessage::JobQueued(text), reference) };
+                let frame = Frame {
+                    job_id: Some(job.id),
+                    ..Frame::answering(ServerMessage::JobQueued(text), reference)
+                };
                 connection.queued(job.id, frame.encode().into());
             }
             Some(refusal) => {

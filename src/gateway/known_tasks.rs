@@ -14,22 +14,36 @@ pub(super) struct KnownTasks {
 
 impl KnownTasks {
     pub(super) fn new(tasks: Vec<TaskRow>) -> Self {
-        Self { by_name: RwLock::new(by_name(tasks)) }
+        Self {
+            by_name: RwLock::new(by_name(tasks)),
+        }
     }
 
     pub(super) fn replace(&self, tasks: Vec<TaskRow>) {
-        *self.by_name.write().expect("nobody panics while holding the tasks") = by_name(tasks);
+        *self
+            .by_name
+            .write()
+            .expect("nobody panics while holding the tasks") = by_name(tasks);
     }
 
     /// What runs a `task_type`: the task of that name, or else the default one, where there is one.
     pub(super) fn resolve(&self, task_type: &str) -> Option<TaskRow> {
-        let by_name = self.by_name.read().expect("nobody panics while holding the tasks");
-        by_name.get(task_type).or_else(|| by_name.get(FALLBACK)).cloned()
+        let by_name = self
+            .by_name
+            .read()
+            .expect("nobody panics while holding the tasks");
+        by_name
+            .get(task_type)
+            .or_else(|| by_name.get(FALLBACK))
+            .cloned()
     }
 }
 
 fn by_name(tasks: Vec<TaskRow>) -> HashMap<String, TaskRow> {
-    tasks.into_iter().map(|task| (task.name.clone(), task)).collect()
+    tasks
+        .into_iter()
+        .map(|task| (task.name.clone(), task))
+        .collect()
 }
 
 #[cfg(test)]
@@ -37,7 +51,11 @@ mod tests {
     use super::*;
 
     fn task(name: &str) -> TaskRow {
-        TaskRow { name: name.to_owned(), queue: "default".to_owned(), max_attempts: 5 }
+        TaskRow {
+            name: name.to_owned(),
+            queue: "default".to_owned(),
+            max_attempts: 5,
+        }
     }
 
     #[test]

@@ -22,17 +22,50 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let router = Router::new()
         .route("/", get(|| async { Redirect::temporary("/system/") }))
         .route("/system", get(|| async { Redirect::permanent("/system/") }))
-        .route("/asyncapi/docs", get(|| async { Redirect::permanent("/asyncapi/docs/") }))
-        .route("/system/", page(HTML, include_str!("../../static/system/index.html")))
-        .route("/static/system/page.css", page(CSS, include_str!("../../static/system/page.css")))
-        .route("/static/system/page.js", page(SCRIPT, include_str!("../../static/system/page.js")))
-        .route("/static/theme.css", page(CSS, include_str!("../../static/theme.css")))
-        .route("/static/favicon.svg", page(SVG, include_str!("../../static/favicon.svg")))
-        .route("/favicon.ico", get(|| async { Redirect::permanent("/static/favicon.svg") }))
-        .route("/asyncapi/docs/", page(HTML, include_str!("../../static/asyncapi/index.html")))
-        .route("/static/asyncapi/docs.css", page(CSS, include_str!("../../static/asyncapi/docs.css")))
-        .route("/static/asyncapi/docs.js", page(SCRIPT, include_str!("../../static/asyncapi/docs.js")))
-        .route("/asyncapi/schema.json", get(|| async { ([(header::CONTENT_TYPE, JSON)], asyncapi::text()) }));
+        .route(
+            "/asyncapi/docs",
+            get(|| async { Redirect::permanent("/asyncapi/docs/") }),
+        )
+        .route(
+            "/system/",
+            page(HTML, include_str!("../../static/system/index.html")),
+        )
+        .route(
+            "/static/system/page.css",
+            page(CSS, include_str!("../../static/system/page.css")),
+        )
+        .route(
+            "/static/system/page.js",
+            page(SCRIPT, include_str!("../../static/system/page.js")),
+        )
+        .route(
+            "/static/theme.css",
+            page(CSS, include_str!("../../static/theme.css")),
+        )
+        .route(
+            "/static/favicon.svg",
+            page(SVG, include_str!("../../static/favicon.svg")),
+        )
+        .route(
+            "/favicon.ico",
+            get(|| async { Redirect::permanent("/static/favicon.svg") }),
+        )
+        .route(
+            "/asyncapi/docs/",
+            page(HTML, include_str!("../../static/asyncapi/index.html")),
+        )
+        .route(
+            "/static/asyncapi/docs.css",
+            page(CSS, include_str!("../../static/asyncapi/docs.css")),
+        )
+        .route(
+            "/static/asyncapi/docs.js",
+            page(SCRIPT, include_str!("../../static/asyncapi/docs.js")),
+        )
+        .route(
+            "/asyncapi/schema.json",
+            get(|| async { ([(header::CONTENT_TYPE, JSON)], asyncapi::text()) }),
+        );
     [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -40,10 +73,15 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         (header::CACHE_CONTROL, "no-cache"),
     ]
     .into_iter()
-    .fold(router, |router, (name, value)| router.layer(with_header(name, value)))
+    .fold(router, |router, (name, value)| {
+        router.layer(with_header(name, value))
+    })
 }
 
-fn page<S: Clone + Send + Sync + 'static>(kind: &'static str, body: &'static str) -> MethodRouter<S> {
+fn page<S: Clone + Send + Sync + 'static>(
+    kind: &'static str,
+    body: &'static str,
+) -> MethodRouter<S> {
     get(move || async move { ([(header::CONTENT_TYPE, kind)], body).into_response() })
 }
 

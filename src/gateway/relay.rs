@@ -76,7 +76,16 @@ impl Relay {
         let channels = vec![done_channel.clone(), NOTICE_CHANNEL.to_owned()];
         let listener = Listener::new(&database, channels, hearing);
         let link = database.link("relay");
-        Ok(Self { link, database, gateway, hub, tasks, listener, done_channel, last_notice })
+        Ok(Self {
+            link,
+            database,
+            gateway,
+            hub,
+            tasks,
+            listener,
+            done_channel,
+            last_notice,
+        })
     }
 
     /// Relays until it is told to stop.
@@ -86,7 +95,9 @@ impl Relay {
         while let Some(wake) = stop.run_until_cancelled(self.listener.next()).await {
             self.note(wake, &mut look);
             for _ in 0..HINTS_AT_ONCE {
-                let Some(wake) = self.listener.try_next() else { break };
+                let Some(wake) = self.listener.try_next() else {
+                    break;
+                };
                 self.note(wake, &mut look);
             }
             while let Err(error) = self.look(&mut look).await {
@@ -157,7 +168,12 @@ impl Relay {
             }
         }
         while look.notices {
-            let notices = limited(notice::after(self.link.connected().await?, SYSTEM_GROUP, self.last_notice)).await?;
+            let notices = limited(notice::after(
+                self.link.connected().await?,
+                SYSTEM_GROUP,
+                self.last_notice,
+            ))
+            .await?;
             look.notices = !notices.is_empty();
             for notice in notices {
                 let frame = Frame::new(ServerMessage::SystemNotification(notice.content));
@@ -176,9 +192,13 @@ impl Relay {
     }
 
     fn deliver(&self, outcome: Outcome) {
-        let Some(connection) = outcome.connection_id else { return };
+        let Some(connection) = outcome.connection_id else {
+            return;
+        };
         let frame = match (outcome.state.as_str(), outcome.result) {
-            ("succeeded", Some(result)) => wire::result_message(outcome.id, result, outcome.attempt),
+            ("succeeded", Some(result)) => {
+                wire::result_message(outcome.id, result, outcome.attempt)
+            }
             _ => wire::failed_message(
                 outcome.id,
                 outcome.error_code.unwrap_or_else(|| "unknown".to_owned()),
@@ -186,6 +206,7 @@ impl Relay {
                 outcome.attempt,
             ),
         };
-        self.hub.deliver(connection, outcome.id, frame.encode().into());
+        self.hub
+            .deliver(connection, outcome.id, frame.encode().into());
     }
 }

@@ -9,8 +9,8 @@ use axum::extract::State;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::Instrument;
 
@@ -64,7 +64,11 @@ pub(super) async fn upgrade(State(shared): State<Shared>, upgrade: WebSocketUpgr
 async fn live(mut socket: WebSocket, connection: Arc<Connection>, shared: Shared) {
     tracing::debug!("connected");
     shared.hub.join(&connection);
-    let peer = Peer { connection, shared, turns: Arc::new(Semaphore::new(UNDER_WAY)) };
+    let peer = Peer {
+        connection,
+        shared,
+        turns: Arc::new(Semaphore::new(UNDER_WAY)),
+    };
     let Err(end) = peer.talk(&mut socket).await;
     peer.shared.hub.leave(peer.connection.id);
     tracing::debug!(?end, "disconnected");
@@ -126,7 +130,10 @@ impl Peer {
         let text = match frame {
             Message::Text(text) => text,
             Message::Binary(_) => {
-                self.refuse(None, vec![ErrorItem::json_invalid("binary frames are not supported")]);
+                self.refuse(
+                    None,
+                    vec![ErrorItem::json_invalid("binary frames are not supported")],
+                );
                 return Ok(());
             }
             // Pings are answered by the library.
@@ -140,8 +147,10 @@ impl Peer {
         }
         let request = parse(&text);
         match request.message {
-            Ok(ClientMessage::Ping) => self.answer(request.reference, ServerMessage::Pong),
-            Ok(ClientMessage::SystemMessage(payload)) => self.submit(request.reference, payload, socket).await?,
+            Ok(ClientMessage::Ping) => self.answer(request.reference, ServerMessage::Pong(())),
+            Ok(ClientMessage::SystemMessage(payload)) => {
+                self.submit(request.reference, payload, socket).await?
+            }
             Err(errors) => self.refuse(request.reference, errors),
         }
         Ok(())
@@ -159,7 +168,13 @@ impl Peer {
         };
         let turn = self.turn(socket).await?;
         let connection = Arc::clone(&self.connection);
-        let submission = Submission { connection, reference, payload, task, turn };
+        let submission = Submission {
+            connection,
+            reference,
+            payload,
+            task,
+            turn,
+        };
         match self.shared.submissions.try_send(submission) {
             Ok(()) => {}
             Err(TrySendError::Full(submission) | TrySendError::Closed(submission)) => {
@@ -186,20 +201,26 @@ impl Peer {
     }
 
     fn answer(&self, reference: Option<String>, message: ServerMessage) {
-        self.connection.send(Frame::answering(message, reference).encode().into());
+        self.connection
+            .send(Frame::answering(message, reference).encode().into());
     }
 
     /// Writes what is in the outbox.
     async fn write_due(&self, socket: &mut WebSocket) -> Result<(), End> {
         let due = self.connection.take();
         if !due.messages.is_empty() {
-            self.write(socket, due.messages.into_iter().map(Message::Text)).await?;
+            self.write(socket, due.messages.into_iter().map(Message::Text))
+                .await?;
         }
         due.close.map_or(Ok(()), |why| Err(End::Close(why)))
     }
 
     /// Writes, and flushes once.
-    async fn write(&self, socket: &mut WebSocket, messages: impl IntoIterator<Item = Message>) -> Result<(), End> {
+    async fn write(
+        &self,
+        socket: &mut WebSocket,
+        messages: impl IntoIterator<Item = Message>,
+    ) -> Result<(), End> {
         let write = async {
             for message in messages {
                 socket.feed(message).await?;
@@ -215,7 +236,9 @@ impl Peer {
 
     /// The gateway is stopping: what was submitted is still answered.
     async fn wind_down(&self, socket: &mut WebSocket) -> Result<Infallible, End> {
-        let all_answered = self.turns.acquire_many(u32::try_from(UNDER_WAY).unwrap_or(u32::MAX));
+        let all_answered = self
+            .turns
+            .acquire_many(u32::try_from(UNDER_WAY).unwrap_or(u32::MAX));
         // After the grace, the answers that are missing are unknown to us as well.
         let _ = tokio::time::timeout(self.shared.settings.grace, all_answered).await;
         self.write_due(socket).await?;
@@ -244,7 +267,12 @@ fn is_too_large(error: &axum::Error) -> bool {
 async fn say_goodbye(mut socket: WebSocket, why: Close) {
     let reason = Utf8Bytes::from_static(why.reason());
     let goodbye = async {
-        socket.send(Message::Close(Some(CloseFrame { code: why.code(), reason }))).await?;
+        socket
+            .send(Message::Close(Some(CloseFrame {
+                code: why.code(),
+                reason,
+            })))
+            .await?;
         // Until the client has answered: a connection cut earlier may lose what was written before.
         while let Some(Ok(_)) = socket.next().await {}
         Ok::<(), axum::Error>(())

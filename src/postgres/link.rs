@@ -27,7 +27,11 @@ struct ClockOffset {
 
 impl Link {
     pub(super) fn new(options: PgConnectOptions) -> Self {
-        Self { options, connection: None, offset: ClockOffset::default() }
+        Self {
+            options,
+            connection: None,
+            offset: ClockOffset::default(),
+        }
     }
 
     /// The connection, made now if there is none.
@@ -43,7 +47,10 @@ impl Link {
 
     /// Gives the connection up if `result` says that the database is away: the next use makes a new one.
     pub fn settle<T>(&mut self, result: &Result<T, sqlx::Error>) {
-        if result.as_ref().is_err_and(|error| Fault::of(error) == Fault::Away) {
+        if result
+            .as_ref()
+            .is_err_and(|error| Fault::of(error) == Fault::Away)
+        {
             self.connection = None;
         }
     }
@@ -73,7 +80,8 @@ impl Link {
             .fetch_one(&mut connection)
             .await?;
             let here = asked + asked.elapsed().unwrap_or_default() / 2;
-            let there = SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(micros).unwrap_or_default());
+            let there = SystemTime::UNIX_EPOCH
+                + Duration::from_micros(u64::try_from(micros).unwrap_or_default());
             let offset = ClockOffset {
                 ahead: there.duration_since(here).unwrap_or_default(),
                 behind: here.duration_since(there).unwrap_or_default(),
@@ -90,8 +98,14 @@ impl Link {
 ///
 /// # Errors
 /// Those of the statement, or that it took too long.
-pub async fn limited<T>(statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+pub async fn limited<T>(
+    statement: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
     tokio::time::timeout(STATEMENT_LIMIT, statement)
         .await
-        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))))
+        .unwrap_or_else(|_| {
+            Err(sqlx::Error::Io(std::io::Error::from(
+                std::io::ErrorKind::TimedOut,
+            )))
+        })
 }

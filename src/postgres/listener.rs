@@ -120,7 +120,10 @@ impl Listener {
     /// A hint that is here already, if there is one.
     pub fn try_next(&mut self) -> Option<Wake> {
         let hint = self.connected.as_mut()?.next_buffered()?;
-        Some(Wake::Hint { channel: hint.channel().to_owned(), payload: hint.payload().to_owned() })
+        Some(Wake::Hint {
+            channel: hint.channel().to_owned(),
+            payload: hint.payload().to_owned(),
+        })
     }
 
     async fn connect(&self) -> Result<PgListener, sqlx::Error> {
@@ -130,10 +133,17 @@ impl Listener {
             .max_lifetime(None)
             .idle_timeout(None)
             .acquire_timeout(STATEMENT_LIMIT)
-            .connect_lazy_with(self.database.options().clone().application_name("ringback listener"));
+            .connect_lazy_with(
+                self.database
+                    .options()
+                    .clone()
+                    .application_name("ringback listener"),
+            );
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
-        listener.listen_all(self.channels.iter().map(String::as_str)).await?;
+        listener
+            .listen_all(self.channels.iter().map(String::as_str))
+            .await?;
         Ok(listener)
     }
 }

@@ -54,7 +54,10 @@ struct Place {
     id: Uuid,
 }
 
-const BEGINNING: Place = Place { rank: i64::MIN, id: Uuid::nil() };
+const BEGINNING: Place = Place {
+    rank: i64::MIN,
+    id: Uuid::nil(),
+};
 
 impl Cursor {
     /// How often to scan from the beginning, at least.
@@ -65,7 +68,10 @@ impl Cursor {
     /// At the beginning of these queues.
     #[must_use]
     pub fn new(queues: impl IntoIterator<Item = String>) -> Self {
-        Self { queues: queues.into_iter().map(|queue| (queue, BEGINNING)).collect(), next_whole: Instant::now() }
+        Self {
+            queues: queues.into_iter().map(|queue| (queue, BEGINNING)).collect(),
+            next_whole: Instant::now(),
+        }
     }
 
     /// A hint: `queue` has work at `rank`.
@@ -73,7 +79,10 @@ impl Cursor {
         if let Some(place) = self.queues.get_mut(queue)
             && rank <= place.rank
         {
-            *place = Place { rank, id: Uuid::nil() };
+            *place = Place {
+                rank,
+                id: Uuid::nil(),
+            };
         }
     }
 
@@ -86,9 +95,15 @@ impl Cursor {
     fn start(&mut self) -> Scan {
         let whole = Instant::now() >= self.next_whole;
         if whole {
-            self.queues.values_mut().for_each(|place| *place = BEGINNING);
+            self.queues
+                .values_mut()
+                .for_each(|place| *place = BEGINNING);
         }
-        Scan { started: Instant::now(), whole, from: self.queues.clone() }
+        Scan {
+            started: Instant::now(),
+            whole,
+            from: self.queues.clone(),
+        }
     }
 
     /// What was found: the next scan starts there.
@@ -104,7 +119,10 @@ impl Cursor {
             if let Some(place) = self.queues.get_mut(&job.queue)
                 && !moved
             {
-                *place = (*place).max(Place { rank: job.rank, id: job.id.0 });
+                *place = (*place).max(Place {
+                    rank: job.rank,
+                    id: job.id.0,
+                });
             }
         }
     }
@@ -167,7 +185,9 @@ pub async fn claim(
 }
 
 fn lock(cursor: &std::sync::Mutex<Cursor>) -> std::sync::MutexGuard<'_, Cursor> {
-    cursor.lock().expect("nobody panics while holding the cursor")
+    cursor
+        .lock()
+        .expect("nobody panics while holding the cursor")
 }
 
 #[cfg(test)]
@@ -202,7 +222,13 @@ mod tests {
         let mut cursor = cursor();
         let scan = cursor.start();
         assert!(!scan.whole);
-        assert_eq!(scan.from["a"], Place { rank: 12, id: Uuid::from_u128(7) });
+        assert_eq!(
+            scan.from["a"],
+            Place {
+                rank: 12,
+                id: Uuid::from_u128(7)
+            }
+        );
     }
 
     #[test]
@@ -211,7 +237,13 @@ mod tests {
         cursor.look_at("a", 50);
         assert_eq!(cursor.start().from["a"].rank, 12);
         cursor.look_at("a", 5);
-        assert_eq!(cursor.start().from["a"], Place { rank: 5, id: Uuid::nil() });
+        assert_eq!(
+            cursor.start().from["a"],
+            Place {
+                rank: 5,
+                id: Uuid::nil()
+            }
+        );
         cursor.look_at("unknown", 5);
     }
 

@@ -39,12 +39,23 @@ pub enum Refusal {
 ///
 /// While the database is away it tries for `patience`, or for ever. When this ends, the fate of every row is known, or
 /// said to be unknown.
-pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>) -> Vec<Option<Refusal>> {
+pub async fn commit(
+    link: &mut Link,
+    rows: Rows<'_>,
+    patience: Option<Duration>,
+) -> Vec<Option<Refusal>> {
     let mut refusals: Vec<Option<Refusal>> = (0..rows.len()).map(|_| None).collect();
     let give_up = patience.map(|patience| Instant::now() + patience);
     let mut backoff = Backoff::new();
     // Parts of the batch still to be written, as positions in it, with what is known of each.
-    let mut parts = vec![(0, rows.len(), Try { again: false, hints: true })];
+    let mut parts = vec![(
+        0,
+        rows.len(),
+        Try {
+            again: false,
+            hints: true,
+        },
+    )];
     while let Some((from, to, this)) = parts.pop() {
         if from == to {
             continue;
@@ -59,7 +70,14 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
         match Fault::of(&error) {
             Fault::Hints => {
                 tracing::warn!(%error, "hints could not be sent; the work goes on, and is found by polling");
-                parts.push((from, to, Try { hints: false, ..this }));
+                parts.push((
+                    from,
+                    to,
+                    Try {
+                        hints: false,
+                        ..this
+                    },
+                ));
             }
             Fault::Partition => {
                 let made = make_partitions(link, part).await;
@@ -84,7 +102,14 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
             }
             Fault::Away => {
                 wait(&mut backoff, &error, part).await;
-                parts.push((from, to, Try { again: this.again || may_have_committed(&error), ..this }));
+                parts.push((
+                    from,
+                    to,
+                    Try {
+                        again: this.again || may_have_committed(&error),
+                        ..this
+                    },
+                ));
             }
         }
     }

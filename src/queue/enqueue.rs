@@ -38,7 +38,11 @@ pub struct NewJob {
 ///
 /// # Errors
 /// Those of the database; [`super::commit`] knows what to do about them.
-pub async fn enqueue(connection: &mut PgConnection, jobs: &[NewJob], this: Try) -> Result<(), sqlx::Error> {
+pub async fn enqueue(
+    connection: &mut PgConnection,
+    jobs: &[NewJob],
+    this: Try,
+) -> Result<(), sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let tasks: Vec<&str> = jobs.iter().map(|job| job.task.as_str()).collect();
     let task_types: Vec<&str> = jobs.iter().map(|job| job.task_type.as_str()).collect();
@@ -46,7 +50,10 @@ pub async fn enqueue(connection: &mut PgConnection, jobs: &[NewJob], this: Try) 
     let inputs: Vec<String> = jobs.iter().map(|job| job.input.to_string()).collect();
     let priorities: Vec<i16> = jobs.iter().map(|job| job.priority).collect();
     let max_attempts: Vec<i32> = jobs.iter().map(|job| job.max_attempts).collect();
-    let connections: Vec<Option<Uuid>> = jobs.iter().map(|job| job.connection.map(|id| id.0)).collect();
+    let connections: Vec<Option<Uuid>> = jobs
+        .iter()
+        .map(|job| job.connection.map(|id| id.0))
+        .collect();
     let gateways: Vec<Option<Uuid>> = jobs.iter().map(|job| job.gateway.map(|id| id.0)).collect();
     let due: Vec<Option<f64>> = jobs.iter().map(|job| job.due_at.map(seconds)).collect();
     sqlx::query_file!(
@@ -70,5 +77,7 @@ pub async fn enqueue(connection: &mut PgConnection, jobs: &[NewJob], this: Try) 
 }
 
 fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs_f64()
 }

@@ -67,13 +67,23 @@ pub enum Why {
 ///
 /// # Errors
 /// Those of the database; [`super::commit`] knows what to do about them.
-pub async fn finish(connection: &mut PgConnection, jobs: &[Ended], this: Try) -> Result<(), sqlx::Error> {
+pub async fn finish(
+    connection: &mut PgConnection,
+    jobs: &[Ended],
+    this: Try,
+) -> Result<(), sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let claims: Vec<Uuid> = jobs.iter().map(|job| job.claim_id.0).collect();
     let states: Vec<&str> = jobs.iter().map(|job| job.ending.state()).collect();
     let results: Vec<Option<String>> = jobs.iter().map(|job| job.ending.result()).collect();
-    let codes: Vec<Option<&str>> = jobs.iter().map(|job| job.ending.error().map(|(code, _)| code)).collect();
-    let errors: Vec<Option<&str>> = jobs.iter().map(|job| job.ending.error().map(|(_, error)| error)).collect();
+    let codes: Vec<Option<&str>> = jobs
+        .iter()
+        .map(|job| job.ending.error().map(|(code, _)| code))
+        .collect();
+    let errors: Vec<Option<&str>> = jobs
+        .iter()
+        .map(|job| job.ending.error().map(|(_, error)| error))
+        .collect();
     let written = sqlx::query_file!(
         "src/queue/finish.sql",
         &ids,
@@ -86,9 +96,15 @@ pub async fn finish(connection: &mut PgConnection, jobs: &[Ended], this: Try) ->
     )
     .fetch_one(connection)
     .await?;
-    let fenced = jobs.len() - usize::try_from(written.recorded).unwrap_or_default().min(jobs.len());
+    let fenced = jobs.len()
+        - usize::try_from(written.recorded)
+            .unwrap_or_default()
+            .min(jobs.len());
     if fenced > 0 && !this.again {
-        tracing::warn!(jobs = fenced, "outcomes came too late: their jobs had been given to other workers");
+        tracing::warn!(
+            jobs = fenced,
+            "outcomes came too late: their jobs had been given to other workers"
+        );
     }
     Ok(())
 }
@@ -97,13 +113,26 @@ pub async fn finish(connection: &mut PgConnection, jobs: &[Ended], this: Try) ->
 ///
 /// # Errors
 /// Those of the database; [`super::commit`] knows what to do about them.
-pub async fn put_back(connection: &mut PgConnection, jobs: &[PutBack], this: Try) -> Result<(), sqlx::Error> {
+pub async fn put_back(
+    connection: &mut PgConnection,
+    jobs: &[PutBack],
+    this: Try,
+) -> Result<(), sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let claims: Vec<Uuid> = jobs.iter().map(|job| job.claim_id.0).collect();
     let outcomes: Vec<Option<&str>> = jobs.iter().map(|job| job.why.outcome()).collect();
-    let codes: Vec<Option<&str>> = jobs.iter().map(|job| job.why.error().map(|(code, _)| code)).collect();
-    let errors: Vec<Option<&str>> = jobs.iter().map(|job| job.why.error().map(|(_, error)| error)).collect();
-    let delays: Vec<f64> = jobs.iter().map(|job| job.why.delay().as_secs_f64()).collect();
+    let codes: Vec<Option<&str>> = jobs
+        .iter()
+        .map(|job| job.why.error().map(|(code, _)| code))
+        .collect();
+    let errors: Vec<Option<&str>> = jobs
+        .iter()
+        .map(|job| job.why.error().map(|(_, error)| error))
+        .collect();
+    let delays: Vec<f64> = jobs
+        .iter()
+        .map(|job| job.why.delay().as_secs_f64())
+        .collect();
     sqlx::query_file!(
         "src/queue/put_back.sql",
         &ids,

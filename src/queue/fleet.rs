@@ -56,25 +56,37 @@ pub async fn beat(
     )
     .fetch_all(connection)
     .await?;
-    Ok(gone.into_iter().map(|claim| (claim.id, claim.claim_id)).collect())
+    Ok(gone
+        .into_iter()
+        .map(|claim| (claim.id, claim.claim_id))
+        .collect())
 }
 
 /// Says that `worker` has left: what it may still hold is taken back at the next sweep.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn worker_left(connection: &mut PgConnection, worker: WorkerId) -> Result<(), sqlx::Error> {
-    sqlx::query!("update ringback.worker set beat_at = '-infinity' where id = $1", worker.0)
-        .execute(connection)
-        .await
-        .map(|_| ())
+pub async fn worker_left(
+    connection: &mut PgConnection,
+    worker: WorkerId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update ringback.worker set beat_at = '-infinity' where id = $1",
+        worker.0
+    )
+    .execute(connection)
+    .await
+    .map(|_| ())
 }
 
 /// Says that `gateway` lives.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn gateway_beat(executor: impl PgExecutor<'_>, gateway: &GatewayRow) -> Result<(), sqlx::Error> {
+pub async fn gateway_beat(
+    executor: impl PgExecutor<'_>,
+    gateway: &GatewayRow,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"
         insert into ringback.gateway (id, host, pid, version, listen) values ($1, $2, $3, $4, $5)
@@ -95,8 +107,14 @@ pub async fn gateway_beat(executor: impl PgExecutor<'_>, gateway: &GatewayRow) -
 ///
 /// # Errors
 /// Those of the database.
-pub async fn gateway_left(executor: impl PgExecutor<'_>, gateway: GatewayId) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from ringback.gateway where id = $1", gateway.0).execute(executor).await.map(|_| ())
+pub async fn gateway_left(
+    executor: impl PgExecutor<'_>,
+    gateway: GatewayId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from ringback.gateway where id = $1", gateway.0)
+        .execute(executor)
+        .await
+        .map(|_| ())
 }
 
 /// A task as the fleet knows it.
@@ -155,7 +173,12 @@ pub async fn register(executor: impl PgExecutor<'_>, tasks: &[TaskRow]) -> Resul
 /// # Errors
 /// Those of the database.
 pub async fn tasks(executor: impl PgExecutor<'_>) -> Result<Vec<TaskRow>, sqlx::Error> {
-    sqlx::query_as!(TaskRow, "select name, queue, max_attempts from ringback.task").fetch_all(executor).await
+    sqlx::query_as!(
+        TaskRow,
+        "select name, queue, max_attempts from ringback.task"
+    )
+    .fetch_all(executor)
+    .await
 }
 
 /// The name of this machine.
@@ -163,7 +186,11 @@ pub async fn tasks(executor: impl PgExecutor<'_>) -> Result<Vec<TaskRow>, sqlx::
 pub fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = name.trim();
-    if name.is_empty() { std::env::var("HOSTNAME").unwrap_or_else(|_| "unknown".to_owned()) } else { name.to_owned() }
+    if name.is_empty() {
+        std::env::var("HOSTNAME").unwrap_or_else(|_| "unknown".to_owned())
+    } else {
+        name.to_owned()
+    }
 }
 
 fn pid() -> i32 {

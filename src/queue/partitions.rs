@@ -18,7 +18,10 @@ const LOCK_LIMIT: &str = "set lock_timeout = '2s'";
 /// # Errors
 /// Those of the database.
 pub async fn make_ahead(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("select ringback.make_partitions_ahead()").execute(connection).await.map(|_| ())
+    sqlx::query!("select ringback.make_partitions_ahead()")
+        .execute(connection)
+        .await
+        .map(|_| ())
 }
 
 /// Makes the partitions that these ids belong in.
@@ -55,12 +58,18 @@ pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<u32
     result
 }
 
-async fn expire_within_limit(connection: &mut PgConnection, keep: Duration) -> Result<u32, sqlx::Error> {
+async fn expire_within_limit(
+    connection: &mut PgConnection,
+    keep: Duration,
+) -> Result<u32, sqlx::Error> {
     let mut dropped = 0;
     drop_detached(connection, &mut dropped).await?;
     for part in expired(connection, keep).await? {
         // Each name was read from the catalogue, and is quoted by it.
-        let detach = format!("alter table {} detach partition {} concurrently", part.parent, part.name);
+        let detach = format!(
+            "alter table {} detach partition {} concurrently",
+            part.parent, part.name
+        );
         match connection.execute(AssertSqlSafe(detach)).await {
             Ok(_) => drop_one(connection, &part.name, &mut dropped).await?,
             Err(error) if is_lock_timeout(&error) => {
@@ -110,19 +119,34 @@ async fn expired(connection: &mut PgConnection, keep: Duration) -> Result<Vec<Pa
     .await?;
     let mut expired = Vec::new();
     for part in candidates {
-        let ended = if part.kind == "job_history" { "finished_at" } else { "ended_at" };
-        let newer = format!("select exists (select from {} where {ended} >= now() - make_interval(secs => $1))", part.name);
-        let in_use: bool =
-            sqlx::query_scalar(AssertSqlSafe(newer)).bind(keep.as_secs_f64()).fetch_one(&mut *connection).await?;
+        let ended = if part.kind == "job_history" {
+            "finished_at"
+        } else {
+            "ended_at"
+        };
+        let newer = format!(
+            "select exists (select from {} where {ended} >= now() - make_interval(secs => $1))",
+            part.name
+        );
+        let in_use: bool = sqlx::query_scalar(AssertSqlSafe(newer))
+            .bind(keep.as_secs_f64())
+            .fetch_one(&mut *connection)
+            .await?;
         if !in_use {
-            expired.push(Part { parent: part.parent, name: part.name });
+            expired.push(Part {
+                parent: part.parent,
+                name: part.name,
+            });
         }
     }
     Ok(expired)
 }
 
 /// Finishes what an earlier time could not: a detach that a reader held up, a drop after it.
-async fn drop_detached(connection: &mut PgConnection, dropped: &mut u32) -> Result<(), sqlx::Error> {
+async fn drop_detached(
+    connection: &mut PgConnection,
+    dropped: &mut u32,
+) -> Result<(), sqlx::Error> {
     let pending = sqlx::query!(
         r#"
         select inhparent::regclass::text as "parent!", inhrelid::regclass::text as "name!"
@@ -134,7 +158,10 @@ async fn drop_detached(connection: &mut PgConnection, dropped: &mut u32) -> Resu
     .fetch_all(&mut *connection)
     .await?;
     for part in pending {
-        let finalize = format!("alter table {} detach partition {} finalize", part.parent, part.name);
+        let finalize = format!(
+            "alter table {} detach partition {} finalize",
+            part.parent, part.name
+        );
         match connection.execute(AssertSqlSafe(finalize)).await {
             Ok(_) => {}
             Err(error) if is_lock_timeout(&error) => {}
@@ -159,8 +186,15 @@ async fn drop_detached(connection: &mut PgConnection, dropped: &mut u32) -> Resu
     Ok(())
 }
 
-async fn drop_one(connection: &mut PgConnection, name: &str, dropped: &mut u32) -> Result<(), sqlx::Error> {
-    match connection.execute(AssertSqlSafe(format!("drop table {name}"))).await {
+async fn drop_one(
+    connection: &mut PgConnection,
+    name: &str,
+    dropped: &mut u32,
+) -> Result<(), sqlx::Error> {
+    match connection
+        .execute(AssertSqlSafe(format!("drop table {name}")))
+        .await
+    {
         Ok(_) => {
             tracing::info!(partition = %name, "dropped an expired partition");
             *dropped += 1;
@@ -172,7 +206,11 @@ async fn drop_one(connection: &mut PgConnection, name: &str, dropped: &mut u32) 
 }
 
 fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).as_deref() == Some("55P03")
+    error
+        .as_database_error()
+        .and_then(|error| error.code())
+        .as_deref()
+        == Some("55P03")
 }
 
 /// Old rows beside younger ones, in small batches.

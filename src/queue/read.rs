@@ -29,7 +29,12 @@ pub struct Outcome {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn outcomes(executor: impl PgExecutor<'_>, ids: &[JobId]) -> Result<Vec<Outcome>, sqlx::Error> {
+pub async fn outcomes(
+    executor: impl PgExecutor<'_>,
+    ids: &[JobId],
+) -> Result<Vec<Outcome>, sqlx::Error> {
     let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
-    sqlx::query_file_as!(Outcome, "src/queue/outcomes.sql", &ids).fetch_all(executor).await
+    sqlx::query_file_as!(Outcome, "src/queue/outcomes.sql", &ids)
+        .fetch_all(executor)
+        .await
 }

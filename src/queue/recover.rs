@@ -59,27 +59,50 @@ pub async fn forget_gone(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Erro
 
 type Statement = for<'c> fn(&'c mut PgConnection, bool) -> BoxFuture<'c, Result<i64, sqlx::Error>>;
 
-async fn with_or_without_hints(connection: &mut PgConnection, statement: Statement) -> Result<i64, sqlx::Error> {
+async fn with_or_without_hints(
+    connection: &mut PgConnection,
+    statement: Statement,
+) -> Result<i64, sqlx::Error> {
     match limited(statement(connection, true)).await {
-        Err(error) if Fault::of(&error) == Fault::Hints => limited(statement(connection, false)).await,
+        Err(error) if Fault::of(&error) == Fault::Hints => {
+            limited(statement(connection, false)).await
+        }
         result => result,
     }
 }
 
-fn promote_some(connection: &mut PgConnection, hints: bool) -> BoxFuture<'_, Result<i64, sqlx::Error>> {
+fn promote_some(
+    connection: &mut PgConnection,
+    hints: bool,
+) -> BoxFuture<'_, Result<i64, sqlx::Error>> {
     Box::pin(async move {
-        let done = sqlx::query_file!("src/queue/promote.sql", BATCH, hints).fetch_one(connection).await?;
+        let done = sqlx::query_file!("src/queue/promote.sql", BATCH, hints)
+            .fetch_one(connection)
+            .await?;
         Ok(done.promoted)
     })
 }
 
-fn recover_some(connection: &mut PgConnection, hints: bool) -> BoxFuture<'_, Result<i64, sqlx::Error>> {
+fn recover_some(
+    connection: &mut PgConnection,
+    hints: bool,
+) -> BoxFuture<'_, Result<i64, sqlx::Error>> {
     Box::pin(async move {
-        let done = sqlx::query_file!("src/queue/recover.sql", LEASE.as_secs_f64(), MAX_CRASHES, BATCH, hints)
-            .fetch_one(connection)
-            .await?;
+        let done = sqlx::query_file!(
+            "src/queue/recover.sql",
+            LEASE.as_secs_f64(),
+            MAX_CRASHES,
+            BATCH,
+            hints
+        )
+        .fetch_one(connection)
+        .await?;
         if done.put_back + done.ended > 0 {
-            tracing::warn!(put_back = done.put_back, ended = done.ended, "took back the jobs of silent workers");
+            tracing::warn!(
+                put_back = done.put_back,
+                ended = done.ended,
+                "took back the jobs of silent workers"
+            );
         }
         Ok(done.put_back + done.ended)
     })

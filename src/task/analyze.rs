@@ -5,10 +5,16 @@ use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 /// Counts characters, words, vowels and consonants.
 pub(super) fn analyze(content: &str) -> String {
     let characters = content.chars().count();
-    let words = content.split(is_space).filter(|word| !word.is_empty()).count();
+    let words = content
+        .split(is_space)
+        .filter(|word| !word.is_empty())
+        .count();
     let lower = content.to_lowercase();
     let vowels = lower.chars().filter(|&letter| is_vowel(letter)).count();
-    let consonants = lower.chars().filter(|&letter| is_letter(letter) && !is_vowel(letter)).count();
+    let consonants = lower
+        .chars()
+        .filter(|&letter| is_letter(letter) && !is_vowel(letter))
+        .count();
     format!(
         "📊 Analysis of '{content}':\n\
          • Characters: {characters}\n\
@@ -38,7 +44,11 @@ mod tests {
 
     fn counts(content: &str) -> Vec<usize> {
         let text = analyze(content);
-        let counts = text.lines().rev().take(4).map(|line| line.rsplit(' ').next().unwrap().parse().unwrap());
+        let counts = text
+            .lines()
+            .rev()
+            .take(4)
+            .map(|line| line.rsplit(' ').next().unwrap().parse().unwrap());
         counts.collect::<Vec<_>>().into_iter().rev().collect()
     }
 

@@ -28,7 +28,10 @@ mod tests {
             generate("Weather"),
             "🤖 AI Response to 'Weather':\nThe weather is looking great today! Perfect for a walk outside."
         );
-        assert!(generate("great").contains("restaurant"), "'great' has 'eat' in it, as in the original");
+        assert!(
+            generate("great").contains("restaurant"),
+            "'great' has 'eat' in it, as in the original"
+        );
         assert!(generate("HELP me").contains("I'm here to help!"));
     }
 

@@ -20,11 +20,17 @@ mod tests {
     #[test]
     fn a_known_phrase_is_translated_in_any_case_of_its_letters() {
         assert_eq!(translate("hello"), "🌍 Translated: 'hello' → 'hola'");
-        assert_eq!(translate("Good Morning"), "🌍 Translated: 'Good Morning' → 'buenos días'");
+        assert_eq!(
+            translate("Good Morning"),
+            "🌍 Translated: 'Good Morning' → 'buenos días'"
+        );
     }
 
     #[test]
     fn an_unknown_phrase_is_marked() {
-        assert_eq!(translate("hello "), "🌍 Translated: 'hello ' → '[TRANSLATED: hello ]'");
+        assert_eq!(
+            translate("hello "),
+            "🌍 Translated: 'hello ' → '[TRANSLATED: hello ]'"
+        );
     }
 }

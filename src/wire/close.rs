@@ -15,7 +15,12 @@ pub enum Close {
 
 impl Close {
     /// Every close, for the table in the contract.
-    pub const ALL: [Self; 4] = [Self::Stopping, Self::FrameTooLarge, Self::TooSlow, Self::Silent];
+    pub const ALL: [Self; 4] = [
+        Self::Stopping,
+        Self::FrameTooLarge,
+        Self::TooSlow,
+        Self::Silent,
+    ];
 
     /// The code of the close frame.
     #[must_use]

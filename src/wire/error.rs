@@ -56,26 +56,43 @@ impl ErrorItem {
     #[must_use]
     pub fn new(kind: ErrorType, loc: &[&str], msg: impl Into<String>) -> Self {
         let loc = loc.iter().map(|&part| part.to_owned()).collect();
-        Self { kind, loc, msg: msg.into(), retry_after: None, maybe: None }
+        Self {
+            kind,
+            loc,
+            msg: msg.into(),
+            retry_after: None,
+            maybe: None,
+        }
     }
 
     /// The frame is not JSON text; `reason` is the parser's.
     #[must_use]
     pub fn json_invalid(reason: &str) -> Self {
-        Self::new(ErrorType::JsonInvalid, &[], format!("Invalid JSON: {reason}"))
+        Self::new(
+            ErrorType::JsonInvalid,
+            &[],
+            format!("Invalid JSON: {reason}"),
+        )
     }
 
     /// The frame is `size` bytes, over `limit`.
     #[must_use]
     pub fn frame_too_large(size: usize, limit: usize) -> Self {
-        Self::new(ErrorType::TooLarge, &[], format!("The frame has {size} bytes; at most {limit} are allowed"))
+        Self::new(
+            ErrorType::TooLarge,
+            &[],
+            format!("The frame has {size} bytes; at most {limit} are allowed"),
+        )
     }
 
     /// Too much is waiting.
     #[must_use]
     pub fn busy() -> Self {
         let msg = "Too many jobs are waiting to be stored; try again";
-        Self { retry_after: Some(1), ..Self::new(ErrorType::Busy, &[], msg) }
+        Self {
+            retry_after: Some(1),
+            ..Self::new(ErrorType::Busy, &[], msg)
+        }
     }
 
     /// The database cannot be reached; `maybe` when the submission may have been stored all the same.
@@ -86,19 +103,31 @@ impl ErrorItem {
         } else {
             "The database cannot be reached; the job was not stored"
         };
-        Self { retry_after: Some(5), maybe: maybe.then_some(true), ..Self::new(ErrorType::Unavailable, &[], msg) }
+        Self {
+            retry_after: Some(5),
+            maybe: maybe.then_some(true),
+            ..Self::new(ErrorType::Unavailable, &[], msg)
+        }
     }
 
     /// The database refused the job.
     #[must_use]
     pub fn unstorable() -> Self {
-        Self::new(ErrorType::Unstorable, &["system_message", "payload"], "The database refused this job; it was not stored")
+        Self::new(
+            ErrorType::Unstorable,
+            &["system_message", "payload"],
+            "The database refused this job; it was not stored",
+        )
     }
 
     /// No such task.
     #[must_use]
     pub fn task_unknown(task_type: &str) -> Self {
         let loc = ["system_message", "payload", "task_type"];
-        Self::new(ErrorType::TaskUnknown, &loc, format!("No task is called '{task_type}'"))
+        Self::new(
+            ErrorType::TaskUnknown,
+            &loc,
+            format!("No task is called '{task_type}'"),
+        )
     }
 }

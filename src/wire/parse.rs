@@ -26,12 +26,21 @@ pub fn parse(text: &str) -> Request {
         let msg = "Input should be a valid dictionary or instance of Envelope";
         return refused(None, ErrorItem::new(ErrorType::ModelType, &[], msg));
     };
-    let reference = frame.get("ref").and_then(Value::as_str).filter(|mark| mark.len() <= REF_LIMIT);
-    Request { reference: reference.map(str::to_owned), message: read_message(&frame) }
+    let reference = frame
+        .get("ref")
+        .and_then(Value::as_str)
+        .filter(|mark| mark.len() <= REF_LIMIT);
+    Request {
+        reference: reference.map(str::to_owned),
+        message: read_message(&frame),
+    }
 }
 
 fn refused(reference: Option<String>, error: ErrorItem) -> Request {
-    Request { reference, message: Err(vec![error]) }
+    Request {
+        reference,
+        message: Err(vec![error]),
+    }
 }
 
 fn read_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
@@ -63,24 +72,41 @@ fn spelled(value: &Value) -> String {
         Value::Null => "None".to_owned(),
         Value::Bool(true) => "True".to_owned(),
         Value::Bool(false) => "False".to_owned(),
-        Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
+        Value::String(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            value.to_string()
+        }
     }
 }
 
 fn read_ping(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
     let mut errors = Vec::new();
-    if frame.get("payload").is_some_and(|payload| !payload.is_null()) {
-        errors.push(ErrorItem::new(ErrorType::NoneRequired, &["ping", "payload"], "Input should be None"));
+    if frame
+        .get("payload")
+        .is_some_and(|payload| !payload.is_null())
+    {
+        errors.push(ErrorItem::new(
+            ErrorType::NoneRequired,
+            &["ping", "payload"],
+            "Input should be None",
+        ));
     }
     check_reference(frame, "ping", &mut errors);
-    if errors.is_empty() { Ok(ClientMessage::Ping) } else { Err(errors) }
+    if errors.is_empty() {
+        Ok(ClientMessage::Ping)
+    } else {
+        Err(errors)
+    }
 }
 
 fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
     let mut errors = Vec::new();
     let mut read = None;
     match frame.get("payload") {
-        None => errors.push(ErrorItem::new(ErrorType::Missing, &["system_message", "payload"], "Field required")),
+        None => errors.push(ErrorItem::new(
+            ErrorType::Missing,
+            &["system_message", "payload"],
+            "Field required",
+        )),
         Some(Value::Object(payload)) => {
             let task_type = read_text(payload, "task_type", &mut errors);
             let content = read_text(payload, "content", &mut errors);
@@ -88,28 +114,45 @@ fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<
         }
         Some(_) => {
             let msg = "Input should be a valid dictionary or instance of TaskPayload";
-            errors.push(ErrorItem::new(ErrorType::ModelType, &["system_message", "payload"], msg));
+            errors.push(ErrorItem::new(
+                ErrorType::ModelType,
+                &["system_message", "payload"],
+                msg,
+            ));
         }
     }
     check_reference(frame, "system_message", &mut errors);
     match read {
         Some((task_type, content)) if errors.is_empty() => {
-            Ok(ClientMessage::SystemMessage(TaskPayload { task_type, content }))
+            Ok(ClientMessage::SystemMessage(TaskPayload {
+                task_type,
+                content,
+            }))
         }
         _ => Err(errors),
     }
 }
 
-fn read_text(payload: &Map<String, Value>, field: &str, errors: &mut Vec<ErrorItem>) -> Option<String> {
+fn read_text(
+    payload: &Map<String, Value>,
+    field: &str,
+    errors: &mut Vec<ErrorItem>,
+) -> Option<String> {
     let loc = ["system_message", "payload", field];
     let error = match payload.get(field) {
         None => ErrorItem::new(ErrorType::Missing, &loc, "Field required"),
         // Postgres cannot store it, so it is refused here, rather than accepted and lost.
-        Some(Value::String(text)) if text.contains('\0') => {
-            ErrorItem::new(ErrorType::StringType, &loc, "Input should be a valid string without NUL characters")
-        }
+        Some(Value::String(text)) if text.contains('\0') => ErrorItem::new(
+            ErrorType::StringType,
+            &loc,
+            "Input should be a valid string without NUL characters",
+        ),
         Some(Value::String(text)) => return Some(text.clone()),
-        Some(_) => ErrorItem::new(ErrorType::StringType, &loc, "Input should be a valid string"),
+        Some(_) => ErrorItem::new(
+            ErrorType::StringType,
+            &loc,
+            "Input should be a valid string",
+        ),
     };
     errors.push(error);
     None
@@ -121,10 +164,17 @@ fn check_reference(frame: &Map<String, Value>, action: &str, errors: &mut Vec<Er
         None | Some(Value::Null) => {}
         Some(Value::String(mark)) if mark.len() <= REF_LIMIT => {}
         Some(Value::String(mark)) => {
-            let msg = format!("The ref has {} bytes; at most {REF_LIMIT} are allowed", mark.len());
+            let msg = format!(
+                "The ref has {} bytes; at most {REF_LIMIT} are allowed",
+                mark.len()
+            );
             errors.push(ErrorItem::new(ErrorType::TooLarge, &loc, msg));
         }
-        Some(_) => errors.push(ErrorItem::new(ErrorType::StringType, &loc, "Input should be a valid string")),
+        Some(_) => errors.push(ErrorItem::new(
+            ErrorType::StringType,
+            &loc,
+            "Input should be a valid string",
+        )),
     }
 }
 
@@ -135,7 +185,9 @@ mod tests {
     use super::*;
 
     fn errors(text: &str) -> Value {
-        let errors = parse(text).message.expect_err("this text should be refused");
+        let errors = parse(text)
+            .message
+            .expect_err("this text should be refused");
         serde_json::to_value(errors).unwrap()
     }
 
@@ -145,27 +197,50 @@ mod tests {
 
     #[test]
     fn a_ping_is_a_ping_with_or_without_its_null() {
-        for text in [r#"{"action":"ping"}"#, r#"{"action":"ping","payload":null,"ref":null,"more":[1]}"#] {
-            assert_eq!(parse(text), Request { reference: None, message: Ok(ClientMessage::Ping) });
+        for text in [
+            r#"{"action":"ping"}"#,
+            r#"{"action":"ping","payload":null,"ref":null,"more":[1]}"#,
+        ] {
+            assert_eq!(
+                parse(text),
+                Request {
+                    reference: None,
+                    message: Ok(ClientMessage::Ping)
+                }
+            );
         }
     }
 
     #[test]
     fn a_mark_is_kept_also_beside_an_error() {
-        assert_eq!(parse(r#"{"action":"ping","ref":"a"}"#).reference.as_deref(), Some("a"));
-        assert_eq!(parse(r#"{"action":"fly","ref":"b"}"#).reference.as_deref(), Some("b"));
+        assert_eq!(
+            parse(r#"{"action":"ping","ref":"a"}"#).reference.as_deref(),
+            Some("a")
+        );
+        assert_eq!(
+            parse(r#"{"action":"fly","ref":"b"}"#).reference.as_deref(),
+            Some("b")
+        );
     }
 
     #[test]
     fn a_mark_that_cannot_be_echoed_is_an_error() {
         assert_eq!(
             errors(r#"{"action":"ping","ref":5}"#),
-            error("string_type", &["ping", "ref"], "Input should be a valid string")
+            error(
+                "string_type",
+                &["ping", "ref"],
+                "Input should be a valid string"
+            )
         );
         let long = "é".repeat(33);
         assert_eq!(
             errors(&format!(r#"{{"action":"ping","ref":"{long}"}}"#)),
-            error("too_large", &["ping", "ref"], "The ref has 66 bytes; at most 64 are allowed")
+            error(
+                "too_large",
+                &["ping", "ref"],
+                "The ref has 66 bytes; at most 64 are allowed"
+            )
         );
     }
 
@@ -177,10 +252,25 @@ mod tests {
         }
         assert_eq!(
             errors("{"),
-            error("json_invalid", &[], "Invalid JSON: EOF while parsing an object at line 1 column 1")
+            error(
+                "json_invalid",
+                &[],
+                "Invalid JSON: EOF while parsing an object at line 1 column 1"
+            )
         );
-        assert_eq!(errors("{}"), error("union_tag_not_found", &[], "Unable to extract tag using discriminator 'action'"));
-        for (text, tag) in [(r#"{"action":"fly"}"#, "fly"), (r#"{"action":null}"#, "None"), (r#"{"action":5}"#, "5")] {
+        assert_eq!(
+            errors("{}"),
+            error(
+                "union_tag_not_found",
+                &[],
+                "Unable to extract tag using discriminator 'action'"
+            )
+        );
+        for (text, tag) in [
+            (r#"{"action":"fly"}"#, "fly"),
+            (r#"{"action":null}"#, "None"),
+            (r#"{"action":5}"#, "5"),
+        ] {
             let msg = format!(
                 "Input tag '{tag}' found using 'action' does not match any of the expected tags: \
                  'ping', 'system_message'"
@@ -189,7 +279,11 @@ mod tests {
         }
         assert_eq!(
             errors(r#"{"action":"ping","payload":{}}"#),
-            error("none_required", &["ping", "payload"], "Input should be None")
+            error(
+                "none_required",
+                &["ping", "payload"],
+                "Input should be None"
+            )
         );
         assert_eq!(
             errors(r#"{"action":"system_message"}"#),
@@ -197,7 +291,9 @@ mod tests {
         );
         for payload in ["null", "[]", "\"x\"", "[\"translate\",\"hello\"]"] {
             assert_eq!(
-                errors(&format!(r#"{{"action":"system_message","payload":{payload}}}"#)),
+                errors(&format!(
+                    r#"{{"action":"system_message","payload":{payload}}}"#
+                )),
                 error(
                     "model_type",
                     &["system_message", "payload"],
@@ -223,10 +319,17 @@ mod tests {
     fn what_cannot_be_stored_is_refused() {
         let content = ["system_message", "payload", "content"];
         assert_eq!(
-            errors(r#"{"action":"system_message","payload":{"task_type":"a","content":"x\u0000y"}}"#),
-            error("string_type", &content, "Input should be a valid string without NUL characters")
+            errors(
+                r#"{"action":"system_message","payload":{"task_type":"a","content":"x\u0000y"}}"#
+            ),
+            error(
+                "string_type",
+                &content,
+                "Input should be a valid string without NUL characters"
+            )
         );
-        let lone = errors(r#"{"action":"system_message","payload":{"task_type":"a","content":"\ud800"}}"#);
+        let lone =
+            errors(r#"{"action":"system_message","payload":{"task_type":"a","content":"\ud800"}}"#);
         assert_eq!(lone[0]["type"], "json_invalid");
     }
 }

@@ -98,7 +98,12 @@ impl<Args> Backend<Args> {
     }
 
     /// A storage for the jobs of several tasks, which claims until `stop` is given. What is pushed is for the first.
-    pub(super) fn for_tasks(database: Database, tasks: Vec<TaskRow>, settings: Settings, stop: Stop) -> Self {
+    pub(super) fn for_tasks(
+        database: Database,
+        tasks: Vec<TaskRow>,
+        settings: Settings,
+        stop: Stop,
+    ) -> Self {
         let pushing = Pushing {
             waiting: Vec::new(),
             idle: Some(Box::new((database.link("push"), JobIds::default()))),
@@ -122,7 +127,11 @@ impl<Args: DeserializeOwned + Send + 'static> ApalisBackend for Backend<Args> {
     type Task = Task<Args>;
     type Error = BackendError;
 
-    fn poll_ready(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), BackendError>> {
+    fn poll_ready(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), BackendError>> {
         Poll::Ready(self.broken.take().map_or(Ok(()), Err))
     }
 
@@ -131,7 +140,9 @@ impl<Args: DeserializeOwned + Send + 'static> ApalisBackend for Backend<Args> {
         cx: &mut Context<'_>,
         worker: &WorkerContext,
     ) -> Poll<Option<Result<Task<Args>, BackendError>>> {
-        let Some(engine) = &mut self.engine else { return Poll::Ready(None) };
+        let Some(engine) = &mut self.engine else {
+            return Poll::Ready(None);
+        };
         loop {
             let Some(claim) = ready!(engine.jobs.poll_recv(cx)) else {
                 // The end of the tasks does not end apalis' worker; it has to be told. It fails only when it is over.
@@ -154,13 +165,23 @@ impl<Args: DeserializeOwned + Send + 'static> ApalisBackend for Backend<Args> {
                 // One job's bad input ends that job, and nothing else.
                 Err(error) => {
                     let error = format!("its input is not what the task works on: {error}");
-                    engine.answer(&claim, Fate::Ended(Ending::Failed { code: "input_invalid".to_owned(), error }));
+                    engine.answer(
+                        &claim,
+                        Fate::Ended(Ending::Failed {
+                            code: "input_invalid".to_owned(),
+                            error,
+                        }),
+                    );
                 }
             }
         }
     }
 
-    fn poll_close(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), BackendError>> {
+    fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        _: &WorkerContext,
+    ) -> Poll<Result<(), BackendError>> {
         if let Some(engine) = self.engine.take() {
             self.closing = Some(Box::pin(engine.close()));
         }
@@ -189,7 +210,12 @@ impl<Args> BackendConfig for Backend<Args> {
 
     /// Called once, when a worker starts to run: the engine starts with it.
     fn middleware(&mut self, _: &mut WorkerContext) -> FinishLayer {
-        match Engine::start(&self.database, self.tasks.clone(), &self.settings, self.stop.clone()) {
+        match Engine::start(
+            &self.database,
+            self.tasks.clone(),
+            &self.settings,
+            self.stop.clone(),
+        ) {
             Ok(engine) => {
                 let layer = engine.layer();
                 self.engine = Some(engine);
@@ -197,7 +223,10 @@ impl<Args> BackendConfig for Backend<Args> {
             }
             Err(error) => {
                 self.broken = Some(BackendError::Start(error));
-                FinishLayer { outcomes: mpsc::channel(1).0, held: super::held::Held::default() }
+                FinishLayer {
+                    outcomes: mpsc::channel(1).0,
+                    held: super::held::Held::default(),
+                }
             }
         }
     }
@@ -207,8 +236,15 @@ impl<Args> BackendConfig for Backend<Args> {
 impl<Args: Serialize + Unpin> Sink<Task<Args>> for Backend<Args> {
     type Error = BackendError;
 
-    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
-        if self.pushing.waiting.len() < self.settings.concurrency { Poll::Ready(Ok(())) } else { self.pushing.poll(cx) }
+    fn poll_ready(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), BackendError>> {
+        if self.pushing.waiting.len() < self.settings.concurrency {
+            Poll::Ready(Ok(()))
+        } else {
+            self.pushing.poll(cx)
+        }
     }
 
     fn start_send(mut self: Pin<&mut Self>, item: Task<Args>) -> Result<(), BackendError> {
@@ -219,11 +255,19 @@ impl<Args: Serialize + Unpin> Sink<Task<Args>> for Backend<Args> {
             id: JobId(id),
             task: task.name.clone(),
             task_type: task.name.clone(),
-            queue: context.queue().map_or_else(|| task.queue.clone(), ToString::to_string),
+            queue: context
+                .queue()
+                .map_or_else(|| task.queue.clone(), ToString::to_string),
             input: serde_json::to_value(args)?,
-            priority: context.priority().map_or(0, |priority| i16::try_from(priority).unwrap_or(i16::MAX)),
-            max_attempts: context.max_attempts().map_or(task.max_attempts, at_least_one),
-            due_at: context.run_at().map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+            priority: context
+                .priority()
+                .map_or(0, |priority| i16::try_from(priority).unwrap_or(i16::MAX)),
+            max_attempts: context
+                .max_attempts()
+                .map_or(task.max_attempts, at_least_one),
+            due_at: context
+                .run_at()
+                .map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
             connection: None,
             gateway: None,
         };
@@ -231,11 +275,17 @@ impl<Args: Serialize + Unpin> Sink<Task<Args>> for Backend<Args> {
         Ok(())
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
+    fn poll_flush(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), BackendError>> {
         self.pushing.poll(cx)
     }
 
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
+    fn poll_close(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), BackendError>> {
         self.pushing.poll(cx)
     }
 }
@@ -260,7 +310,10 @@ impl Pushing {
                 return Poll::Ready(Ok(()));
             }
             let jobs = std::mem::take(&mut self.waiting);
-            let idle = self.idle.take().expect("it is idle whenever nothing is being flushed");
+            let idle = self
+                .idle
+                .take()
+                .expect("it is idle whenever nothing is being flushed");
             self.flush = Some(Box::pin(flush(idle, jobs)));
         }
     }
@@ -270,7 +323,10 @@ async fn flush(mut idle: Box<(Link, JobIds)>, mut jobs: Vec<NewJob>) -> Flushed 
     let (link, ids) = &mut *idle;
     // For the database's time, which a new connection measures; if there is none, committing says so.
     let _ = link.connected().await;
-    for job in jobs.iter_mut().filter(|job| job.id.0.get_version_num() != 7) {
+    for job in jobs
+        .iter_mut()
+        .filter(|job| job.id.0.get_version_num() != 7)
+    {
         job.id = ids.next(link.now());
     }
     let refusals = commit(link, Rows::New(&jobs), Some(PATIENCE)).await;
@@ -284,6 +340,9 @@ async fn flush(mut idle: Box<(Link, JobIds)>, mut jobs: Vec<NewJob>) -> Flushed 
 
 impl<Args> std::fmt::Debug for Backend<Args> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Backend").field("tasks", &self.tasks).field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Backend")
+            .field("tasks", &self.tasks)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
     }
 }

@@ -45,7 +45,9 @@ impl Claimer {
                 self.lease.fresh().await;
                 free_slots(&self.slots).await
             };
-            let Some(slots) = stop.run_until_cancelled(next).await else { break };
+            let Some(slots) = stop.run_until_cancelled(next).await else {
+                break;
+            };
             let width = slots.len();
             let work = async {
                 if !registered {
@@ -54,7 +56,9 @@ impl Claimer {
                 }
                 self.claim(&names, width).await
             };
-            let Some(claimed) = until_late(work, &stop).await else { break };
+            let Some(claimed) = until_late(work, &stop).await else {
+                break;
+            };
             self.link.settle(&claimed);
             match claimed {
                 Ok(jobs) => {
@@ -88,7 +92,14 @@ impl Claimer {
 
     async fn claim(&mut self, tasks: &[String], width: usize) -> Result<Vec<Claimed>, sqlx::Error> {
         let connection = self.link.connected().await?;
-        limited(claim::claim(connection, &self.cursor, self.worker, tasks, width)).await
+        limited(claim::claim(
+            connection,
+            &self.cursor,
+            self.worker,
+            tasks,
+            width,
+        ))
+        .await
     }
 
     async fn hand_over(&self, jobs: Vec<Claimed>, slots: Vec<OwnedSemaphorePermit>) {
@@ -113,7 +124,10 @@ async fn until_late<T>(work: impl Future<Output = T>, stop: &Stop) -> Option<T> 
 
 /// Waits for a free slot, and takes all that are free with it.
 async fn free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
-    let first = Arc::clone(slots).acquire_owned().await.expect("the slots are never closed");
+    let first = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .expect("the slots are never closed");
     let mut taken = vec![first];
     while taken.len() < WIDEST
         && let Ok(slot) = Arc::clone(slots).try_acquire_owned()
@@ -124,14 +138,24 @@ async fn free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
 }
 
 /// Hears hints for the claimer until it is told to stop.
-pub(super) async fn listen(mut listener: Listener, cursor: Arc<Mutex<Cursor>>, wake: Arc<Notify>, stop: Stop) {
+pub(super) async fn listen(
+    mut listener: Listener,
+    cursor: Arc<Mutex<Cursor>>,
+    wake: Arc<Notify>,
+    stop: Stop,
+) {
     while let Some(heard) = stop.run_until_cancelled(listener.next()).await {
         {
-            let mut cursor = cursor.lock().expect("nobody panics while holding the cursor");
+            let mut cursor = cursor
+                .lock()
+                .expect("nobody panics while holding the cursor");
             match heard {
                 Wake::Sweep => cursor.rewind(),
                 Wake::Poll => {}
-                Wake::Hint { payload, .. } => match payload.split_once(' ').map(|(queue, rank)| (queue, rank.parse())) {
+                Wake::Hint { payload, .. } => match payload
+                    .split_once(' ')
+                    .map(|(queue, rank)| (queue, rank.parse()))
+                {
                     Some((queue, Ok(rank))) => cursor.look_at(queue, rank),
                     // A hint in words we do not know says at least that there is something.
                     _ => cursor.rewind(),

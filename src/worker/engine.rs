@@ -62,7 +62,13 @@ impl Engine {
         let held = Held::default();
         let lease = Lease::new();
         let silence = Stop::new();
-        let heartbeat = heartbeat::start(database, worker, held.clone(), lease.clone(), silence.clone())?;
+        let heartbeat = heartbeat::start(
+            database,
+            worker,
+            held.clone(),
+            lease.clone(),
+            silence.clone(),
+        )?;
 
         let cursor = Arc::new(Mutex::new(Cursor::new(queues)));
         let wake = Arc::new(Notify::new());
@@ -87,10 +93,30 @@ impl Engine {
         let listener = Listener::new(database, vec![READY_CHANNEL.to_owned()], settings.hearing);
         parts.spawn(claimer::listen(listener, cursor, wake, stop.clone()));
         let link = database.link("finisher");
-        parts.spawn(finisher::run(receive_outcomes, link, lease, last_outcome.clone(), give_up.clone()));
-        parts.spawn(limit_grace(settings.grace, stop.clone(), last_outcome.clone(), held.clone()));
+        parts.spawn(finisher::run(
+            receive_outcomes,
+            link,
+            lease,
+            last_outcome.clone(),
+            give_up.clone(),
+        ));
+        parts.spawn(limit_grace(
+            settings.grace,
+            stop.clone(),
+            last_outcome.clone(),
+            held.clone(),
+        ));
         let finish = FinishLayer { outcomes, held };
-        Ok(Self { jobs, finish, stop, last_outcome, give_up, silence: silence.drop_guard(), parts, heartbeat })
+        Ok(Self {
+            jobs,
+            finish,
+            stop,
+            last_outcome,
+            give_up,
+            silence: silence.drop_guard(),
+            parts,
+            heartbeat,
+        })
     }
 
     /// The layer that answers for every job of this engine.

@@ -34,12 +34,18 @@ pub(super) async fn run(tasks: &Tasks, claim: &Claim, input: Value) -> Result<Va
     let Some(task) = tasks.get(&claim.job.task).cloned() else {
         return Err(Failed::Unknown(claim.job.task.clone()));
     };
-    let context = Context { job: claim.job.id, attempt: claim.job.attempt };
+    let context = Context {
+        job: claim.job.id,
+        attempt: claim.job.attempt,
+    };
     let span = tracing::info_span!("job", job.id = %claim.job.id, task.name = task.name, job.attempt = claim.job.attempt);
     // A set of one: dropping it drops the execution.
     let mut execution = JoinSet::new();
     execution.spawn(async move { task.run(input, context).await }.instrument(span));
-    let ended = claim.dropped.run_until_cancelled(execution.join_next()).await;
+    let ended = claim
+        .dropped
+        .run_until_cancelled(execution.join_next())
+        .await;
     match ended.flatten() {
         None => Err(Failed::Dropped),
         Some(Ok(result)) => Ok(result?),
@@ -53,11 +59,15 @@ pub(super) async fn run(tasks: &Tasks, claim: &Claim, input: Value) -> Result<Va
 /// What a panic said.
 fn spoken(panic: &Box<dyn std::any::Any + Send>) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a word".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a word".to_owned())
 }
 
 /// What becomes of a job whose execution failed.
-pub(super) fn fate_of(claim: &Arc<Claim>, error: &(dyn std::error::Error + Send + Sync + 'static)) -> Fate {
+pub(super) fn fate_of(
+    claim: &Arc<Claim>,
+    error: &(dyn std::error::Error + Send + Sync + 'static),
+) -> Fate {
     let (code, again) = match error.downcast_ref::<Failed>() {
         Some(Failed::Dropped) => return Fate::PutBack(Why::Interrupted),
         Some(Failed::Task(error)) => ("task_failed", error.again),

@@ -44,7 +44,9 @@ pub(super) async fn run(
             commit_batch(&mut link, batch.drain(..)).await;
         };
         if give_up.run_until_cancelled(commit).await.is_none() {
-            tracing::warn!("stopped before every outcome could be stored; those jobs will be run again");
+            tracing::warn!(
+                "stopped before every outcome could be stored; those jobs will be run again"
+            );
             return;
         }
     }
@@ -54,19 +56,43 @@ pub(super) async fn run(
 async fn commit_batch(link: &mut Link, outcomes: impl Iterator<Item = Outcome>) {
     let mut ended = Vec::new();
     let mut put_back = Vec::new();
-    for Outcome { job, claim_id, fate } in outcomes {
+    for Outcome {
+        job,
+        claim_id,
+        fate,
+    } in outcomes
+    {
         match fate {
-            Fate::Ended(ending) => ended.push(Ended { id: job, claim_id, ending }),
-            Fate::PutBack(why) => put_back.push(PutBack { id: job, claim_id, why }),
+            Fate::Ended(ending) => ended.push(Ended {
+                id: job,
+                claim_id,
+                ending,
+            }),
+            Fate::PutBack(why) => put_back.push(PutBack {
+                id: job,
+                claim_id,
+                why,
+            }),
         }
     }
     let refusals = commit(link, Rows::Ended(&ended), None).await;
-    let refused = ended.iter().zip(refusals).filter_map(|(job, refusal)| Some((job.id, job.claim_id, refusal?)));
-    let mut failures: Vec<Ended> = refused.map(|(id, claim_id, refusal)| failed(id, claim_id, &refusal)).collect();
+    let refused = ended
+        .iter()
+        .zip(refusals)
+        .filter_map(|(job, refusal)| Some((job.id, job.claim_id, refusal?)));
+    let mut failures: Vec<Ended> = refused
+        .map(|(id, claim_id, refusal)| failed(id, claim_id, &refusal))
+        .collect();
     let refusals = commit(link, Rows::PutBack(&put_back), None).await;
-    let refused = put_back.iter().zip(refusals).filter_map(|(job, refusal)| Some((job.id, job.claim_id, refusal?)));
+    let refused = put_back
+        .iter()
+        .zip(refusals)
+        .filter_map(|(job, refusal)| Some((job.id, job.claim_id, refusal?)));
     failures.extend(refused.map(|(id, claim_id, refusal)| failed(id, claim_id, &refusal)));
-    for (job, refusal) in failures.iter().zip(commit(link, Rows::Ended(&failures), None).await) {
+    for (job, refusal) in failures
+        .iter()
+        .zip(commit(link, Rows::Ended(&failures), None).await)
+    {
         if let Some(refusal) = refusal {
             // It stays ours, running, until this worker is gone; then it is tried again.
             tracing::error!(job.id = %job.id, ?refusal, "not even the failure of this job could be stored");
@@ -77,9 +103,18 @@ async fn commit_batch(link: &mut Link, outcomes: impl Iterator<Item = Outcome>) 
 /// The end of a job whose outcome the database refused.
 fn failed(id: JobId, claim_id: ClaimId, refusal: &Refusal) -> Ended {
     let cause = match refusal {
-        Refusal::Data(error) => error.as_database_error().map_or_else(|| error.to_string(), |e| e.message().to_owned()),
+        Refusal::Data(error) => error
+            .as_database_error()
+            .map_or_else(|| error.to_string(), |e| e.message().to_owned()),
         Refusal::Away { .. } => "the database was away".to_owned(),
     };
     let error = format!("its outcome could not be stored: {cause}");
-    Ended { id, claim_id, ending: Ending::Failed { code: "outcome_unstorable".to_owned(), error } }
+    Ended {
+        id,
+        claim_id,
+        ending: Ending::Failed {
+            code: "outcome_unstorable".to_owned(),
+            error,
+        },
+    }
 }

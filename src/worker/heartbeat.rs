@@ -25,7 +25,9 @@ pub(super) fn start(
     stop: Stop,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
     let link = database.link("heartbeat");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     std::thread::Builder::new()
         .name("heartbeat".to_owned())
         .spawn(move || runtime.block_on(run(link, worker, held, lease, stop)))
@@ -50,9 +52,7 @@ async fn run(mut link: Link, worker: WorkerRow, held: Held, lease: Lease, stop: 
             break;
         }
     }
-    let left = async {
-        fleet::worker_left(link.connected().await?, worker.id).await
-    };
+    let left = async { fleet::worker_left(link.connected().await?, worker.id).await };
     match tokio::time::timeout(LIMIT, left).await {
         Ok(Ok(())) => link.close().await,
         // Its silence will say the same.
@@ -65,7 +65,9 @@ async fn beat(link: &mut Link, worker: &WorkerRow, held: &Held) -> Result<(), sq
     let beat = async { fleet::beat(link.connected().await?, worker, &claims).await };
     let result = match tokio::time::timeout(LIMIT, beat).await {
         Ok(result) => result,
-        Err(_) => Err(sqlx::Error::Io(std::io::Error::from(std::io::ErrorKind::TimedOut))),
+        Err(_) => Err(sqlx::Error::Io(std::io::Error::from(
+            std::io::ErrorKind::TimedOut,
+        ))),
     };
     link.settle(&result);
     for (job, claim_id) in result? {

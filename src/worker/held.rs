@@ -21,7 +21,11 @@ pub struct Claim {
 
 impl Claim {
     pub(super) fn new(job: Claimed, slot: OwnedSemaphorePermit) -> Self {
-        Self { job, dropped: CancellationToken::new(), _slot: slot }
+        Self {
+            job,
+            dropped: CancellationToken::new(),
+            _slot: slot,
+        }
     }
 }
 
@@ -39,19 +43,28 @@ struct Entry {
 
 impl Held {
     pub(super) fn add(&self, claim: &Claim) {
-        let entry = Entry { claim_id: claim.job.claim_id, dropped: claim.dropped.clone() };
+        let entry = Entry {
+            claim_id: claim.job.claim_id,
+            dropped: claim.dropped.clone(),
+        };
         self.lock().insert(claim.job.id, entry);
     }
 
     pub(super) fn remove(&self, job: JobId, claim_id: ClaimId) {
         let mut claims = self.lock();
-        if claims.get(&job).is_some_and(|entry| entry.claim_id == claim_id) {
+        if claims
+            .get(&job)
+            .is_some_and(|entry| entry.claim_id == claim_id)
+        {
             claims.remove(&job);
         }
     }
 
     pub(super) fn list(&self) -> Vec<(JobId, ClaimId)> {
-        self.lock().iter().map(|(job, entry)| (*job, entry.claim_id)).collect()
+        self.lock()
+            .iter()
+            .map(|(job, entry)| (*job, entry.claim_id))
+            .collect()
     }
 
     /// Drops the execution of a claim that is no longer ours.
@@ -65,11 +78,15 @@ impl Held {
 
     /// Drops every execution: the time to finish is over. The jobs go back to their queue.
     pub(super) fn drop_all(&self) {
-        self.lock().values().for_each(|entry| entry.dropped.cancel());
+        self.lock()
+            .values()
+            .for_each(|entry| entry.dropped.cancel());
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {
-        self.claims.lock().expect("nobody panics while holding the list of claims")
+        self.claims
+            .lock()
+            .expect("nobody panics while holding the list of claims")
     }
 }
 

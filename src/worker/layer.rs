@@ -41,7 +41,10 @@ impl<S> Layer<S> for FinishLayer {
     type Service = FinishService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        FinishService { inner, finish: self.clone() }
+        FinishService {
+            inner,
+            finish: self.clone(),
+        }
     }
 }
 
@@ -71,7 +74,10 @@ where
         let Some(claim) = task.data().get::<Arc<Claim>>().cloned() else {
             return Box::pin(async { Err("this task did not come from Ringback's queue".into()) });
         };
-        let mut unanswered = Unanswered { claim: Some(claim), finish: self.finish.clone() };
+        let mut unanswered = Unanswered {
+            claim: Some(claim),
+            finish: self.finish.clone(),
+        };
         let run = self.inner.call(task);
         Box::pin(async move {
             let result = run.await.map_err(Into::into);
@@ -98,7 +104,11 @@ fn ended(response: &impl Serialize) -> Fate {
 }
 
 fn outcome(claim: &Claim, fate: Fate) -> Outcome {
-    Outcome { job: claim.job.id, claim_id: claim.job.claim_id, fate }
+    Outcome {
+        job: claim.job.id,
+        claim_id: claim.job.claim_id,
+        fate,
+    }
 }
 
 /// A claim whose execution was dropped before it could answer must not stay running for ever.
@@ -110,7 +120,8 @@ struct Unanswered {
 impl Drop for Unanswered {
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
-            self.finish.answer_now(&claim, Fate::PutBack(Why::Interrupted));
+            self.finish
+                .answer_now(&claim, Fate::PutBack(Why::Interrupted));
         }
     }
 }

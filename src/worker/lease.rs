@@ -18,7 +18,9 @@ pub(super) struct Lease {
 
 impl Lease {
     pub(super) fn new() -> Self {
-        Self { beaten: watch::Sender::new(None) }
+        Self {
+            beaten: watch::Sender::new(None),
+        }
     }
 
     /// A beat that was sent at `sent` has been confirmed.

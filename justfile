@@ -1,0 +1,26 @@
+# Names for the commands; each is a plain line that also works without just.
+
+default:
+    @just --list
+
+# Everything in one process, on a private Postgres
+dev *arguments:
+    script/dev {{arguments}}
+
+# Everything that CI runs, in its order
+check:
+    .ci/run
+
+# All tests, or those whose names match
+test *arguments:
+    script/test {{arguments}}
+
+# Refreshes what is generated and committed
+docs:
+    script/prepare-sqlx
+    cargo run --quiet -- asyncapi > docs/asyncapi.json
+    cargo doc --no-deps
+
+# What is measured
+bench:
+    cargo bench

@@ -1,0 +1,187 @@
+//! What the types of the wire do not say about their messages: titles, examples, and which answers which.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::ids::JobId;
+use crate::wire::{
+    ClientMessage, ErrorItem, Frame, ServerMessage, TaskPayload, failed_message, parse,
+    queued_text, result_message,
+};
+
+/// Whether `answer` can be the direct answer to `question`.
+pub(super) fn is_answered_by(question: &ClientMessage, answer: &ServerMessage) -> bool {
+    match question {
+        ClientMessage::Ping => matches!(answer, ServerMessage::Pong(()) | ServerMessage::Error(_)),
+        ClientMessage::SystemMessage(_) => {
+            matches!(
+                answer,
+                ServerMessage::JobQueued(_) | ServerMessage::Error(_)
+            )
+        }
+    }
+}
+
+/// Whether a message can come without being the answer to one.
+pub(super) fn comes_unasked(message: &ServerMessage) -> bool {
+    match message {
+        ServerMessage::Pong(()) | ServerMessage::JobQueued(_) => false,
+        // An error comes unasked for a frame that is no message at all.
+        ServerMessage::JobResult(_)
+        | ServerMessage::JobFailed(_)
+        | ServerMessage::SystemNotification(_)
+        | ServerMessage::Error(_) => true,
+    }
+}
+
+/// One message of the contract.
+pub(super) struct Row<M> {
+    /// Any message of this kind.
+    pub(super) message: M,
+    /// The name of its schema, and of its class in a generated client.
+    pub(super) title: &'static str,
+    /// The fields that can stand beside its payload.
+    pub(super) beside: &'static [&'static str],
+    /// What it looks like, in the form of the document.
+    pub(super) examples: Vec<Value>,
+}
+
+/// Every message that a client can send.
+pub(super) fn from_clients() -> Vec<Row<ClientMessage>> {
+    let ping = ClientMessage::Ping;
+    let submission = ClientMessage::SystemMessage(TaskPayload {
+        task_type: TASK_TYPE.to_owned(),
+        content: CONTENT.to_owned(),
+    });
+    vec![
+        Row {
+            title: "PingMessage",
+            beside: &["ref"],
+            examples: vec![
+                example("A ping", &ping),
+                example(
+                    "With what is absent as null",
+                    &json!({ "action": action(&ping), "payload": null, "ref": null }),
+                ),
+            ],
+            message: ping,
+        },
+        Row {
+            title: "SystemMessage",
+            beside: &["ref"],
+            examples: vec![
+                example("A job", &submission),
+                example("With a mark", &marked(&submission)),
+            ],
+            message: submission,
+        },
+    ]
+}
+
+/// Every message that the server can send.
+pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
+    let mark = || Some(MARK.to_owned());
+    let queued = ServerMessage::JobQueued(queued_text(TASK_TYPE, CONTENT, JOB));
+    let text = format!("🌍 Translated: '{CONTENT}' → 'hola'");
+    let count = json!({ "words": 2, "vowels": 3 });
+    let failure = "The task failed: the dictionary cannot be opened";
+    let notice = ServerMessage::SystemNotification("The server restarts at noon.".to_owned());
+    let unknown = parse(r#"{"action":"fly"}"#)
+        .message
+        .expect_err("there is no action called fly");
+    vec![
+        Row {
+            title: "PongMessage",
+            beside: &["ref"],
+            examples: vec![
+                example("A pong", &Frame::new(ServerMessage::Pong(()))),
+                example(
+                    "To a ping with a mark",
+                    &Frame::answering(ServerMessage::Pong(()), mark()),
+                ),
+            ],
+            message: ServerMessage::Pong(()),
+        },
+        Row {
+            title: "JobQueued",
+            beside: &["ref", "job_id"],
+            examples: vec![example(
+                "The answer to a job with a mark",
+                &Frame {
+                    reference: mark(),
+                    ..Frame::about(JOB, queued.clone())
+                },
+            )],
+            message: queued,
+        },
+        Row {
+            title: "JobResult",
+            beside: &["job_id", "job"],
+            examples: vec![
+                example("A text", &result_message(JOB, text.clone().into(), 1)),
+                example("More than a text", &result_message(JOB, count, 1)),
+            ],
+            message: ServerMessage::JobResult(text),
+        },
+        Row {
+            title: "JobFailed",
+            beside: &["job_id", "job"],
+            examples: vec![example(
+                "A failure",
+                &failed_message(JOB, "task_failed".to_owned(), failure.to_owned(), 3),
+            )],
+            message: ServerMessage::JobFailed(failure.to_owned()),
+        },
+        Row {
+            title: "SystemNotification",
+            beside: &[],
+            examples: vec![example("A notice", &Frame::new(notice.clone()))],
+            message: notice,
+        },
+        Row {
+            title: "ErrorMessage",
+            beside: &["ref"],
+            examples: vec![
+                example(
+                    "An unknown action",
+                    &Frame::new(ServerMessage::Error(unknown.clone())),
+                ),
+                example(
+                    "The database is away",
+                    &Frame::answering(
+                        ServerMessage::Error(vec![ErrorItem::unavailable(true)]),
+                        mark(),
+                    ),
+                ),
+            ],
+            message: ServerMessage::Error(unknown),
+        },
+    ]
+}
+
+const TASK_TYPE: &str = "translate";
+const CONTENT: &str = "hello";
+const MARK: &str = "7";
+const JOB: JobId = JobId(Uuid::from_u128(0x0197_6f2c_8a40_7b3e_9d51_2f8c_6a7e_40b1));
+
+fn example(summary: &str, frame: &impl Serialize) -> Value {
+    json!({ "summary": summary, "payload": frame })
+}
+
+/// A client's message with a mark beside it.
+fn marked(message: &ClientMessage) -> Value {
+    let mut frame = json!(message);
+    frame["ref"] = json!(MARK);
+    frame
+}
+
+/// The name of a message on the wire.
+pub(super) fn action(message: &impl Serialize) -> String {
+    let frame = serde_json::to_value(message)
+        .expect("a message is strings, numbers and JSON values, which all encode");
+    frame["action"]
+        .as_str()
+        .expect("every message carries its action")
+        .to_owned()
+}

@@ -1,0 +1,26 @@
+//! What the tests stand on: a database each, programs as processes, clients as sockets.
+
+mod client;
+mod database;
+mod program;
+
+pub(crate) use client::{Client, Message};
+pub(crate) use database::TestDatabase;
+pub(crate) use program::Program;
+
+use std::time::Duration;
+
+/// How long anything is waited for before the test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until `condition` holds, looking again and again, and fails with `what` when it takes too long.
+pub(crate) async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let give_up = tokio::time::Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(
+            tokio::time::Instant::now() < give_up,
+            "waited in vain: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}

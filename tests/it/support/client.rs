@@ -1,0 +1,154 @@
+//! A client: one socket, and a method for each thing a user does.
+
+use std::time::Duration;
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::{PATIENCE, Program};
+
+pub(crate) struct Client {
+    pub(crate) socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+/// A message from the server.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Message(pub(crate) Value);
+
+impl Client {
+    pub(crate) async fn connect(gateway: &Program) -> Self {
+        Self::connect_to(&gateway.address()).await
+    }
+
+    pub(crate) async fn connect_to(address: &str) -> Self {
+        let (socket, _) = connect_async(format!("ws://{address}/ws/system/"))
+            .await
+            .expect("the socket should open");
+        Self { socket }
+    }
+
+    pub(crate) async fn send_text(&mut self, text: impl Into<String>) {
+        self.socket.send(Frame::text(text.into())).await.unwrap();
+    }
+
+    pub(crate) async fn send(&mut self, value: Value) {
+        self.send_text(value.to_string()).await;
+    }
+
+    /// Asks for a job; its answers are still to come.
+    pub(crate) async fn ask(&mut self, task_type: &str, content: &str) {
+        let payload = json!({"task_type": task_type, "content": content});
+        self.send(json!({"action": "system_message", "payload": payload}))
+            .await;
+    }
+
+    /// Asks for a job and waits until it is queued; gives its id.
+    pub(crate) async fn submit(&mut self, task_type: &str, content: &str) -> String {
+        self.ask(task_type, content).await;
+        let answer = self.next().await;
+        assert_eq!(answer.action(), "job_queued", "{answer:?}");
+        answer.job_id()
+    }
+
+    /// The next message.
+    pub(crate) async fn next(&mut self) -> Message {
+        self.next_within(PATIENCE).await
+    }
+
+    pub(crate) async fn next_within(&mut self, patience: Duration) -> Message {
+        loop {
+            let frame = tokio::time::timeout(patience, self.socket.next())
+                .await
+                .expect("a message should have come");
+            match frame
+                .expect("the socket should be open")
+                .expect("the socket should work")
+            {
+                Frame::Text(text) => return Message(serde_json::from_str(&text).unwrap()),
+                Frame::Ping(_) | Frame::Pong(_) => {}
+                other => panic!("an unexpected frame: {other:?}"),
+            }
+        }
+    }
+
+    /// Waits for the server's close.
+    pub(crate) async fn closed(&mut self) -> Option<CloseFrame> {
+        loop {
+            let frame = tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("a close should have come");
+            match frame {
+                Some(Ok(Frame::Close(close))) => return close,
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return None,
+            }
+        }
+    }
+
+    /// Makes sure that nothing is on its way: what came before the answer to a ping would have come before it.
+    pub(crate) async fn expect_silence(&mut self) {
+        self.send(json!({"action": "ping", "ref": "silence"})).await;
+        let message = self.next().await;
+        assert_eq!(
+            message.0,
+            json!({"action": "pong", "payload": null, "ref": "silence"})
+        );
+        assert!(self.socket.next().now_or_never().is_none());
+    }
+}
+
+impl Message {
+    pub(crate) fn action(&self) -> &str {
+        self.0["action"].as_str().unwrap()
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.0["payload"].as_str().unwrap()
+    }
+
+    pub(crate) fn job_id(&self) -> String {
+        self.0["job_id"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Client {
+    /// Like `submit`, while results of earlier jobs may come; those are taken out of `expected`.
+    pub(crate) async fn submit_amid_results(
+        &mut self,
+        task_type: &str,
+        content: &str,
+        expected: &mut std::collections::HashMap<String, String>,
+    ) -> String {
+        self.ask(task_type, content).await;
+        loop {
+            let message = self.next().await;
+            if message.action() == "job_queued" {
+                return message.job_id();
+            }
+            take(expected, &message);
+        }
+    }
+
+    /// Waits for every expected result, by job id.
+    pub(crate) async fn collect(
+        &mut self,
+        expected: &mut std::collections::HashMap<String, String>,
+    ) {
+        while !expected.is_empty() {
+            let message = self.next().await;
+            take(expected, &message);
+        }
+    }
+}
+
+fn take(expected: &mut std::collections::HashMap<String, String>, message: &Message) {
+    assert_eq!(message.action(), "job_result", "{message:?}");
+    let text = expected
+        .remove(&message.job_id())
+        .expect("a result that was asked for, and comes once");
+    assert_eq!(message.text(), text);
+}

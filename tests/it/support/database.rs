@@ -1,0 +1,147 @@
+//! A database of its own for each test, copied from a migrated template on a throwaway cluster.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use ringback::postgres::Database;
+use ringback::postgres::private::{self, Cluster, Durability};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use uuid::Uuid;
+
+/// Makes the template once, whoever comes first.
+const TEMPLATE_LOCK: &str = "select pg_advisory_lock(7114)";
+const TEMPLATE_UNLOCK: &str = "select pg_advisory_unlock(7114)";
+
+pub(crate) struct TestDatabase {
+    pub(crate) url: String,
+    /// As anybody with psql: without the settings of the program's own connections.
+    pub(crate) pool: PgPool,
+    name: String,
+    admin: PgConnectOptions,
+    cluster: Option<Cluster>,
+}
+
+impl TestDatabase {
+    pub(crate) async fn new() -> Self {
+        let cluster = tokio::task::spawn_blocking(|| private::ensure(&folder(), Durability::Off))
+            .await
+            .unwrap();
+        let cluster = cluster.expect("a throwaway Postgres should start");
+        let options = PgConnectOptions::from_str(cluster.url()).unwrap();
+        let admin = options.clone().database("postgres");
+        let name = format!("test_{}", Uuid::new_v4().simple());
+
+        let mut connection = admin.connect().await.unwrap();
+        connection.execute(TEMPLATE_LOCK).await.unwrap();
+        let template = ensure_template(&mut connection, cluster.url()).await;
+        copy(&mut connection, &name, &template).await;
+        connection.execute(TEMPLATE_UNLOCK).await.unwrap();
+        connection.close().await.unwrap();
+
+        let url = cluster
+            .url()
+            .rsplit_once('/')
+            .map(|(server, _)| format!("{server}/{name}"))
+            .unwrap();
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .connect_lazy_with(options.database(&name));
+        Self {
+            url,
+            pool,
+            name,
+            admin,
+            cluster: Some(cluster),
+        }
+    }
+
+    /// The database as the program sees it.
+    pub(crate) fn database(&self) -> Database {
+        Database::new(&self.url).unwrap()
+    }
+
+    pub(crate) async fn count(&self, from_where: &str) -> i64 {
+        let query = format!("select count(*) from {from_where}");
+        sqlx::query_scalar(AssertSqlSafe(query))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn execute(&self, statement: &str) {
+        self.pool
+            .execute(AssertSqlSafe(statement.to_owned()))
+            .await
+            .unwrap();
+    }
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("postgres")
+}
+
+/// The name of the template for the migrations as they are now.
+async fn ensure_template(connection: &mut PgConnection, url: &str) -> String {
+    let migrations = sqlx::migrate!();
+    let checksums: Vec<u8> = migrations
+        .iter()
+        .flat_map(|migration| migration.checksum.to_vec())
+        .collect();
+    let name = format!(
+        "template_{}",
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, &checksums).simple()
+    );
+    let there: bool =
+        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
+            .bind(&name)
+            .fetch_one(&mut *connection)
+            .await
+            .unwrap();
+    if !there {
+        // Under another name until it is whole.
+        let making = format!("making_{}", Uuid::new_v4().simple());
+        copy(connection, &making, "template1").await;
+        let url = url
+            .rsplit_once('/')
+            .map(|(server, _)| format!("{server}/{making}"))
+            .unwrap();
+        let database = Database::new(&url).unwrap();
+        database.migrate().await.unwrap();
+        database.pool().close().await;
+        connection
+            .execute(AssertSqlSafe(format!(
+                "alter database {making} rename to {name}"
+            )))
+            .await
+            .unwrap();
+    }
+    name
+}
+
+async fn copy(connection: &mut PgConnection, name: &str, template: &str) {
+    let statement = format!("create database {name} template {template} strategy file_copy");
+    connection.execute(AssertSqlSafe(statement)).await.unwrap();
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        let statement = format!("drop database if exists {} with (force)", self.name);
+        let admin = self.admin.clone();
+        let cluster = self.cluster.take();
+        let cleaning = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(async {
+                // Of no use to a test that has stopped the server itself.
+                if let Ok(mut connection) = admin.connect().await {
+                    let _ = connection.execute(AssertSqlSafe(statement)).await;
+                }
+            });
+            drop(cluster);
+        });
+        let _ = cleaning.join();
+    }
+}

@@ -1,0 +1,147 @@
+//! The program, as processes that can be killed.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::{PATIENCE, TestDatabase, eventually};
+
+/// One running process of ours; killed when it is dropped.
+pub(crate) struct Program {
+    child: Child,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Program {
+    /// A gateway, ready.
+    pub(crate) async fn serve(database: &TestDatabase, arguments: &[&str]) -> Self {
+        let program = Self::start(
+            database,
+            &[&["serve", "--listen", "127.0.0.1:0"], arguments].concat(),
+        );
+        program.printed("serving").await;
+        program
+    }
+
+    /// A worker without pretended work, ready.
+    pub(crate) async fn worker(database: &TestDatabase, arguments: &[&str]) -> Self {
+        let program = Self::start(
+            database,
+            &[&["worker", "--delay-scale", "0"], arguments].concat(),
+        );
+        program.printed("working").await;
+        program
+    }
+
+    /// Any verb, on this database.
+    pub(crate) fn start(database: &TestDatabase, arguments: &[&str]) -> Self {
+        Self::spawn(
+            Command::new(env!("CARGO_BIN_EXE_ringback"))
+                .args(arguments)
+                .env("DATABASE_URL", &database.url),
+        )
+    }
+
+    /// Any command.
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it should start");
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        collect(child.stdout.take().unwrap(), &lines);
+        collect(child.stderr.take().unwrap(), &lines);
+        Self { child, lines }
+    }
+
+    /// Waits until it has printed a line with `text` in it, and gives that line.
+    pub(crate) async fn printed(&self, text: &str) -> String {
+        let found = || {
+            self.lines
+                .lock()
+                .unwrap()
+                .iter()
+                .find(|line| line.contains(text))
+                .cloned()
+        };
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            if let Some(line) = found() {
+                return line;
+            }
+            assert!(
+                Instant::now() < give_up,
+                "it never printed {text:?}, but:\n{}",
+                self.output()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Everything it has printed.
+    pub(crate) fn output(&self) -> String {
+        self.lines.lock().unwrap().join("\n")
+    }
+
+    /// The host and port it serves.
+    pub(crate) fn address(&self) -> String {
+        let output = self.output();
+        let line = output
+            .lines()
+            .find(|line| line.contains(" address="))
+            .expect("a gateway prints its address");
+        line.rsplit_once("address=").unwrap().1.trim().to_owned()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Sends a signal, such as `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.pid().to_string())
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        let mut status = None;
+        eventually("the process should end", async || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        status.unwrap()
+    }
+}
+
+fn collect(stream: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {
+    let lines = Arc::clone(lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            lines.lock().unwrap().push(line);
+        }
+    });
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- process {} printed:\n{}", self.pid(), self.output());
+        }
+    }
+}
