@@ -95,6 +95,16 @@ impl Side {
                 json!({ "type": "null", "description": "There is none: null, or absent." });
             properties.insert("payload".to_owned(), payload);
         }
+        // What is always null may as well be absent.
+        let is_null = properties["payload"]["type"] == "null";
+        if let Some(required) = envelope["required"].as_array_mut()
+            && is_null
+        {
+            required.retain(|field| field != "payload");
+        }
+        let properties = envelope["properties"]
+            .as_object_mut()
+            .expect("a message has properties");
         for &field in beside {
             let schema = self
                 .beside

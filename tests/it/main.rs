@@ -2,10 +2,17 @@
 
 mod support;
 
+mod access;
+mod apalis;
+mod browser;
 mod dev;
+mod faults;
 mod fleet;
+mod frames;
 mod history;
 mod notices;
+mod poison;
+mod scale;
 mod wire;
 
 #[path = "../contract/asyncapi.rs"]

@@ -6,7 +6,7 @@ mod program;
 
 pub(crate) use client::{Client, Message};
 pub(crate) use database::TestDatabase;
-pub(crate) use program::Program;
+pub(crate) use program::{Program, example};
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! The program, as processes that can be killed.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -29,6 +30,23 @@ impl Program {
         let program = Self::start(
             database,
             &[&["worker", "--delay-scale", "0"], arguments].concat(),
+        );
+        program.printed("working").await;
+        program
+    }
+
+    /// A worker whose tasks misbehave, as `examples/unruly.rs` says, ready.
+    pub(crate) async fn unruly(database: &TestDatabase) -> Self {
+        Self::unruly_with_grace(database, 30).await
+    }
+
+    /// The same, which gives running jobs this many seconds when it is told to stop.
+    pub(crate) async fn unruly_with_grace(database: &TestDatabase, grace: u32) -> Self {
+        let mut command = Command::new(example("unruly"));
+        let program = Self::spawn(
+            command
+                .env("DATABASE_URL", &database.url)
+                .env("RINGBACK_SHUTDOWN_GRACE", grace.to_string()),
         );
         program.printed("working").await;
         program
@@ -144,4 +162,12 @@ impl Drop for Program {
             eprintln!("--- process {} printed:\n{}", self.pid(), self.output());
         }
     }
+}
+
+/// The path of an example; `script/test` builds them.
+pub(crate) fn example(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_BIN_EXE_ringback"))
+        .parent()
+        .expect("a program is in a folder");
+    folder.join("examples").join(name)
 }

@@ -1,0 +1,103 @@
+//! A worker whose tasks misbehave in every way that a task can, to see what becomes of them.
+//!
+//! `hold SECONDS` works that long, `block SECONDS` blocks every thread of the runtime that long, `panic` panics, `nul`
+//! gives a result that Postgres cannot store, `fail` fails for good, `flaky N` fails until its Nth attempt, `die` takes
+//! the whole process with it, and `count` gives the number of the attempt.
+//!
+//! ```sh
+//! DATABASE_URL="$(ringback url)" cargo run --example unruly
+//! ```
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use ringback::postgres::Database;
+use ringback::shutdown::{Parts, Stop, on_signal};
+use ringback::task::{Again, Context, Task, TaskError, Tasks};
+use ringback::worker::{self, Settings};
+use ringback::{sweeper, telemetry};
+use serde_json::Value;
+
+fn tasks() -> Tasks {
+    Tasks::new()
+        .with(Task::new("hold", hold))
+        .with(Task::new("block", block))
+        .with(Task::new("panic", |_, _| async {
+            panic!("as it was asked to")
+        }))
+        .with(Task::new("nul", |_, _| async { Ok(Value::from("a\0b")) }))
+        .with(Task::new("fail", |_, _| async {
+            Err(TaskError::permanent("as it was asked to"))
+        }))
+        .with(Task::new("flaky", flaky))
+        .with(Task::new("die", |_, _| async { std::process::abort() }))
+        .with(Task::new("count", |_, context: Context| async move {
+            Ok(Value::from(context.attempt.to_string()))
+        }))
+}
+
+async fn hold(input: Value, _: Context) -> Result<Value, TaskError> {
+    tokio::time::sleep(seconds(&input)).await;
+    Ok(Value::from("held"))
+}
+
+/// Blocks as many threads as there are, by as many tasks that do not yield.
+async fn block(input: Value, _: Context) -> Result<Value, TaskError> {
+    let time = seconds(&input);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut others = tokio::task::JoinSet::new();
+    for _ in 0..threads * 2 {
+        others.spawn(async move { std::thread::sleep(time) });
+    }
+    std::thread::sleep(time);
+    others.join_all().await;
+    Ok(Value::from("blocked"))
+}
+
+async fn flaky(input: Value, context: Context) -> Result<Value, TaskError> {
+    let wanted = input
+        .as_str()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(2);
+    if context.attempt < wanted {
+        let again = Again::After(Duration::from_millis(10));
+        return Err(TaskError {
+            message: format!("attempt {} of {wanted}", context.attempt),
+            again,
+        });
+    }
+    Ok(Value::from(format!("done at attempt {}", context.attempt)))
+}
+
+fn seconds(input: &Value) -> Duration {
+    let text = input.as_str().unwrap_or_default();
+    Duration::try_from_secs_f64(text.parse().unwrap_or(1.0)).unwrap_or_default()
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    telemetry::start("info");
+    let url = std::env::var("DATABASE_URL")
+        .context("set DATABASE_URL, for example to the output of `ringback url`")?;
+    let grace = std::env::var("RINGBACK_SHUTDOWN_GRACE")
+        .ok()
+        .and_then(|seconds| seconds.parse().ok());
+    let settings = Settings {
+        grace: Duration::from_secs_f64(grace.unwrap_or(30.0)),
+        ..Settings::default()
+    };
+    let database = Database::new(&url)?;
+    let stop = Stop::new();
+    let mut parts = Parts::default();
+    let keep_history = Duration::from_secs(30 * 86_400);
+    parts.spawn("signal watch", on_signal(stop.clone()));
+    parts.spawn(
+        "sweeper",
+        sweeper::run(database.clone(), keep_history, stop.clone()),
+    );
+    parts.spawn(
+        "worker",
+        worker::run(database, tasks(), settings, stop.clone()),
+    );
+    parts.join(&stop).await
+}
