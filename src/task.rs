@@ -35,8 +35,11 @@ pub struct Task {
     pub queue: &'static str,
     /// How often a job of it may fail.
     pub max_attempts: i32,
-    run: Arc<dyn Fn(Value, Context) -> BoxFuture<'static, Result<Value, TaskError>> + Send + Sync>,
+    run: Arc<dyn Fn(Value, Context) -> Run + Send + Sync>,
 }
+
+/// One run of a task.
+type Run = BoxFuture<'static, Result<Value, TaskError>>;
 
 /// What a running task knows about its job.
 #[derive(Clone, Debug)]
@@ -86,11 +89,7 @@ impl Task {
     }
 
     /// Runs it once.
-    pub fn run(
-        &self,
-        input: Value,
-        context: Context,
-    ) -> BoxFuture<'static, Result<Value, TaskError>> {
+    pub fn run(&self, input: Value, context: Context) -> Run {
         (self.run)(input, context)
     }
 }

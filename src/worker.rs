@@ -1,6 +1,6 @@
 //! Runs jobs: apalis over our own queue.
 //!
-//! Here is the one home of apalis: its runtime drives a [`Backend`](backend::Backend) that a claimer fills, and its
+//! Here is the one home of apalis: its runtime drives a [`Backend`] that a claimer fills, and its
 //! layers end in a finisher that commits what became of each job. A heartbeat on a thread of its own says that the
 //! worker lives, whatever its tasks do to the runtime.
 

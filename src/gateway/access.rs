@@ -19,9 +19,9 @@ pub(super) async fn same_origin(address: SocketAddr, request: Request, next: Nex
 
 fn check(address: SocketAddr, headers: &HeaderMap) -> Result<(), &'static str> {
     let mut hosts = headers.get_all(header::HOST).iter();
-    let host = match (hosts.next().map(header::HeaderValue::to_str), hosts.next()) {
-        (Some(Ok(host)), None) => host,
-        _ => return Err("a request must have one Host header\n"),
+    let (Some(Ok(host)), None) = (hosts.next().map(header::HeaderValue::to_str), hosts.next())
+    else {
+        return Err("a request must have one Host header\n");
     };
     if !is_local(host, address) {
         return Err("this Host is not served here; use 127.0.0.1, [::1] or localhost\n");

@@ -149,7 +149,7 @@ impl Peer {
         match request.message {
             Ok(ClientMessage::Ping) => self.answer(request.reference, ServerMessage::Pong(())),
             Ok(ClientMessage::SystemMessage(payload)) => {
-                self.submit(request.reference, payload, socket).await?
+                self.submit(request.reference, payload, socket).await?;
             }
             Err(errors) => self.refuse(request.reference, errors),
         }

@@ -24,6 +24,7 @@ mod lock;
 mod place;
 mod programs;
 mod server;
+mod settings;
 mod user;
 
 use std::path::Path;

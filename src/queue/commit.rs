@@ -158,7 +158,9 @@ impl NotSent {
 fn may_have_committed(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(_) => false,
-        sqlx::Error::Io(error) => !error.get_ref().is_some_and(|inner| inner.is::<NotSent>()),
+        sqlx::Error::Io(error) => !error
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotSent>),
         _ => true,
     }
 }

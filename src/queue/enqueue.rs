@@ -37,7 +37,7 @@ pub struct NewJob {
 /// Inserts jobs, all or none.
 ///
 /// # Errors
-/// Those of the database; [`super::commit`] knows what to do about them.
+/// Those of the database; [`super::commit()`] knows what to do about them.
 pub async fn enqueue(
     connection: &mut PgConnection,
     jobs: &[NewJob],

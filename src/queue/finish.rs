@@ -66,7 +66,7 @@ pub enum Why {
 /// Ends jobs, all or none of those that still carry their claim.
 ///
 /// # Errors
-/// Those of the database; [`super::commit`] knows what to do about them.
+/// Those of the database; [`super::commit()`] knows what to do about them.
 pub async fn finish(
     connection: &mut PgConnection,
     jobs: &[Ended],
@@ -112,7 +112,7 @@ pub async fn finish(
 /// Puts jobs back, all or none of those that still carry their claim.
 ///
 /// # Errors
-/// Those of the database; [`super::commit`] knows what to do about them.
+/// Those of the database; [`super::commit()`] knows what to do about them.
 pub async fn put_back(
     connection: &mut PgConnection,
     jobs: &[PutBack],

@@ -3,10 +3,10 @@
 //! An ordinary apalis program uses it as it would any other storage: `push` stores a job that any Ringback worker with
 //! that task runs, and a `WorkerBuilder` over it runs jobs that any gateway stored.
 
+mod push;
+
 use std::marker::PhantomData;
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, SystemTime};
 
 use apalis_core::backend::finalize::Ephemeral;
 use apalis_core::backend::{Backend as ApalisBackend, BackendConfig};
@@ -14,9 +14,7 @@ use apalis_core::task::Task;
 use apalis_core::task::builder::TaskBuilder;
 use apalis_core::task::task_id::TaskId;
 use apalis_core::worker::context::WorkerContext;
-use futures_util::Sink;
 use futures_util::future::BoxFuture;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -25,15 +23,12 @@ use super::Settings;
 use super::engine::Engine;
 use super::held::Fate;
 use super::layer::FinishLayer;
-use crate::ids::{JobId, JobIds};
-use crate::postgres::{Database, Link};
+use crate::postgres::Database;
 use crate::queue::fleet::TaskRow;
-use crate::queue::{Claimed, Ending, NewJob, Refusal, Rows, Why, commit};
+use crate::queue::{Claimed, Ending, Why};
 use crate::shutdown::Stop;
 use crate::task::{DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE};
-
-/// How long a push waits for a database that is away.
-const PATIENCE: Duration = Duration::from_secs(30);
+use push::Pushing;
 
 /// A storage of apalis for the tasks of one program; `Args` is what their inputs are read as.
 ///
@@ -50,15 +45,6 @@ pub struct Backend<Args> {
     pushing: Pushing,
     args: PhantomData<fn() -> Args>,
 }
-
-/// Jobs that were pushed, on their way to the database.
-struct Pushing {
-    waiting: Vec<NewJob>,
-    idle: Option<Box<(Link, JobIds)>>,
-    flush: Option<BoxFuture<'static, Flushed>>,
-}
-
-type Flushed = (Box<(Link, JobIds)>, Result<(), BackendError>);
 
 /// What can go wrong in the backend, as apalis is told.
 #[derive(Debug, thiserror::Error)]
@@ -104,12 +90,8 @@ impl<Args> Backend<Args> {
         settings: Settings,
         stop: Stop,
     ) -> Self {
-        let pushing = Pushing {
-            waiting: Vec::new(),
-            idle: Some(Box::new((database.link("push"), JobIds::default()))),
-            flush: None,
-        };
         Self {
+            pushing: Pushing::new(&database),
             database,
             tasks,
             settings,
@@ -117,7 +99,6 @@ impl<Args> Backend<Args> {
             engine: None,
             broken: None,
             closing: None,
-            pushing,
             args: PhantomData,
         }
     }
@@ -230,112 +211,6 @@ impl<Args> BackendConfig for Backend<Args> {
             }
         }
     }
-}
-
-/// Pushing: with this, apalis' `TaskSink` is implemented.
-impl<Args: Serialize + Unpin> Sink<Task<Args>> for Backend<Args> {
-    type Error = BackendError;
-
-    fn poll_ready(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), BackendError>> {
-        if self.pushing.waiting.len() < self.settings.concurrency {
-            Poll::Ready(Ok(()))
-        } else {
-            self.pushing.poll(cx)
-        }
-    }
-
-    fn start_send(mut self: Pin<&mut Self>, item: Task<Args>) -> Result<(), BackendError> {
-        let (args, context) = item.take();
-        let task = &self.tasks[0];
-        let id = context.task_id().map_or(Uuid::nil(), TaskId::to_uuid);
-        let job = NewJob {
-            id: JobId(id),
-            task: task.name.clone(),
-            task_type: task.name.clone(),
-            queue: context
-                .queue()
-                .map_or_else(|| task.queue.clone(), ToString::to_string),
-            input: serde_json::to_value(args)?,
-            priority: context
-                .priority()
-                .map_or(0, |priority| i16::try_from(priority).unwrap_or(i16::MAX)),
-            max_attempts: context
-                .max_attempts()
-                .map_or(task.max_attempts, at_least_one),
-            due_at: context
-                .run_at()
-                .map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
-            connection: None,
-            gateway: None,
-        };
-        self.pushing.waiting.push(job);
-        Ok(())
-    }
-
-    fn poll_flush(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), BackendError>> {
-        self.pushing.poll(cx)
-    }
-
-    fn poll_close(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<(), BackendError>> {
-        self.pushing.poll(cx)
-    }
-}
-
-fn at_least_one(attempts: usize) -> i32 {
-    i32::try_from(attempts).unwrap_or(i32::MAX).max(1)
-}
-
-impl Pushing {
-    /// Stores what is waiting.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BackendError>> {
-        loop {
-            if let Some(flush) = &mut self.flush {
-                let (idle, result) = ready!(flush.as_mut().poll(cx));
-                self.flush = None;
-                self.idle = Some(idle);
-                if result.is_err() {
-                    return Poll::Ready(result);
-                }
-            }
-            if self.waiting.is_empty() {
-                return Poll::Ready(Ok(()));
-            }
-            let jobs = std::mem::take(&mut self.waiting);
-            let idle = self
-                .idle
-                .take()
-                .expect("it is idle whenever nothing is being flushed");
-            self.flush = Some(Box::pin(flush(idle, jobs)));
-        }
-    }
-}
-
-async fn flush(mut idle: Box<(Link, JobIds)>, mut jobs: Vec<NewJob>) -> Flushed {
-    let (link, ids) = &mut *idle;
-    // For the database's time, which a new connection measures; if there is none, committing says so.
-    let _ = link.connected().await;
-    for job in jobs
-        .iter_mut()
-        .filter(|job| job.id.0.get_version_num() != 7)
-    {
-        job.id = ids.next(link.now());
-    }
-    let refusals = commit(link, Rows::New(&jobs), Some(PATIENCE)).await;
-    let result = match refusals.into_iter().flatten().next() {
-        None => Ok(()),
-        Some(Refusal::Data(error)) => Err(BackendError::Refused(error)),
-        Some(Refusal::Away { .. }) => Err(BackendError::Away),
-    };
-    (idle, result)
 }
 
 impl<Args> std::fmt::Debug for Backend<Args> {

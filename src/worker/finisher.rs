@@ -39,10 +39,11 @@ pub(super) async fn run(
                 continue;
             }
         }
-        let commit = async {
+        // Boxed once for a batch, so that its size is not part of every future around it.
+        let commit = Box::pin(async {
             lease.fresh().await;
             commit_batch(&mut link, batch.drain(..)).await;
-        };
+        });
         if give_up.run_until_cancelled(commit).await.is_none() {
             tracing::warn!(
                 "stopped before every outcome could be stored; those jobs will be run again"

@@ -53,10 +53,9 @@ async fn run(mut link: Link, worker: WorkerRow, held: Held, lease: Lease, stop: 
         }
     }
     let left = async { fleet::worker_left(link.connected().await?, worker.id).await };
-    match tokio::time::timeout(LIMIT, left).await {
-        Ok(Ok(())) => link.close().await,
-        // Its silence will say the same.
-        Ok(Err(_)) | Err(_) => {}
+    // Otherwise its silence will say the same.
+    if let Ok(Ok(())) = tokio::time::timeout(LIMIT, left).await {
+        link.close().await;
     }
 }
 

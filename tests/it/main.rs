@@ -1,5 +1,7 @@
 //! Behaviour, through real sockets and real processes, against a real Postgres: one database for each test.
 
+#![expect(clippy::unwrap_used, reason = "a test may end at any surprise")]
+
 mod support;
 
 mod access;

@@ -12,29 +12,12 @@ use uuid::Uuid;
 
 use super::place::Place;
 use super::programs::Programs;
+use super::settings::settings;
 use super::user::User;
 use super::{Durability, NAME};
 
 /// Folders with this prefix are clusters in the making, or what was left of them.
 const SIDE: &str = "making-";
-
-const SETTINGS: &str = "\
-# Written by ringback at each start; put your own into postgresql.auto.conf (`alter system set ...`).
-listen_addresses = '127.0.0.1'
-unix_socket_directories = ''
-max_connections = 200
-shared_buffers = 128MB
-autovacuum_naptime = 10s
-timezone = 'UTC'
-log_timezone = 'UTC'
-log_checkpoints = off
-";
-
-const THROWAWAY: &str = "\
-fsync = off
-synchronous_commit = off
-full_page_writes = off
-";
 
 /// A cluster's folder.
 #[derive(Debug)]
@@ -121,11 +104,7 @@ impl Folder {
 
     /// Writes the settings that the next start reads.
     pub(super) fn configure(&self, durability: Durability) -> Result<()> {
-        let more = match durability {
-            Durability::Full => "",
-            Durability::Off => THROWAWAY,
-        };
-        self.write("data/ringback.conf", &format!("{SETTINGS}{more}"))
+        self.write("data/ringback.conf", &settings(durability))
     }
 
     /// The major version that made the cluster, if it is made.

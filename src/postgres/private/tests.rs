@@ -1,3 +1,5 @@
+//! The private database, with real servers in throwaway folders.
+
 use std::fs;
 use std::net::TcpStream;
 use std::path::PathBuf;

@@ -154,6 +154,10 @@ fn collect(stream: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) 
     });
 }
 
+#[expect(
+    clippy::print_stderr,
+    reason = "what it printed explains the failure of a test"
+)]
 impl Drop for Program {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -1,0 +1,168 @@
+//! The house rules that a linter cannot see.
+
+#![expect(clippy::unwrap_used, reason = "a test may end at any surprise")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each line may use the lines above it, and nothing else of ours (`src/lib.rs` has it as a table).
+const LAYERS: [&[&str]; 7] = [
+    &["ids", "config", "shutdown", "telemetry"],
+    &["postgres", "wire", "task"],
+    &["queue", "notice", "asyncapi"],
+    &["sweeper"],
+    &["worker", "gateway"],
+    &["cli"],
+    &["main", "lib"],
+];
+
+/// Where a crate may be used; the others are at home everywhere.
+const HOMES: [(&str, &[&str]); 6] = [
+    ("apalis", &["worker"]),
+    ("apalis_core", &["worker"]),
+    ("axum", &["gateway"]),
+    ("tower_http", &["gateway"]),
+    ("clap", &["config", "cli", "main"]),
+    ("schemars", &["ids", "wire", "asyncapi"]),
+];
+
+/// Only here is there SQL.
+const SQL_HOMES: [&str; 3] = ["queue", "notice", "postgres"];
+
+/// Past this, look for the second noun in a file.
+const LONG: usize = 300;
+
+/// All sources, with the module at the top of each.
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![root.clone()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let inside = path.strip_prefix(&root).unwrap().to_owned();
+                let top = inside.iter().next().unwrap().to_str().unwrap();
+                let module = top.trim_end_matches(".rs").to_owned();
+                sources.push((module, inside, fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    sources
+}
+
+fn layer(module: &str) -> usize {
+    let layer = LAYERS.iter().position(|layer| layer.contains(&module));
+    layer.unwrap_or_else(|| panic!("the module {module} has no place in LAYERS of tests/tidy.rs and the table of src/lib.rs"))
+}
+
+/// The code, without comments and without its tests.
+fn code(source: &str) -> String {
+    let code = source.split("#[cfg(test)]").next().unwrap();
+    let lines = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_module_uses_only_the_modules_above_it() {
+    for (module, file, source) in sources() {
+        let code = code(&source);
+        for used in code.split("crate::").skip(1) {
+            let used: String = used
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if used == module || used.is_empty() || module == "main" || module == "lib" {
+                continue;
+            }
+            assert!(
+                layer(&used) < layer(&module),
+                "{} uses crate::{used}, which is not above it; see the table in src/lib.rs",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn a_crate_is_used_only_at_its_home() {
+    for (module, file, source) in sources() {
+        let code = code(&source);
+        for (name, homes) in HOMES {
+            let used =
+                code.contains(&format!("use {name}::")) || code.contains(&format!(" {name}::"));
+            assert!(
+                !used || homes.contains(&module.as_str()),
+                "{} uses {name}, whose home is {homes:?}; see HOMES in tests/tidy.rs",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn sql_is_only_where_its_tables_are_owned() {
+    for (module, file, source) in sources() {
+        let code = code(&source);
+        assert!(
+            !code.contains("sqlx::query") || SQL_HOMES.contains(&module.as_str()),
+            "{} has SQL; its homes are {SQL_HOMES:?}",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn every_module_says_what_it_is_for() {
+    for (_, file, source) in sources() {
+        assert!(
+            source.starts_with("//! "),
+            "{} does not begin with //!",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn no_file_is_long() {
+    for (_, file, source) in sources() {
+        if file.ends_with("tests.rs") {
+            continue;
+        }
+        let own = source.split("#[cfg(test)]").next().unwrap();
+        let lines = own.lines().count();
+        assert!(
+            lines <= LONG,
+            "{} has {lines} lines: look for the second noun in it",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn the_example_environment_lists_every_setting() {
+    let config: String =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config.rs")).unwrap();
+    let settings: BTreeSet<&str> = config
+        .split("env = \"")
+        .skip(1)
+        .map(|rest| rest.split('"').next().unwrap())
+        .collect();
+    let example =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".env.example")).unwrap();
+    let listed: BTreeSet<&str> = example
+        .lines()
+        .filter_map(|line| line.trim_start_matches("# ").split_once('='))
+        .map(|(name, _)| name)
+        .filter(|name| name.chars().all(|c| c.is_ascii_uppercase() || c == '_'))
+        .collect();
+    assert_eq!(
+        settings, listed,
+        "src/config.rs and .env.example should have the same settings"
+    );
+}
