@@ -182,8 +182,11 @@ impl Fault {
         let Some(database) = error.as_database_error() else {
             return match error {
                 sqlx::Error::Encode(_)
+                | sqlx::Error::Decode(_)
                 | sqlx::Error::ColumnDecode { .. }
-                | sqlx::Error::Decode(_) => Self::Data,
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::RowNotFound
+                | sqlx::Error::TypeNotFound { .. } => Self::Data,
                 _ => Self::Away,
             };
         };

@@ -22,7 +22,9 @@ pub async fn run(database: Database, keep_history: Duration, stop: Stop) -> anyh
     let mut contact: Option<Instant> = None;
     let mut next_housekeeping = Instant::now();
     loop {
-        let swept = sweep(&mut link, contact).await;
+        let Some(swept) = stop.run_until_cancelled(sweep(&mut link, contact)).await else {
+            return Ok(());
+        };
         link.settle(&swept);
         match swept {
             Ok(()) => {
@@ -34,7 +36,10 @@ pub async fn run(database: Database, keep_history: Duration, stop: Stop) -> anyh
             }
         }
         if contact.is_some() && Instant::now() >= next_housekeeping {
-            let kept = keep_house(&mut link, keep_history).await;
+            let kept = stop
+                .run_until_cancelled(keep_house(&mut link, keep_history))
+                .await;
+            let Some(kept) = kept else { return Ok(()) };
             link.settle(&kept);
             match kept {
                 Ok(()) => next_housekeeping = Instant::now() + HOUSEKEEPING_EVERY,

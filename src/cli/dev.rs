@@ -46,10 +46,11 @@ impl Dev {
         let work = {
             let settings = work::settings(&self.worker, &self.fleet);
             let work = worker::run(database.clone(), tasks.clone(), settings, stop.clone());
-            let worked = worked.clone();
+            // Given also when the worker dies, so that the gateway never waits in vain.
+            let worked = worked.clone().drop_guard();
             async move {
                 let result = work.await;
-                worked.cancel();
+                drop(worked);
                 result
             }
         };

@@ -38,17 +38,26 @@ pub struct Claimed {
 
 /// Where the next claim of each queue starts looking.
 ///
-/// Jobs that were claimed long ago stay in the index for as long as anyone holds an old snapshot of the database, and
-/// they pile up at its head. A scan therefore starts where the last one found work; from the beginning every few
-/// seconds, for what committed late or was put back; and further ahead when a hint names an earlier rank.
+/// Jobs that were claimed long ago stay in the index for as long as anyone holds an old snapshot of
+/// the database, and they pile up at its head. A scan therefore starts where the last one found
+/// work; earlier when a hint names an earlier rank; and from the beginning every few seconds, for
+/// what committed late or was put back.
 #[derive(Debug)]
 pub struct Cursor {
-    queues: BTreeMap<String, Place>,
+    queues: BTreeMap<String, Start>,
     /// When everything is looked at again.
     next_whole: Instant,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
+struct Start {
+    /// Where the last scan found work.
+    place: Place,
+    /// The earliest rank that was hinted at since the last scan began.
+    hinted: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
     rank: i64,
     id: Uuid,
@@ -68,21 +77,20 @@ impl Cursor {
     /// At the beginning of these queues.
     #[must_use]
     pub fn new(queues: impl IntoIterator<Item = String>) -> Self {
+        let start = || Start {
+            place: BEGINNING,
+            hinted: None,
+        };
         Self {
-            queues: queues.into_iter().map(|queue| (queue, BEGINNING)).collect(),
+            queues: queues.into_iter().map(|queue| (queue, start())).collect(),
             next_whole: Instant::now(),
         }
     }
 
     /// A hint: `queue` has work at `rank`.
     pub fn look_at(&mut self, queue: &str, rank: i64) {
-        if let Some(place) = self.queues.get_mut(queue)
-            && rank <= place.rank
-        {
-            *place = Place {
-                rank,
-                id: Uuid::nil(),
-            };
+        if let Some(start) = self.queues.get_mut(queue) {
+            start.hinted = Some(start.hinted.map_or(rank, |hinted| hinted.min(rank)));
         }
     }
 
@@ -94,49 +102,41 @@ impl Cursor {
     /// Where to start now.
     fn start(&mut self) -> Scan {
         let whole = Instant::now() >= self.next_whole;
-        if whole {
-            self.queues
-                .values_mut()
-                .for_each(|place| *place = BEGINNING);
-        }
+        let from = self.queues.iter_mut().map(|(queue, start)| {
+            let hinted = start.hinted.take().map(|rank| Place {
+                rank,
+                id: Uuid::nil(),
+            });
+            let from = if whole {
+                BEGINNING
+            } else {
+                hinted.map_or(start.place, |hinted| hinted.min(start.place))
+            };
+            (queue.clone(), from)
+        });
         Scan {
             started: Instant::now(),
             whole,
-            from: self.queues.clone(),
+            from: from.collect(),
         }
     }
 
-    /// What was found: the next scan starts there.
-    ///
-    /// A queue where nothing was found keeps its place, and so does one that a hint has moved meanwhile.
+    /// What was found: the next scan starts there. A queue where nothing was found keeps its place.
     fn found(&mut self, scan: &Scan, jobs: &[Claimed]) {
         if scan.whole {
             let cost = scan.started.elapsed() * Self::WHOLE_SHARE;
             self.next_whole = Instant::now() + cost.max(Self::WHOLE_EVERY);
         }
-        for job in jobs {
-            let moved = self.queues.get(&job.queue) < scan.from.get(&job.queue);
-            if let Some(place) = self.queues.get_mut(&job.queue)
-                && !moved
-            {
-                *place = (*place).max(Place {
-                    rank: job.rank,
-                    id: job.id.0,
-                });
+        for (queue, start) in &mut self.queues {
+            let places = jobs.iter().filter(|job| job.queue == *queue);
+            let last = places.map(|job| Place {
+                rank: job.rank,
+                id: job.id.0,
+            });
+            if let Some(last) = last.max() {
+                start.place = last;
             }
         }
-    }
-}
-
-impl PartialOrd for Place {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Place {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.rank, self.id).cmp(&(other.rank, other.id))
     }
 }
 
@@ -177,7 +177,9 @@ pub async fn claim(
         width
     )
     .fetch_all(connection)
-    .await?;
+    .await
+    // The hints that it used up are not to be lost.
+    .inspect_err(|_| lock(cursor).rewind())?;
     lock(cursor).found(&scan, &jobs);
     // An update returns its rows in no order; they start in the order they waited in.
     jobs.sort_by_key(|job| (job.rank, job.id));
@@ -245,6 +247,17 @@ mod tests {
             }
         );
         cursor.look_at("unknown", 5);
+    }
+
+    #[test]
+    fn a_hint_that_comes_during_a_whole_scan_is_kept() {
+        let mut cursor = Cursor::new(["a".to_owned()]);
+        let scan = cursor.start();
+        assert!(scan.whole);
+        cursor.look_at("a", 3);
+        cursor.found(&scan, &[job(20)]);
+        assert_eq!(cursor.start().from["a"].rank, 3);
+        assert_eq!(cursor.start().from["a"].rank, 20);
     }
 
     #[test]

@@ -154,10 +154,11 @@ impl NotSent {
     }
 }
 
-/// A statement that the server answered with an error was rolled back; one that got no answer may have been committed.
+/// Whether a batch that met this error may have been committed all the same: always, when the connection was lost after
+/// something was sent. An administrator's stop (class 57) can also come between the commit and its answer.
 fn may_have_committed(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Database(_) => false,
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57")),
         sqlx::Error::Io(error) => !error
             .get_ref()
             .is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotSent>),

@@ -17,6 +17,7 @@ use apalis_core::worker::context::WorkerContext;
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 use uuid::Uuid;
 
 use super::Settings;
@@ -41,7 +42,7 @@ pub struct Backend<Args> {
     engine: Option<Engine>,
     /// Why the engine could not be started, to be reported when the worker first asks.
     broken: Option<BackendError>,
-    closing: Option<BoxFuture<'static, ()>>,
+    closing: Option<BoxFuture<'static, Result<(), JoinError>>>,
     pushing: Pushing,
     args: PhantomData<fn() -> Args>,
 }
@@ -53,6 +54,9 @@ pub enum BackendError {
     /// The worker's own parts could not be started.
     #[error("could not start the worker's parts: {0}")]
     Start(#[from] std::io::Error),
+    /// One of the worker's own parts died.
+    #[error("a part of the worker died: {0}")]
+    Died(#[source] JoinError),
     /// The input of a job could not be written as JSON.
     #[error("could not write the input as JSON: {0}")]
     Input(#[from] serde_json::Error),
@@ -167,8 +171,9 @@ impl<Args: DeserializeOwned + Send + 'static> ApalisBackend for Backend<Args> {
             self.closing = Some(Box::pin(engine.close()));
         }
         if let Some(closing) = &mut self.closing {
-            ready!(closing.as_mut().poll(cx));
+            let closed = ready!(closing.as_mut().poll(cx));
             self.closing = None;
+            return Poll::Ready(closed.map_err(BackendError::Died));
         }
         Poll::Ready(Ok(()))
     }
@@ -207,6 +212,7 @@ impl<Args> BackendConfig for Backend<Args> {
                 FinishLayer {
                     outcomes: mpsc::channel(1).0,
                     held: super::held::Held::default(),
+                    stop: self.stop.clone(),
                 }
             }
         }

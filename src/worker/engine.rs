@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, mpsc};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::DropGuard;
 
 use super::claimer::{self, Claimer};
@@ -106,7 +106,11 @@ impl Engine {
             last_outcome.clone(),
             held.clone(),
         ));
-        let finish = FinishLayer { outcomes, held };
+        let finish = FinishLayer {
+            outcomes,
+            held,
+            stop: stop.clone(),
+        };
         Ok(Self {
             jobs,
             finish,
@@ -137,21 +141,36 @@ impl Engine {
     /// Hands back what was not started, commits what is left, says goodbye, and waits for every part.
     ///
     /// Called when nothing is running any more.
-    pub(super) async fn close(mut self) {
+    ///
+    /// # Errors
+    /// When a part had died: then what it was to do is left to the others, by this worker's silence.
+    pub(super) async fn close(mut self) -> Result<(), JoinError> {
         self.stop.cancel();
         while let Some(claim) = self.jobs.recv().await {
             self.answer(&claim, Fate::PutBack(Why::NotStarted));
         }
         self.last_outcome.cancel();
-        let all_parts = async { while self.parts.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_COMMITS, all_parts).await.is_err() {
-            self.give_up.cancel();
-            while self.parts.join_next().await.is_some() {}
+        let give_up = self.give_up.clone();
+        let mut ended = Ok(());
+        let all_parts = async {
+            while let Some(part) = self.parts.join_next().await {
+                ended = std::mem::replace(&mut ended, Ok(())).and(part);
+            }
+        };
+        let last_moment = async {
+            tokio::time::sleep(LAST_COMMITS).await;
+            give_up.cancel();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = all_parts => {}
+            () = last_moment => {}
         }
         drop(self.silence);
         let heartbeat = self.heartbeat;
         // A heartbeat that panicked has been silent for a while; there is nothing to add.
         let _ = tokio::task::spawn_blocking(move || heartbeat.join()).await;
+        ended
     }
 }
 

@@ -14,19 +14,24 @@ use super::execution::fate_of;
 use super::finisher::Outcome;
 use super::held::{Claim, Fate, Held};
 use crate::queue::{Ending, Why};
+use crate::shutdown::Stop;
 
 /// Makes [`FinishService`]s.
 #[derive(Clone, Debug)]
 pub struct FinishLayer {
     pub(super) outcomes: mpsc::Sender<Outcome>,
     pub(super) held: Held,
+    pub(super) stop: Stop,
 }
 
 impl FinishLayer {
     /// Hands over what became of `claim`; waits while the finisher cannot keep up, and the slot is not free before.
     async fn answer(&self, claim: &Claim, fate: Fate) {
-        // It fails only when the finisher has given up; then the worker's silence gives the job to another.
-        let _ = self.outcomes.send(outcome(claim, fate)).await;
+        if self.outcomes.send(outcome(claim, fate)).await.is_err() {
+            // The finisher has given up or died: nothing more can be recorded here, so nothing more
+            // is to be started, and the worker's silence gives its jobs to another.
+            self.stop.cancel();
+        }
         self.held.remove(claim.job.id, claim.job.claim_id);
     }
 
