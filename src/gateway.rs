@@ -56,6 +56,8 @@ struct Shared {
     submissions: mpsc::Sender<Submission>,
     sockets: TaskTracker,
     stop: Stop,
+    /// Given when, after `stop`, everything that had finished is in the outboxes.
+    relayed: Stop,
     settings: Settings,
     database: Database,
 }
@@ -87,39 +89,31 @@ pub async fn run(
     let hub = Arc::new(Hub::default());
     let known = Arc::new(KnownTasks::new(own));
     let (submissions, receive) = mpsc::channel(intake::WAITING);
+    let relayed = Stop::new();
     let shared = Shared {
         hub: Arc::clone(&hub),
         tasks: Arc::clone(&known),
         submissions,
         sockets: TaskTracker::new(),
         stop: stop.clone(),
+        relayed: relayed.clone(),
         settings: settings.clone(),
         database: database.clone(),
     };
     tracing::info!(gateway.id = %gateway.id, %address, "serving");
 
-    // Stopped in the order of the data: first the sockets, then what they have asked for, then what answers them.
-    let sockets_closed = Stop::new();
     let mut parts = Parts::default();
     parts.spawn(
         "intake",
         intake::run(receive, database.link("intake"), gateway.id),
     );
     let relay = relay::Relay::new(database, gateway, hub, known, settings.hearing).await?;
-    parts.spawn("relay", relay.run(sockets_closed.clone()));
-    parts.spawn(
-        "web server",
-        serve(listener, address, shared, sockets_closed),
-    );
+    parts.spawn("relay", relay.run(stop.clone(), relayed));
+    parts.spawn("web server", serve(listener, address, shared));
     parts.join(&stop).await
 }
 
-async fn serve(
-    listener: TcpListener,
-    address: SocketAddr,
-    shared: Shared,
-    closed: Stop,
-) -> anyhow::Result<()> {
+async fn serve(listener: TcpListener, address: SocketAddr, shared: Shared) -> anyhow::Result<()> {
     let stop = shared.stop.clone();
     let sockets = shared.sockets.clone();
     let grace = shared.settings.grace;
@@ -130,13 +124,11 @@ async fn serve(
         sockets.close();
         sockets.wait().await;
     };
-    let served = tokio::select! {
+    tokio::select! {
         served = async { tokio::join!(server.into_future(), all_closed).0 } => served.context("could not serve"),
         // A request that does not end must not keep the process alive.
         () = async { stop.cancelled().await; tokio::time::sleep(grace).await } => Ok(()),
-    };
-    closed.cancel();
-    served
+    }
 }
 
 fn router(address: SocketAddr, shared: Shared) -> Router {

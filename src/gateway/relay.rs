@@ -28,6 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// How many unheard jobs one poll asks for: a thousand for each second between polls.
 const POLL_LIMIT: usize = 5_000;
 
+/// How long the last look, when the gateway stops, may take.
+const LAST_LOOK: Duration = Duration::from_secs(5);
+
 /// How many hints are read together.
 const HINTS_AT_ONCE: usize = 100;
 
@@ -88,8 +91,10 @@ impl Relay {
         })
     }
 
-    /// Relays until it is told to stop.
-    pub(super) async fn run(mut self, stop: Stop) -> anyhow::Result<()> {
+    /// Relays until it is told to stop; then looks once more at everything, so that what has finished until now is
+    /// delivered before the sockets are closed, and gives `relayed`.
+    pub(super) async fn run(mut self, stop: Stop, relayed: Stop) -> anyhow::Result<()> {
+        let relayed = relayed.drop_guard();
         let mut backoff = Backoff::new();
         let mut look = Look::default();
         while let Some(wake) = stop.run_until_cancelled(self.listener.next()).await {
@@ -109,9 +114,16 @@ impl Relay {
             }
             backoff.reset();
         }
-        let left = fleet::gateway_left(self.database.pool(), self.gateway.id);
-        if let Err(error) = limited(left).await {
-            tracing::warn!(%error, "could not say that this gateway has left; its silence will");
+        self.note(Wake::Sweep, &mut look);
+        let last = async {
+            self.look(&mut look).await?;
+            drop(relayed);
+            fleet::gateway_left(self.database.pool(), self.gateway.id).await
+        };
+        match tokio::time::timeout(LAST_LOOK, last).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "could not look a last time"),
+            Err(_) => tracing::warn!("the database did not answer a last time"),
         }
         Ok(())
     }

@@ -234,13 +234,14 @@ impl Peer {
         }
     }
 
-    /// The gateway is stopping: what was submitted is still answered.
+    /// The gateway is stopping: what was submitted is still answered, and what has finished is still delivered.
     async fn wind_down(&self, socket: &mut WebSocket) -> Result<Infallible, End> {
         let all_answered = self
             .turns
             .acquire_many(u32::try_from(UNDER_WAY).unwrap_or(u32::MAX));
         // After the grace, the answers that are missing are unknown to us as well.
         let _ = tokio::time::timeout(self.shared.settings.grace, all_answered).await;
+        self.shared.relayed.cancelled().await;
         self.write_due(socket).await?;
         Err(End::Close(Close::Stopping))
     }
