@@ -81,13 +81,16 @@ pub async fn run(
         host: fleet::host(),
         listen: address.to_string(),
     };
-    let own = TaskRow::all(&tasks);
-    fleet::register(database.pool(), &own)
+    let announced = async {
+        fleet::register(database.pool(), &TaskRow::all(&tasks)).await?;
+        fleet::gateway_beat(database.pool(), &gateway).await?;
+        fleet::tasks(database.pool()).await
+    };
+    let known = announced
         .await
-        .context("could not make the tasks known to the fleet")?;
-
+        .context("could not make this gateway known to the fleet")?;
+    let known = Arc::new(KnownTasks::new(known));
     let hub = Arc::new(Hub::default());
-    let known = Arc::new(KnownTasks::new(own));
     let (submissions, receive) = mpsc::channel(intake::WAITING);
     let relayed = Stop::new();
     let shared = Shared {
