@@ -27,4 +27,6 @@ pub struct Try {
     pub again: bool,
     /// Whether to send hints.
     pub hints: bool,
+    /// Whether a missing partition has been made for it already.
+    pub partitions_made: bool,
 }

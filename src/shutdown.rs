@@ -92,3 +92,40 @@ pub async fn sleep(time: Duration, stop: &Stop) -> bool {
         () = stop.cancelled() => false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn until(stop: Stop) -> anyhow::Result<()> {
+        stop.cancelled().await;
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn parts_that_were_asked_to_stop_end_well() {
+        let stop = Stop::new();
+        let mut parts = Parts::default();
+        parts.spawn("one", until(stop.clone()));
+        parts.spawn("other", until(stop.clone()));
+        stop.cancel();
+        assert!(parts.join(&stop).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_part_that_fails_dies_or_ends_by_itself_is_named_and_stops_the_others() {
+        let endings: [(&str, fn() -> anyhow::Result<()>); 3] = [
+            ("the clock failed", || anyhow::bail!("no time")),
+            ("the clock died", || panic!("as it was asked to")),
+            ("the clock ended by itself", || Ok(())),
+        ];
+        for (words, ending) in endings {
+            let stop = Stop::new();
+            let mut parts = Parts::default();
+            parts.spawn("other", until(stop.clone()));
+            parts.spawn("clock", async move { ending() });
+            let error = parts.join(&stop).await.unwrap_err();
+            assert!(error.to_string().contains(words), "{error:#}");
+        }
+    }
+}

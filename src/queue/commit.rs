@@ -54,6 +54,7 @@ pub async fn commit(
         Try {
             again: false,
             hints: true,
+            partitions_made: false,
         },
     )];
     while let Some((from, to, this)) = parts.pop() {
@@ -68,7 +69,7 @@ pub async fn commit(
             continue;
         };
         match Fault::of(&error) {
-            Fault::Hints => {
+            Fault::Hints if this.hints => {
                 tracing::warn!(%error, "hints could not be sent; the work goes on, and is found by polling");
                 parts.push((
                     from,
@@ -79,22 +80,21 @@ pub async fn commit(
                     },
                 ));
             }
-            Fault::Partition => {
+            Fault::Partition if !this.partitions_made => {
                 let made = make_partitions(link, part).await;
                 link.settle(&made);
-                parts.push((from, to, this));
+                let partitions_made = made.is_ok();
+                parts.push((
+                    from,
+                    to,
+                    Try {
+                        partitions_made,
+                        ..this
+                    },
+                ));
                 if let Err(error) = made {
                     wait(&mut backoff, &error, part).await;
                 }
-            }
-            Fault::Data if to - from == 1 => {
-                tracing::warn!(%error, what = part.what(), "the database refused one row; the others are not affected");
-                refusals[from] = Some(Refusal::Data(error));
-            }
-            Fault::Data => {
-                let middle = from.midpoint(to);
-                parts.push((middle, to, this));
-                parts.push((from, middle, this));
             }
             Fault::Away if give_up.is_some_and(|give_up| Instant::now() >= give_up) => {
                 let maybe = this.again || may_have_committed(&error);
@@ -102,14 +102,17 @@ pub async fn commit(
             }
             Fault::Away => {
                 wait(&mut backoff, &error, part).await;
-                parts.push((
-                    from,
-                    to,
-                    Try {
-                        again: this.again || may_have_committed(&error),
-                        ..this
-                    },
-                ));
+                let again = this.again || may_have_committed(&error);
+                parts.push((from, to, Try { again, ..this }));
+            }
+            Fault::Data | Fault::Hints | Fault::Partition if to - from == 1 => {
+                tracing::warn!(%error, what = part.what(), "the database refused one row; the others are not affected");
+                refusals[from] = Some(Refusal::Data(error));
+            }
+            Fault::Data | Fault::Hints | Fault::Partition => {
+                let middle = from.midpoint(to);
+                parts.push((middle, to, this));
+                parts.push((from, middle, this));
             }
         }
     }
