@@ -13,6 +13,9 @@ use crate::wire::Close;
 /// How many bytes may wait for a client that does not read.
 const OUTBOX_LIMIT: usize = 1024 * 1024;
 
+/// How many jobs one socket may wait for: what is remembered of them is in memory.
+const JOBS_LIMIT: usize = 50_000;
+
 /// What a waiting message costs beside its text.
 const MESSAGE_COST: usize = 64;
 
@@ -72,6 +75,11 @@ impl Connection {
     pub(super) fn send(&self, text: Utf8Bytes) {
         self.push(&mut self.lock(), text);
         self.wake.notify_one();
+    }
+
+    /// Whether it waits for so many jobs that it may not ask for more before some of them are over.
+    pub(super) fn waits_for_too_many(&self) -> bool {
+        self.lock().jobs.len() >= JOBS_LIMIT
     }
 
     /// The job is about to be stored.

@@ -166,6 +166,10 @@ impl Peer {
             self.refuse(reference, vec![ErrorItem::task_unknown(&payload.task_type)]);
             return Ok(());
         };
+        if self.connection.waits_for_too_many() {
+            self.refuse(reference, vec![ErrorItem::busy()]);
+            return Ok(());
+        }
         let turn = self.turn(socket).await?;
         let connection = Arc::clone(&self.connection);
         let submission = Submission {

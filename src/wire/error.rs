@@ -88,7 +88,7 @@ impl ErrorItem {
     /// Too much is waiting.
     #[must_use]
     pub fn busy() -> Self {
-        let msg = "Too many jobs are waiting to be stored; try again";
+        let msg = "Too many jobs are waiting; try again";
         Self {
             retry_after: Some(1),
             ..Self::new(ErrorType::Busy, &[], msg)
