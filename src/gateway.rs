@@ -21,6 +21,7 @@ use anyhow::Context;
 use axum::Router;
 use axum::middleware;
 use axum::routing::get;
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -120,6 +121,12 @@ async fn serve(listener: TcpListener, address: SocketAddr, shared: Shared) -> an
     let stop = shared.stop.clone();
     let sockets = shared.sockets.clone();
     let grace = shared.settings.grace;
+    // Small frames at once: a result must not wait until the client has acknowledged what came before it.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was lost as it was opened");
+        }
+    });
     let server = axum::serve(listener, router(address, shared))
         .with_graceful_shutdown(stop.clone().cancelled_owned());
     let all_closed = async {
