@@ -1,0 +1,162 @@
+//! A browser of its own for a test, and what a person does with it.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use fantoccini::actions::{InputSource, KeyAction, KeyActions};
+use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::support::{Program, eventually};
+
+/// The names of keys, as the WebDriver protocol has them.
+pub(super) const TAB: &str = "\u{e004}";
+pub(super) const ENTER: &str = "\u{e007}";
+pub(super) const ESCAPE: &str = "\u{e00c}";
+pub(super) const RIGHT: &str = "\u{e014}";
+const SHIFT: char = '\u{e008}';
+
+/// One running browser; it ends when it is dropped.
+pub(super) struct Browser {
+    pub(super) page: Client,
+    session: String,
+    driver: Program,
+    profile: PathBuf,
+}
+
+impl Browser {
+    pub(super) async fn new() -> Self {
+        let profile = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("browser-{}", Uuid::new_v4().simple()));
+        // The browser belongs to the driver's process group, so that both can be killed together.
+        let driver = Program::spawn(
+            Command::new("chromedriver")
+                .arg("--port=0")
+                .process_group(0),
+        );
+        let started = driver.printed("started successfully on port").await;
+        let port: u16 = started
+            .rsplit(' ')
+            .next()
+            .and_then(|port| port.trim_end_matches('.').parse().ok())
+            .expect("the driver should say its port");
+        let driver_url = format!("http://127.0.0.1:{port}");
+        let Value::Object(capabilities) = json!({
+            "goog:loggingPrefs": {"browser": "ALL"},
+            "goog:chromeOptions": {"args": [
+                "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+                "--disable-background-networking", "--disable-component-update", "--disable-sync",
+                "--disable-dev-shm-usage", "--window-size=1280,800",
+                format!("--user-data-dir={}", profile.display()),
+            ]},
+        }) else {
+            unreachable!("an object was written");
+        };
+        let page = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&driver_url)
+            .await
+            .expect("a browser should start");
+        let id = page.session_id().await.unwrap().expect("a session");
+        Self {
+            page,
+            session: format!("{driver_url}/session/{id}"),
+            driver,
+            profile,
+        }
+    }
+
+    /// With a page of `gateway` open.
+    pub(super) async fn at(gateway: &Program, path: &str) -> Self {
+        let browser = Self::new().await;
+        let address = format!("http://{}{path}", gateway.address());
+        browser.page.goto(&address).await.unwrap();
+        browser
+    }
+
+    /// Runs the body of a function in the page, and gives what it returns.
+    pub(super) async fn run(&self, script: &str) -> Value {
+        self.page.execute(script, vec![]).await.unwrap()
+    }
+
+    /// Waits until this expression is true in the page.
+    pub(super) async fn shows(&self, expression: &str) {
+        eventually(expression, async || {
+            self.run(&format!("return Boolean({expression});")).await == json!(true)
+        })
+        .await;
+    }
+
+    /// Presses keys, one after another, wherever the focus is.
+    pub(super) async fn press(&self, keys: &str) {
+        let mut actions = KeyActions::new("keyboard".to_owned());
+        for value in keys.chars() {
+            actions = actions
+                .then(KeyAction::Down { value })
+                .then(KeyAction::Up { value });
+        }
+        self.page.perform_actions(actions).await.unwrap();
+    }
+
+    /// Goes back to what had the focus before.
+    pub(super) async fn press_shift_tab(&self) {
+        let tab = TAB.chars().next().expect("one key");
+        let actions = KeyActions::new("keyboard".to_owned())
+            .then(KeyAction::Down { value: SHIFT })
+            .then(KeyAction::Down { value: tab })
+            .then(KeyAction::Up { value: tab })
+            .then(KeyAction::Up { value: SHIFT });
+        self.page.perform_actions(actions).await.unwrap();
+    }
+
+    /// What the browser has complained about since this was last asked: errors, warnings, violations of the policy.
+    pub(super) async fn complaints(&self) -> Vec<String> {
+        let entries = self
+            .command("se/log", json!({"type": "browser"}))
+            .await
+            .as_array()
+            .cloned()
+            .expect("a list");
+        entries
+            .iter()
+            .filter(|entry| entry["level"] == "SEVERE" || entry["level"] == "WARNING")
+            .map(ToString::to_string)
+            .collect()
+    }
+
+    /// Makes the page as large as a phone's screen, or of any other size.
+    pub(super) async fn resize(&self, width: u32, height: u32) {
+        let size =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": true});
+        self.command(
+            "goog/cdp/execute",
+            json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size}),
+        )
+        .await;
+    }
+
+    /// A command that the client has no method for.
+    async fn command(&self, path: &str, body: Value) -> Value {
+        let mut answer: Value = reqwest::Client::new()
+            .post(format!("{}/{path}", self.session))
+            .json(&body)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        answer["value"].take()
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.driver.pid());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        let _ = std::fs::remove_dir_all(&self.profile);
+    }
+}
