@@ -72,8 +72,10 @@ async fn live(mut socket: WebSocket, connection: Arc<Connection>, shared: Shared
     let Err(end) = peer.talk(&mut socket).await;
     peer.shared.hub.leave(peer.connection.id);
     tracing::debug!(?end, "disconnected");
-    if let End::Close(why) = end {
-        say_goodbye(socket, why).await;
+    match end {
+        End::Gone => {}
+        End::Left => answer_goodbye(socket).await,
+        End::Close(why) => say_goodbye(socket, why).await,
     }
 }
 
@@ -89,6 +91,8 @@ struct Peer {
 enum End {
     /// The client has gone.
     Gone,
+    /// The client has said that it goes.
+    Left,
     /// We close it.
     Close(Close),
 }
@@ -138,7 +142,7 @@ impl Peer {
             }
             // Pings are answered by the library.
             Message::Ping(_) | Message::Pong(_) => return Ok(()),
-            Message::Close(_) => return Err(End::Gone),
+            Message::Close(_) => return Err(End::Left),
         };
         let limit = self.shared.settings.max_frame;
         if text.len() > limit {
@@ -267,6 +271,12 @@ async fn read(socket: &mut WebSocket) -> Result<Message, End> {
 /// Whether a reading failed because the frame is over the hard limit. The library's error is not public; its words are.
 fn is_too_large(error: &axum::Error) -> bool {
     error.to_string().contains("too long")
+}
+
+/// The answer to a close is made by the library, but written only when something else is, or here. A client that is not
+/// answered takes its close for a broken connection.
+async fn answer_goodbye(mut socket: WebSocket) {
+    let _ = tokio::time::timeout(CLOSE_LIMIT, socket.flush()).await;
 }
 
 async fn say_goodbye(mut socket: WebSocket, why: Close) {
