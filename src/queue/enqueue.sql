@@ -17,7 +17,8 @@ with submitted as (
         id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, run_at,
         case when run_at > now() then 'scheduled' else 'ready' end, ringback.rank(run_at, priority)
     from submitted
-    where not ($11::boolean and exists (select from ringback.job_history past where past.id = submitted.id))
+    -- Not `exists`, which may be planned as a hash of the whole history.
+    where not $11::boolean or (select past.id from ringback.job_history past where past.id = submitted.id) is null
     on conflict (id) do nothing
     returning queue, rank, state
 ), hinted as (
