@@ -47,14 +47,31 @@ pub async fn make_for(connection: &mut PgConnection, ids: &[JobId]) -> Result<()
 /// Lets go of what finished longer than `keep` ago: whole partitions where nothing else is in them, old rows elsewhere.
 ///
 /// Partitions are detached concurrently and then dropped, which makes no finish wait for a reader; what a reader holds
-/// up is left for the next time. Answers how many partitions were dropped.
+/// up is left for the next time. One process at a time; the others have nothing to do. Answers how many partitions were
+/// dropped.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<u32, sqlx::Error> {
-    connection.execute(LOCK_LIMIT).await?;
-    let result = expire_within_limit(connection, keep).await;
-    connection.execute("reset lock_timeout").await?;
+    // Of the session and not of a transaction, in which nothing can be detached concurrently.
+    let turn = sqlx::query_scalar!(
+        r#"select pg_try_advisory_lock(hashtextextended('ringback.expire', 0)) as "turn!""#
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if !turn {
+        return Ok(0);
+    }
+    let result = async {
+        connection.execute(LOCK_LIMIT).await?;
+        let result = expire_within_limit(connection, keep).await;
+        connection.execute("reset lock_timeout").await?;
+        result
+    }
+    .await;
+    connection
+        .execute("select pg_advisory_unlock(hashtextextended('ringback.expire', 0))")
+        .await?;
     result
 }
 
@@ -90,7 +107,8 @@ struct Part {
 }
 
 /// Partitions whose range ended before the retention began, and in which nothing finished since.
-/// Their live jobs, if there are any, need them to finish in.
+/// Their live jobs, if there are any, need them to finish in. A table lets go of one partition at a time: while a reader
+/// holds one up, there are no others.
 async fn expired(connection: &mut PgConnection, keep: Duration) -> Result<Vec<Part>, sqlx::Error> {
     let candidates = sqlx::query!(
         r#"
@@ -101,7 +119,9 @@ async fn expired(connection: &mut PgConnection, keep: Duration) -> Result<Vec<Pa
         join pg_class part on part.oid = pg_inherits.inhrelid
         where parent.relnamespace = 'ringback'::regnamespace
             and parent.relname = any ($1)
-            and not pg_inherits.inhdetachpending
+            and not exists (
+                select from pg_inherits held_up where held_up.inhparent = parent.oid and held_up.inhdetachpending
+            )
             and to_date(right(part.relname, 8), 'YYYYMMDD') + 1 < (now() - make_interval(secs => $2)) at time zone 'UTC'
             and not exists (
                 select from ringback.job
@@ -215,12 +235,15 @@ fn is_lock_timeout(error: &sqlx::Error) -> bool {
 
 /// Old rows beside younger ones, in small batches.
 async fn delete_old_rows(connection: &mut PgConnection, keep: Duration) -> Result<(), sqlx::Error> {
+    // Each batch starts where the last one ended: what that deleted stays in the index for a while.
+    let mut after = Uuid::nil();
     loop {
-        let deleted = sqlx::query!(
+        let batch = sqlx::query!(
             r#"
             with old as (
                 select id from ringback.job_history
-                where id < ringback.uuid_floor(now() - make_interval(secs => $1))
+                where id > $2
+                    and id < ringback.uuid_floor(now() - make_interval(secs => $1))
                     and finished_at < now() - make_interval(secs => $1)
                 order by id
                 limit 1000
@@ -230,15 +253,16 @@ async fn delete_old_rows(connection: &mut PgConnection, keep: Duration) -> Resul
             ), attempts as (
                 delete from ringback.job_attempt using gone where job_attempt.job_id = gone.id
             )
-            select count(*) as "deleted!" from gone
+            select count(*) as "deleted!", (select id from gone order by id desc limit 1) as last from gone
             "#,
-            keep.as_secs_f64()
+            keep.as_secs_f64(),
+            after
         )
         .fetch_one(&mut *connection)
-        .await?
-        .deleted;
-        if deleted < 1000 {
-            return Ok(());
+        .await?;
+        match batch.last {
+            Some(last) if batch.deleted == 1000 => after = last,
+            _ => return Ok(()),
         }
     }
 }
