@@ -64,6 +64,9 @@ begin
         part := parent || '_' || to_char(day, 'YYYYMMDD');
         if to_regclass('ringback.' || part) is null then
             execute format('create table ringback.%I (like ringback.%I including all)', part, parent);
+        end if;
+        -- It may also be one that was let go, and that a reader has kept from being dropped.
+        if not (select relispartition from pg_class where oid = to_regclass('ringback.' || part)) then
             execute format(
                 'alter table ringback.%I attach partition ringback.%I for values from (%L) to (%L)',
                 parent, part, lower_bound, upper_bound);

@@ -47,6 +47,8 @@ pub async fn commit(
     let mut refusals: Vec<Option<Refusal>> = (0..rows.len()).map(|_| None).collect();
     let give_up = patience.map(|patience| Instant::now() + patience);
     let mut backoff = Backoff::new();
+    // The part whose partitions were made just now.
+    let mut made_for = None;
     // Parts of the batch still to be written, as positions in it, with what is known of each.
     let mut parts = vec![(
         0,
@@ -83,17 +85,11 @@ pub async fn commit(
             Fault::Partition if !this.partitions_made => {
                 let made = make_partitions(link, part).await;
                 link.settle(&made);
-                let partitions_made = made.is_ok();
-                parts.push((
-                    from,
-                    to,
-                    Try {
-                        partitions_made,
-                        ..this
-                    },
-                ));
-                if let Err(error) = made {
-                    wait(&mut backoff, &error, part).await;
+                parts.push((from, to, this));
+                // Made, and missing again: a partition is on its way out, and a reader holds it up.
+                let again = made_for.replace((from, to)) == Some((from, to));
+                if again || made.is_err() {
+                    wait(&mut backoff, &made.err().unwrap_or(error), part).await;
                 }
             }
             Fault::Away if give_up.is_some_and(|give_up| Instant::now() >= give_up) => {
