@@ -169,7 +169,7 @@ pub enum Fault {
     Away,
     /// No hint fits into the server's queue, or another of its limits is passed: the same again, without hints.
     Hints,
-    /// A partition is missing for one of these ids: make it, then the same again, once.
+    /// A partition is missing for one of these ids: make it, then the same again.
     Partition,
     /// Something in what was sent is at fault.
     Data,

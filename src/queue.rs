@@ -27,6 +27,4 @@ pub struct Try {
     pub again: bool,
     /// Whether to send hints.
     pub hints: bool,
-    /// Whether a missing partition has been made for it already.
-    pub partitions_made: bool,
 }

@@ -44,9 +44,7 @@ pub struct Claimed {
 /// what committed late or was put back.
 #[derive(Debug)]
 pub struct Cursor {
-    queues: BTreeMap<String, Place>,
-    /// The earliest that was hinted at since the scan under way began, which may not have seen it.
-    hinted: BTreeMap<String, Place>,
+    queues: BTreeMap<String, Start>,
     /// When everything is looked at again.
     next_whole: Instant,
 }
@@ -84,24 +82,15 @@ impl Cursor {
             hinted: None,
         };
         Self {
-            queues: queues.into_iter().map(|queue| (queue, BEGINNING)).collect(),
-            hinted: BTreeMap::new(),
+            queues: queues.into_iter().map(|queue| (queue, start())).collect(),
             next_whole: Instant::now(),
         }
     }
 
     /// A hint: `queue` has work at `rank`.
     pub fn look_at(&mut self, queue: &str, rank: i64) {
-        if let Some(place) = self.queues.get_mut(queue) {
-            let hint = Place {
-                rank,
-                id: Uuid::nil(),
-            };
-            *place = (*place).min(hint);
-            self.hinted
-                .entry(queue.to_owned())
-                .and_modify(|earliest| *earliest = hint.min(*earliest))
-                .or_insert(hint);
+        if let Some(start) = self.queues.get_mut(queue) {
+            start.hinted = Some(start.hinted.map_or(rank, |hinted| hinted.min(rank)));
         }
     }
 
@@ -113,12 +102,18 @@ impl Cursor {
     /// Where to start now.
     fn start(&mut self) -> Scan {
         let whole = Instant::now() >= self.next_whole;
-        if whole {
-            self.queues
-                .values_mut()
-                .for_each(|place| *place = BEGINNING);
-        }
-        self.hinted.clear();
+        let from = self.queues.iter_mut().map(|(queue, start)| {
+            let hinted = start.hinted.take().map(|rank| Place {
+                rank,
+                id: Uuid::nil(),
+            });
+            let from = if whole {
+                BEGINNING
+            } else {
+                hinted.map_or(start.place, |hinted| hinted.min(start.place))
+            };
+            (queue.clone(), from)
+        });
         Scan {
             started: Instant::now(),
             whole,
@@ -126,25 +121,20 @@ impl Cursor {
         }
     }
 
-    /// What was found: the next scan starts there.
-    ///
-    /// A queue where nothing was found keeps its place, and no place moves beyond what was hinted at meanwhile.
+    /// What was found: the next scan starts there. A queue where nothing was found keeps its place.
     fn found(&mut self, scan: &Scan, jobs: &[Claimed]) {
         if scan.whole {
             let cost = scan.started.elapsed() * Self::WHOLE_SHARE;
             self.next_whole = Instant::now() + cost.max(Self::WHOLE_EVERY);
         }
-        for job in jobs {
-            if let Some(place) = self.queues.get_mut(&job.queue) {
-                *place = (*place).max(Place {
-                    rank: job.rank,
-                    id: job.id.0,
-                });
-            }
-        }
-        for (queue, hint) in &self.hinted {
-            if let Some(place) = self.queues.get_mut(queue) {
-                *place = (*place).min(*hint);
+        for (queue, start) in &mut self.queues {
+            let places = jobs.iter().filter(|job| job.queue == *queue);
+            let last = places.map(|job| Place {
+                rank: job.rank,
+                id: job.id.0,
+            });
+            if let Some(last) = last.max() {
+                start.place = last;
             }
         }
     }
@@ -285,12 +275,6 @@ mod tests {
         let scan = cursor.start();
         cursor.look_at("a", 15);
         cursor.found(&scan, &[job(20)]);
-        assert_eq!(cursor.start().from["a"].rank, 15);
-
-        cursor.rewind();
-        let whole = cursor.start();
-        cursor.look_at("a", 15);
-        cursor.found(&whole, &[job(20)]);
         assert_eq!(cursor.start().from["a"].rank, 15);
     }
 

@@ -56,7 +56,6 @@ pub async fn commit(
         Try {
             again: false,
             hints: true,
-            partitions_made: false,
         },
     )];
     while let Some((from, to, this)) = parts.pop() {
@@ -82,7 +81,7 @@ pub async fn commit(
                     },
                 ));
             }
-            Fault::Partition if !this.partitions_made => {
+            Fault::Partition => {
                 let made = make_partitions(link, part).await;
                 link.settle(&made);
                 parts.push((from, to, this));
@@ -101,11 +100,11 @@ pub async fn commit(
                 let again = this.again || may_have_committed(&error);
                 parts.push((from, to, Try { again, ..this }));
             }
-            Fault::Data | Fault::Hints | Fault::Partition if to - from == 1 => {
+            Fault::Data | Fault::Hints if to - from == 1 => {
                 tracing::warn!(%error, what = part.what(), "the database refused one row; the others are not affected");
                 refusals[from] = Some(Refusal::Data(error));
             }
-            Fault::Data | Fault::Hints | Fault::Partition => {
+            Fault::Data | Fault::Hints => {
                 let middle = from.midpoint(to);
                 parts.push((middle, to, this));
                 parts.push((from, middle, this));
