@@ -114,7 +114,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_part_that_fails_dies_or_ends_by_itself_is_named_and_stops_the_others() {
-        let endings: [(&str, fn() -> anyhow::Result<()>); 3] = [
+        type Ending = fn() -> anyhow::Result<()>;
+        let endings: [(&str, Ending); 3] = [
             ("the clock failed", || anyhow::bail!("no time")),
             ("the clock died", || panic!("as it was asked to")),
             ("the clock ended by itself", || Ok(())),

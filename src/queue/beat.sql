@@ -6,5 +6,4 @@ with beat as (
 )
 select held.id as "id!: JobId", held.claim_id as "claim_id!: ClaimId"
 from unnest($7::uuid[], $8::uuid[]) as held (id, claim_id)
-left join ringback.job on job.id = held.id and job.claim_id = held.claim_id
-where job.id is null
+where (select job.id from ringback.job where job.id = held.id and job.claim_id = held.claim_id) is null

@@ -28,8 +28,8 @@ set state = 'running',
     claim_id = gen_random_uuid(),
     worker_id = $4::uuid,
     started_at = clock_timestamp()
-from picked
-where job.id = picked.id
+-- Not joined: while the planner believes that the table is small, it may read all of it for each row picked.
+where job.id = any (array(select id from picked))
 returning
     job.id as "id: JobId", job.claim_id as "claim_id!: ClaimId", job.queue, job.rank, job.task, job.task_type, job.input,
     job.attempt, job.failures, job.max_attempts, job.connection_id as "connection_id: ConnectionId"

@@ -4,14 +4,21 @@ with outcome as materialized (
     select id, claim_id, state, result::jsonb as result, error_code, error
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
         as outcome (id, claim_id, state, result, error_code, error)
-), ended as (
-    delete from ringback.job
-    using outcome
-    where job.id = outcome.id and job.claim_id = outcome.claim_id
-    returning
-        job.id, job.task, job.task_type, job.queue, job.input, job.priority, job.run_at, job.created_at, job.attempt,
-        job.failures, job.crashes, job.max_attempts, job.started_at, job.worker_id, job.connection_id, job.gateway_id,
-        job.session_id, job.owner, outcome.state, outcome.result, outcome.error_code, outcome.error
+), ended as materialized (
+    -- One look-up for each outcome, whatever the planner believes about the table.
+    select held.*, outcome.state, outcome.result, outcome.error_code, outcome.error
+    from outcome
+    cross join lateral (
+        select
+            job.id, job.task, job.task_type, job.queue, job.input, job.priority, job.run_at, job.created_at,
+            job.attempt, job.failures, job.crashes, job.max_attempts, job.started_at, job.worker_id,
+            job.connection_id, job.gateway_id, job.session_id, job.owner
+        from ringback.job
+        where job.id = outcome.id and job.claim_id = outcome.claim_id
+        for update
+    ) as held
+), left_the_queue as (
+    delete from ringback.job where job.id = any (array(select id from ended))
 ), recorded as (
     insert into ringback.job_history (
         id, task, task_type, queue, input, priority, run_at, created_at, attempt, failures, crashes, max_attempts,

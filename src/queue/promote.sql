@@ -13,7 +13,7 @@ with turn as materialized (
         for update skip locked
     ) as due_now
 ), promoted as (
-    update ringback.job set state = 'ready' from due where job.id = due.id
+    update ringback.job set state = 'ready' where job.id = any (array(select id from due))
     returning job.queue, job.rank
 ), hinted as (
     select ringback.hint('ringback_ready', queue || ' ' || min(rank)) from promoted where $2::boolean group by queue

@@ -6,11 +6,14 @@ with given as materialized (
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::double precision[])
         as given (id, claim_id, outcome, error_code, error, delay)
 ), held as materialized (
-    select job.id, job.attempt, job.worker_id, job.started_at, given.outcome, given.error_code, given.error, given.delay
-    from given
-    join ringback.job on job.id = given.id and job.claim_id = given.claim_id
-    order by job.id
-    for update of job
+    select mine.*, given.outcome, given.error_code, given.error, given.delay
+    from (select * from given order by id) as given
+    cross join lateral (
+        select job.id, job.attempt, job.worker_id, job.started_at
+        from ringback.job
+        where job.id = given.id and job.claim_id = given.claim_id
+        for update
+    ) as mine
 ), put as (
     update ringback.job
     set state = case when held.delay > interval '0' then 'scheduled' else 'ready' end,
@@ -22,7 +25,7 @@ with given as materialized (
         worker_id = null,
         started_at = null
     from held
-    where job.id = held.id
+    where job.id = any (array(select id from held)) and job.id = held.id
     returning job.queue, job.rank, job.state
 ), told as (
     insert into ringback.job_attempt (job_id, attempt, worker_id, started_at, ended_at, outcome, error_code, error)

@@ -33,14 +33,12 @@ with turn as materialized (
 ), put as (
     update ringback.job
     set state = 'ready', crashes = job.crashes + 1, claim_id = null, worker_id = null, started_at = null
-    from orphan
-    where job.id = orphan.id and not orphan.over
+    where job.id = any (array(select id from orphan where not over))
     returning job.queue, job.rank
 ), ended as (
     delete from ringback.job
-    using orphan
-    where job.id = orphan.id and orphan.over
-    returning orphan.*
+    where job.id = any (array(select id from orphan where over))
+    returning job.*
 ), recorded as (
     insert into ringback.job_history (
         id, task, task_type, queue, input, priority, run_at, created_at, attempt, failures, crashes, max_attempts,

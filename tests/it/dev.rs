@@ -69,6 +69,13 @@ async fn dev_is_everything_and_ctrl_c_ends_all_of_it_after_running_jobs_have_fin
 
     let mut client = Client::connect_to(&address).await;
     client.submit("translate", "hello").await;
+    let pool = sqlx::PgPool::connect(&url).await.unwrap();
+    eventually("the job should be running", async || {
+        let running = "select exists (select from ringback.jobs where state = 'running')";
+        sqlx::query_scalar(running).fetch_one(&pool).await.unwrap()
+    })
+    .await;
+    pool.close().await;
     dev.signal("INT");
     // It runs for half a second, and is finished and delivered on the way out.
     let result = client.next().await;
