@@ -478,7 +478,8 @@ function markWhereOneIs(links) {
       if (id === first) anchor.setAttribute("aria-current", "location");
       else anchor.removeAttribute("aria-current");
     }
-  }, { rootMargin: "0px 0px -60% 0px" });
+    // Without the top of the window: there, the last line of the section before may still stand.
+  }, { rootMargin: "-10% 0px -60% 0px" });
   for (const section of document.querySelectorAll(".thing")) observer.observe(section);
 }
 
@@ -583,7 +584,7 @@ function values(schema) {
   const parts = [];
   if (schema.const !== undefined) parts.push(["always ", [schema.const]]);
   if (Array.isArray(schema.enum)) parts.push(["one of ", schema.enum]);
-  if (schema.default !== undefined) parts.push(["default ", [schema.default]]);
+  if (schema.default !== undefined && schema.default !== schema.const) parts.push(["default ", [schema.default]]);
   if (parts.length === 0) return undefined;
   const whole = element("span", { className: "values" });
   parts.forEach(([words, items], index) => {

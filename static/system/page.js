@@ -42,7 +42,7 @@ const NEAR_THE_END = 48;
 const PLACEHOLDERS = {
   translate: "A word or a phrase",
   analyze: "Any sentence, to count its parts",
-  generate: "Ask about weather, food, help…",
+  generate: "Weather, food, help…",
   default: "Anything at all",
 };
 

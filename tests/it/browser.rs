@@ -340,6 +340,13 @@ async fn the_reference_shows_every_message_and_schema_of_the_contract() {
         .run("return [...document.querySelectorAll('a[href^=\"#\"]')].map((link) => decodeURIComponent(link.hash.slice(1))).filter((id) => !document.getElementById(id));")
         .await;
     assert_eq!(dead, json!([]));
+    // The contents say where one is.
+    browser
+        .run("document.querySelector('#toc a[href=\"#message-job_queued\"]').click();")
+        .await;
+    browser
+        .shows("document.querySelector('#toc [aria-current]')?.hash === '#message-job_queued'")
+        .await;
     assert_eq!(
         browser
             .run("return document.querySelectorAll('.failure').length;")
