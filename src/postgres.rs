@@ -167,7 +167,7 @@ fn migrations() -> Migrator {
 pub enum Fault {
     /// The database is away, or asks to try again: nothing is wrong with what was sent.
     Away,
-    /// No hint fits into the server's queue, or another of its limits is passed: the same again, without hints.
+    /// No hint fits into the server's queue: the same again, without hints.
     Hints,
     /// A partition is missing for one of these ids: make it, then the same again.
     Partition,
@@ -194,8 +194,9 @@ impl Fault {
         match (code.get(..2).unwrap_or_default(), code.as_ref()) {
             // Connections, resources, an administrator's stop, serialisation and deadlocks, a server that only reads.
             ("08" | "53" | "57" | "40" | "58", _) | (_, "25006") => Self::Away,
-            // Not told apart by their words, which are in the server's language.
-            (_, "54000") => Self::Hints,
+            ("54", _) if database.message().contains("NOTIFY") => Self::Hints,
+            // A check that fails has a name, a partition that is missing has none; its words are in the server's
+            // language.
             (_, "23514") if database.constraint().is_none() => Self::Partition,
             _ => Self::Data,
         }

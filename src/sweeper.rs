@@ -2,7 +2,7 @@
 //!
 //! It runs in every process; a lock in the database lets one of them do each thing at a time.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::notice;
 use crate::postgres::link::limited;
@@ -11,6 +11,8 @@ use crate::queue::{partitions, recover};
 use crate::shutdown::{Stop, sleep};
 
 const EVERY: Duration = Duration::from_secs(2);
+/// A sleep that takes this long was not a sleep of ours.
+const OVERSLEPT: Duration = Duration::from_secs(5);
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 
 /// Sweeps until it is told to stop.
@@ -46,10 +48,16 @@ pub async fn run(database: Database, keep_history: Duration, stop: Stop) -> anyh
                 Err(error) => tracing::warn!(%error, "could not tidy up, trying again"),
             }
         }
+        let before = SystemTime::now();
         // Not in step with the other processes.
         if !sleep(EVERY.mul_f64(0.75 + fastrand::f64() / 2.0), &stop).await {
             link.close().await;
             return Ok(());
+        }
+        // A process that was suspended, with its machine perhaps, heard nobody meanwhile. The clock of `Instant` may
+        // have slept as well.
+        if !before.elapsed().is_ok_and(|slept| slept < OVERSLEPT) {
+            contact = None;
         }
     }
 }

@@ -91,20 +91,23 @@ pub async fn commit(
                     wait(&mut backoff, &made.err().unwrap_or(error), part).await;
                 }
             }
-            Fault::Away if give_up.is_some_and(|give_up| Instant::now() >= give_up) => {
+            // Full of notifications that are not ours, such as those of somebody's trigger: it is read some time.
+            Fault::Away | Fault::Hints
+                if give_up.is_some_and(|give_up| Instant::now() >= give_up) =>
+            {
                 let maybe = this.again || may_have_committed(&error);
                 refusals[from..to].fill_with(|| Some(Refusal::Away { maybe }));
             }
-            Fault::Away => {
+            Fault::Away | Fault::Hints => {
                 wait(&mut backoff, &error, part).await;
                 let again = this.again || may_have_committed(&error);
                 parts.push((from, to, Try { again, ..this }));
             }
-            Fault::Data | Fault::Hints if to - from == 1 => {
+            Fault::Data if to - from == 1 => {
                 tracing::warn!(%error, what = part.what(), "the database refused one row; the others are not affected");
                 refusals[from] = Some(Refusal::Data(error));
             }
-            Fault::Data | Fault::Hints => {
+            Fault::Data => {
                 let middle = from.midpoint(to);
                 parts.push((middle, to, this));
                 parts.push((from, middle, this));

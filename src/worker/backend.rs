@@ -135,7 +135,7 @@ impl<Args: DeserializeOwned + Send + 'static> ApalisBackend for Backend<Args> {
                 return Poll::Ready(None);
             };
             if engine.is_stopping() {
-                engine.answer(&claim, Fate::PutBack(Why::NotStarted));
+                engine.answer(claim, Fate::PutBack(Why::NotStarted));
                 continue;
             }
             match Args::deserialize(&claim.job.input) {
@@ -151,7 +151,7 @@ impl<Args: DeserializeOwned + Send + 'static> ApalisBackend for Backend<Args> {
                 Err(error) => {
                     let error = format!("its input is not what the task works on: {error}");
                     engine.answer(
-                        &claim,
+                        claim,
                         Fate::Ended(Ending::Failed {
                             code: "input_invalid".to_owned(),
                             error,

@@ -134,7 +134,7 @@ impl Engine {
     }
 
     /// Answers for a claim that was not started.
-    pub(super) fn answer(&self, claim: &Claim, fate: Fate) {
+    pub(super) fn answer(&self, claim: Arc<Claim>, fate: Fate) {
         self.finish.answer_now(claim, fate);
     }
 
@@ -147,7 +147,7 @@ impl Engine {
     pub(super) async fn close(mut self) -> Result<(), JoinError> {
         self.stop.cancel();
         while let Some(claim) = self.jobs.recv().await {
-            self.answer(&claim, Fate::PutBack(Why::NotStarted));
+            self.answer(claim, Fate::PutBack(Why::NotStarted));
         }
         self.last_outcome.cancel();
         let give_up = self.give_up.clone();

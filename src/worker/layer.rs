@@ -8,7 +8,8 @@ use apalis_core::layers::{Layer, Service};
 use apalis_core::task::Task;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::execution::fate_of;
 use super::finisher::Outcome;
@@ -35,10 +36,20 @@ impl FinishLayer {
         self.held.remove(claim.job.id, claim.job.claim_id);
     }
 
-    /// The same without waiting: where there is no room, the worker's silence gives the job to another.
-    pub(super) fn answer_now(&self, claim: &Claim, fate: Fate) {
-        let _ = self.outcomes.try_send(outcome(claim, fate));
-        self.held.remove(claim.job.id, claim.job.claim_id);
+    /// The same without waiting: where there is no room, a task of its own waits for it and keeps the slot meanwhile.
+    pub(super) fn answer_now(&self, claim: Arc<Claim>, fate: Fate) {
+        match self.outcomes.try_send(outcome(&claim, fate)) {
+            Err(TrySendError::Full(Outcome { fate, .. })) => {
+                let finish = self.clone();
+                // Without a runtime the worker is over, and its silence gives the job to another.
+                if let Ok(runtime) = Handle::try_current() {
+                    runtime.spawn(async move { finish.answer(&claim, fate).await });
+                }
+            }
+            Ok(()) | Err(TrySendError::Closed(_)) => {
+                self.held.remove(claim.job.id, claim.job.claim_id);
+            }
+        }
     }
 }
 
@@ -126,7 +137,7 @@ impl Drop for Unanswered {
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
             self.finish
-                .answer_now(&claim, Fate::PutBack(Why::Interrupted));
+                .answer_now(claim, Fate::PutBack(Why::Interrupted));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A database of its own for each test, copied from a migrated template on a throwaway cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use ringback::postgres::Database;
@@ -8,6 +8,9 @@ use ringback::postgres::private::{self, Cluster, Durability};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use uuid::Uuid;
+
+use super::eventually;
+use super::program::send;
 
 /// Makes the template once, whoever comes first.
 const TEMPLATE_LOCK: &str = "select pg_advisory_lock(7114)";
@@ -20,6 +23,8 @@ pub(crate) struct TestDatabase {
     name: String,
     admin: PgConnectOptions,
     cluster: Option<Cluster>,
+    /// Of a cluster that nobody else uses.
+    own_folder: Option<PathBuf>,
 }
 
 impl TestDatabase {
@@ -53,7 +58,52 @@ impl TestDatabase {
             name,
             admin,
             cluster: Some(cluster),
+            own_folder: None,
         }
+    }
+
+    /// On a server of its own, which the test may stop; it keeps what is committed.
+    pub(crate) async fn on_its_own_server() -> Self {
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("own_{}", Uuid::new_v4().simple()));
+        let cluster = start(&folder).await;
+        let url = cluster.url().to_owned();
+        let options = PgConnectOptions::from_str(&url).unwrap();
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .connect_lazy_with(options.clone());
+        let database = Self {
+            name: options.get_database().unwrap().to_owned(),
+            admin: options.database("postgres"),
+            url,
+            pool,
+            cluster: Some(cluster),
+            own_folder: Some(folder),
+        };
+        database.database().migrate().await.unwrap();
+        database
+    }
+
+    /// Sends a signal to the server of its own, and waits until it has ended: `INT` stops it, `KILL` is a crash.
+    pub(crate) async fn end_server(&self, signal: &str) {
+        assert!(self.own_folder.is_some(), "only on a server of its own");
+        let data: String = sqlx::query_scalar("show data_directory")
+            .fetch_one(&self.pool)
+            .await
+            .unwrap();
+        let file = std::fs::read_to_string(PathBuf::from(data).join("postmaster.pid")).unwrap();
+        let pid = file.lines().next().unwrap().to_owned();
+        send(signal, &pid);
+        eventually("the server should end", async || !lives(&pid)).await;
+    }
+
+    /// Starts the server of its own again, on the same port.
+    pub(crate) async fn start_server(&mut self) {
+        let folder = self.own_folder.clone().expect("a server of its own");
+        let cluster = start(&folder).await;
+        assert_eq!(cluster.url(), self.url, "it should have kept its port");
+        // The new seat is taken before the old one is given back.
+        self.cluster = Some(cluster);
     }
 
     /// The database as the program sees it.
@@ -75,6 +125,24 @@ impl TestDatabase {
             .await
             .unwrap();
     }
+}
+
+async fn start(folder: &Path) -> Cluster {
+    let folder = folder.to_owned();
+    tokio::task::spawn_blocking(move || private::ensure(&folder, Durability::Full))
+        .await
+        .unwrap()
+        .expect("a server of its own should start")
+}
+
+/// Whether a process runs; one that has ended and that nobody has asked about does not.
+fn lives(pid: &str) -> bool {
+    let state = std::process::Command::new("ps")
+        .args(["-o", "stat=", "-p", pid])
+        .output()
+        .unwrap();
+    let state = String::from_utf8_lossy(&state.stdout);
+    !matches!(state.trim().chars().next(), None | Some('Z'))
 }
 
 fn folder() -> PathBuf {
@@ -129,6 +197,7 @@ impl Drop for TestDatabase {
         let statement = format!("drop database if exists {} with (force)", self.name);
         let admin = self.admin.clone();
         let cluster = self.cluster.take();
+        let own_folder = self.own_folder.take();
         let cleaning = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
@@ -141,6 +210,9 @@ impl Drop for TestDatabase {
                 }
             });
             drop(cluster);
+            if let Some(folder) = own_folder {
+                let _ = std::fs::remove_dir_all(folder);
+            }
         });
         let _ = cleaning.join();
     }

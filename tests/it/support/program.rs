@@ -49,6 +49,10 @@ impl Program {
                 .env("RINGBACK_SHUTDOWN_GRACE", grace.to_string()),
         );
         program.printed("working").await;
+        eventually("its tasks should be known to the fleet", async || {
+            database.count("ringback.task where name = 'hold'").await == 1
+        })
+        .await;
         program
     }
 
@@ -125,12 +129,7 @@ impl Program {
 
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(self.pid().to_string())
-            .status()
-            .unwrap();
-        assert!(sent.success());
+        send(name, &self.pid().to_string());
     }
 
     /// Waits until it has ended by itself.
@@ -143,6 +142,16 @@ impl Program {
         .await;
         status.unwrap()
     }
+}
+
+/// Sends a signal to a process.
+pub(super) fn send(signal: &str, pid: &str) {
+    let sent = Command::new("kill")
+        .arg(format!("-{signal}"))
+        .arg(pid)
+        .status()
+        .unwrap();
+    assert!(sent.success());
 }
 
 fn collect(stream: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {
