@@ -4,7 +4,7 @@ mod client;
 mod database;
 mod program;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Message};
 pub(crate) use database::TestDatabase;
 pub(crate) use program::{Program, example};
 
