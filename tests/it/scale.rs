@@ -561,7 +561,7 @@ async fn no_job_is_given_to_two_claimers() {
                 if claimed.is_empty() {
                     return taken;
                 }
-                if number % 2 == 0 {
+                if number.is_multiple_of(2) {
                     finish(connection, &succeeded(&claimed), FIRST)
                         .await
                         .unwrap();
@@ -761,7 +761,7 @@ fn statements(
         same("null", old, "text"),
         "false".to_owned(),
     ];
-    let asked = format!("{}", ids(claimed.iter().map(|(id, _)| *id).collect()));
+    let asked = ids(claimed.iter().map(|(id, _)| *id).collect()).to_string();
     let wanted = format!(
         "'{{default}}'::text[], '{{{}}}'::bigint[], '{{{}}}'::uuid[], '{}', '{{a}}'::text[], '{{500}}'::bigint[], true, 500",
         i64::MIN,

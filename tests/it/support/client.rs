@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -60,8 +61,10 @@ impl Client {
     }
 
     pub(crate) async fn next_within(&mut self, patience: Duration) -> Message {
+        // For the message as a whole: the server's pings must not renew it.
+        let give_up = Instant::now() + patience;
         loop {
-            let frame = tokio::time::timeout(patience, self.socket.next())
+            let frame = tokio::time::timeout_at(give_up, self.socket.next())
                 .await
                 .expect("a message should have come");
             match frame
@@ -77,8 +80,9 @@ impl Client {
 
     /// Waits for the server's close.
     pub(crate) async fn closed(&mut self) -> Option<CloseFrame> {
+        let give_up = Instant::now() + PATIENCE;
         loop {
-            let frame = tokio::time::timeout(PATIENCE, self.socket.next())
+            let frame = tokio::time::timeout_at(give_up, self.socket.next())
                 .await
                 .expect("a close should have come");
             match frame {
