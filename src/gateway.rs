@@ -94,6 +94,7 @@ pub async fn run(
     let hub = Arc::new(Hub::default());
     let (submissions, receive) = mpsc::channel(intake::WAITING);
     let relayed = Stop::new();
+    let served = Stop::new();
     let shared = Shared {
         hub: Arc::clone(&hub),
         tasks: Arc::clone(&known),
@@ -109,15 +110,22 @@ pub async fn run(
     let mut parts = Parts::default();
     parts.spawn(
         "intake",
-        intake::run(receive, database.link("intake"), gateway.id),
+        intake::run(receive, database.link("intake"), gateway.id, served.clone()),
     );
     let relay = relay::Relay::new(database, gateway, hub, known, settings.hearing).await?;
     parts.spawn("relay", relay.run(stop.clone(), relayed));
-    parts.spawn("web server", serve(listener, address, shared));
+    parts.spawn("web server", serve(listener, address, shared, served));
     parts.join(&stop).await
 }
 
-async fn serve(listener: TcpListener, address: SocketAddr, shared: Shared) -> anyhow::Result<()> {
+async fn serve(
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Shared,
+    served: Stop,
+) -> anyhow::Result<()> {
+    // Given however this ends: a request that is never finished keeps what it shares with the intake.
+    let _served = served.drop_guard();
     let stop = shared.stop.clone();
     let sockets = shared.sockets.clone();
     let grace = shared.settings.grace;

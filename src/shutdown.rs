@@ -69,19 +69,34 @@ impl fmt::Debug for Parts {
     }
 }
 
-/// Gives `stop` at Ctrl+C or SIGTERM. A second one ends the process at once, in the usual way of signals.
+/// Gives `stop` at Ctrl+C or SIGTERM. A second one ends the process at once.
 ///
 /// # Errors
 /// When the process cannot watch its signals.
 pub async fn on_signal(stop: Stop) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("could not watch for Ctrl+C")?;
     let mut terminate = signal(SignalKind::terminate()).context("could not watch for SIGTERM")?;
-    tokio::select! {
-        _ = interrupt.recv() => tracing::info!("stopping: Ctrl+C"),
-        _ = terminate.recv() => tracing::info!("stopping: SIGTERM"),
-        () = stop.cancelled() => return Ok(()),
-    }
+    let mut signalled = async move || {
+        tokio::select! {
+            _ = interrupt.recv() => "Ctrl+C",
+            _ = terminate.recv() => "SIGTERM",
+        }
+    };
+    let Some(name) = stop.run_until_cancelled(signalled()).await else {
+        return Ok(());
+    };
+    tracing::info!("stopping: {name}");
     stop.cancel();
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::exit,
+        reason = "it waits for nothing but to end the process"
+    )]
+    tokio::spawn(async move {
+        let name = signalled().await;
+        tracing::warn!("stopping at once: {name} for a second time");
+        std::process::exit(130)
+    });
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It runs in every process; a lock in the database lets one of them do each thing at a time.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::notice;
 use crate::postgres::link::limited;
@@ -11,68 +11,103 @@ use crate::queue::{partitions, recover};
 use crate::shutdown::{Stop, sleep};
 
 const EVERY: Duration = Duration::from_secs(2);
-/// A sleep that takes this long was not a sleep of ours.
-const OVERSLEPT: Duration = Duration::from_secs(5);
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 
-/// Sweeps until it is told to stop.
+/// The longest that two sweeps may be apart, by the database's clock, to count as unbroken contact.
+const UNBROKEN: Duration = Duration::from_secs(6);
+
+/// Sweeps and tidies up until it is told to stop.
 ///
 /// # Errors
 /// None: a database that is away is waited for.
 pub async fn run(database: Database, keep_history: Duration, stop: Stop) -> anyhow::Result<()> {
-    let mut link = database.link("sweeper");
-    let mut contact: Option<Instant> = None;
-    let mut next_housekeeping = Instant::now();
-    loop {
-        let Some(swept) = stop.run_until_cancelled(sweep(&mut link, contact)).await else {
-            return Ok(());
-        };
-        link.settle(&swept);
-        match swept {
-            Ok(()) => {
-                contact.get_or_insert_with(Instant::now);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "could not sweep, trying again");
-                contact = None;
-            }
-        }
-        if contact.is_some() && Instant::now() >= next_housekeeping {
-            let kept = stop
-                .run_until_cancelled(keep_house(&mut link, keep_history))
-                .await;
-            let Some(kept) = kept else { return Ok(()) };
-            link.settle(&kept);
-            match kept {
-                Ok(()) => next_housekeeping = Instant::now() + HOUSEKEEPING_EVERY,
-                Err(error) => tracing::warn!(%error, "could not tidy up, trying again"),
-            }
-        }
-        let before = SystemTime::now();
-        // Not in step with the other processes.
-        if !sleep(EVERY.mul_f64(0.75 + fastrand::f64() / 2.0), &stop).await {
-            link.close().await;
-            return Ok(());
-        }
-        // A process that was suspended, with its machine perhaps, heard nobody meanwhile. The clock of `Instant` may
-        // have slept as well.
-        if !before.elapsed().is_ok_and(|slept| slept < OVERSLEPT) {
-            contact = None;
-        }
-    }
-}
-
-async fn sweep(link: &mut Link, contact: Option<Instant>) -> Result<(), sqlx::Error> {
-    let connection = link.connected().await?;
-    recover::promote(connection).await?;
-    // Whoever was cut off itself cannot tell who is silent: it waits until the others have had time to be heard.
-    if contact.is_some_and(|since| since.elapsed() >= recover::LEASE) {
-        recover::recover(connection).await?;
-    }
+    tokio::join!(
+        keep_sweeping(database.link("sweeper"), &stop),
+        keep_tidying(database.link("housekeeping"), keep_history, &stop),
+    );
     Ok(())
 }
 
-async fn keep_house(link: &mut Link, keep_history: Duration) -> Result<(), sqlx::Error> {
+async fn keep_sweeping(mut link: Link, stop: &Stop) {
+    let mut contact = None;
+    loop {
+        let swept = stop.run_until_cancelled(sweep(&mut link, contact)).await;
+        let Some(swept) = swept else { return };
+        link.settle(&swept);
+        contact = match swept {
+            Ok(contact) => Some(contact),
+            Err(error) => {
+                tracing::warn!(%error, "could not sweep, trying again");
+                None
+            }
+        };
+        // Not in step with the other processes.
+        if !sleep(EVERY.mul_f64(0.75 + fastrand::f64() / 2.0), stop).await {
+            link.close().await;
+            return;
+        }
+    }
+}
+
+/// How long we have been in touch with the database, by its clock: the moments since it began.
+///
+/// Not by ours: while this process or the database was frozen, nobody was heard, and our clock may not have noticed.
+#[derive(Clone, Copy, Debug)]
+struct Contact {
+    since: Duration,
+    last: Duration,
+}
+
+impl Contact {
+    fn at(now: Duration, earlier: Option<Self>) -> Self {
+        let unbroken = earlier.filter(|contact| now.abs_diff(contact.last) <= UNBROKEN);
+        Self {
+            since: unbroken.map_or(now, |contact| contact.since),
+            last: now,
+        }
+    }
+
+    /// Whoever was cut off itself cannot tell who is silent: it waits until the others have had time to be heard.
+    fn can_judge(self) -> bool {
+        self.last.saturating_sub(self.since) >= recover::LEASE
+    }
+}
+
+async fn sweep(link: &mut Link, earlier: Option<Contact>) -> Result<Contact, sqlx::Error> {
+    let connection = link.connected().await?;
+    let asked = Instant::now();
+    let now = recover::promote(connection).await?;
+    // An answer that took long is as good as a silence: the others' beats waited as well.
+    let earlier = earlier.filter(|_| asked.elapsed() < EVERY);
+    let contact = Contact::at(now, earlier);
+    if contact.can_judge() {
+        recover::recover(connection).await?;
+    }
+    Ok(contact)
+}
+
+async fn keep_tidying(mut link: Link, keep_history: Duration, stop: &Stop) {
+    loop {
+        let tidied = stop
+            .run_until_cancelled(tidy_up(&mut link, keep_history))
+            .await;
+        let Some(tidied) = tidied else { return };
+        link.settle(&tidied);
+        let pause = match tidied {
+            Ok(()) => HOUSEKEEPING_EVERY,
+            Err(error) => {
+                tracing::warn!(%error, "could not tidy up, trying again");
+                EVERY
+            }
+        };
+        if !sleep(pause, stop).await {
+            link.close().await;
+            return;
+        }
+    }
+}
+
+async fn tidy_up(link: &mut Link, keep_history: Duration) -> Result<(), sqlx::Error> {
     let connection = link.connected().await?;
     limited(partitions::make_ahead(connection)).await?;
     limited(notice::expire(connection)).await?;
@@ -81,4 +116,28 @@ async fn keep_house(link: &mut Link, keep_history: Duration) -> Result<(), sqlx:
     partitions::expire(connection, keep_history)
         .await
         .map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn contact_grows_while_it_is_unbroken_and_begins_again_after_a_gap() {
+        let mut contact = Contact::at(seconds(100), None);
+        for now in [102, 105, 108, 111, 114] {
+            contact = Contact::at(seconds(now), Some(contact));
+            assert!(!contact.can_judge());
+        }
+        contact = Contact::at(seconds(115), Some(contact));
+        assert!(contact.can_judge());
+        contact = Contact::at(seconds(130), Some(contact));
+        assert!(!contact.can_judge(), "nobody was heard for 15 s");
+        contact = Contact::at(seconds(90), Some(contact));
+        assert!(!contact.can_judge(), "the clock was set back");
+    }
 }

@@ -11,7 +11,10 @@ use crate::ids::{ConnectionId, JobId};
 use crate::wire::Close;
 
 /// How many bytes may wait for a client that does not read.
-const OUTBOX_LIMIT: usize = 1024 * 1024;
+const OUTBOX_LIMIT: usize = 2 * 1024 * 1024;
+
+/// From here on outcomes wait in the database: a client that reads gets them a moment later.
+const OUTBOX_FULL: usize = OUTBOX_LIMIT / 2;
 
 /// How many jobs one socket may wait for: what is remembered of them is in memory.
 const JOBS_LIMIT: usize = 50_000;
@@ -119,10 +122,14 @@ impl Connection {
     }
 
     /// The job is over, and `text` says how. Heard of twice, it is sent once.
+    ///
+    /// Where it does not fit, it is left where it is, and asked for again at a later poll.
     pub(super) fn deliver(&self, job: JobId, text: Utf8Bytes) {
         let mut state = self.lock();
+        let is_full = !state.outbox.is_empty() && state.bytes + text.len() > OUTBOX_FULL;
         match state.jobs.get_mut(&job).map(|waiting| &mut waiting.stage) {
             Some(Stage::Submitted(outcome)) => *outcome = Some(text),
+            Some(Stage::Queued) if is_full => {}
             Some(Stage::Queued) => {
                 state.jobs.remove(&job);
                 self.push(&mut state, text);
@@ -163,9 +170,11 @@ impl Connection {
         if state.close.is_some() {
             return;
         }
+        // One message always fits, however large.
+        let is_alone = state.outbox.is_empty();
         state.bytes += text.len() + MESSAGE_COST;
         state.outbox.push_back(text);
-        if state.bytes > OUTBOX_LIMIT {
+        if state.bytes > OUTBOX_LIMIT && !is_alone {
             state.outbox = VecDeque::new();
             state.close = Some(Close::TooSlow);
             self.overflow.notify_one();
@@ -215,6 +224,26 @@ mod tests {
         connection.deliver(JOB, "result".into());
         assert_eq!(texts(&connection), ["queued", "result"]);
         assert!(connection.unheard(Duration::ZERO).is_empty());
+    }
+
+    #[test]
+    fn an_outcome_that_does_not_fit_is_left_to_be_asked_for_again() {
+        let connection = Connection::new();
+        connection.expect(JOB);
+        connection.queued(JOB, "x".repeat(OUTBOX_FULL).into());
+        connection.deliver(JOB, "result".into());
+        assert_eq!(texts(&connection).len(), 1);
+        assert_eq!(connection.unheard(Duration::ZERO).len(), 1);
+        connection.deliver(JOB, "result".into());
+        assert_eq!(texts(&connection), ["result"]);
+    }
+
+    #[test]
+    fn one_message_always_fits() {
+        let connection = Connection::new();
+        connection.send("x".repeat(OUTBOX_LIMIT * 2).into());
+        let due = connection.take();
+        assert_eq!((due.close, due.messages.len()), (None, 1));
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
 
 use super::connection::Connection;
 use crate::ids::{GatewayId, JobIds};
 use crate::postgres::Link;
 use crate::queue::fleet::TaskRow;
 use crate::queue::{NewJob, Refusal, Rows, commit};
+use crate::shutdown::Stop;
 use crate::wire::{ErrorItem, Frame, ServerMessage, TaskPayload, queued_text};
 
 /// How many submissions may wait to be committed; more are told that we are busy.
@@ -32,19 +34,30 @@ pub(super) struct Submission {
     pub(super) reference: Option<String>,
     pub(super) payload: TaskPayload,
     pub(super) task: TaskRow,
+    /// When it was read.
+    pub(super) arrived: Instant,
     /// One of the few that its socket may have under way.
     pub(super) turn: OwnedSemaphorePermit,
 }
 
-/// Commits submissions until no more can come.
+/// Commits submissions until `last` is given and none is left.
 pub(super) async fn run(
     mut submissions: mpsc::Receiver<Submission>,
     mut link: Link,
     gateway: GatewayId,
+    last: Stop,
 ) -> anyhow::Result<()> {
     let mut ids = JobIds::default();
     let mut batch = Vec::new();
-    while submissions.recv_many(&mut batch, WIDEST).await > 0 {
+    loop {
+        tokio::select! {
+            biased;
+            received = submissions.recv_many(&mut batch, WIDEST) => if received == 0 { break },
+            () = last.cancelled(), if !submissions.is_closed() => {
+                submissions.close();
+                continue;
+            }
+        }
         for _ in 0..YIELDS {
             tokio::task::yield_now().await;
             while batch.len() < WIDEST
@@ -70,7 +83,17 @@ async fn store(batch: &mut Vec<Submission>, link: &mut Link, ids: &mut JobIds, g
     for (submission, job) in batch.iter().zip(&jobs) {
         submission.connection.expect(job.id);
     }
-    let refusals = commit(link, Rows::New(&jobs), Some(PATIENCE)).await;
+    let waited = batch
+        .iter()
+        .map(|submission| submission.arrived.elapsed())
+        .max()
+        .unwrap_or_default();
+    let refusals = commit(
+        link,
+        Rows::New(&jobs),
+        Some(PATIENCE.saturating_sub(waited)),
+    )
+    .await;
     for ((submission, job), refusal) in batch.drain(..).zip(jobs).zip(refusals) {
         submission.answer(&job, refusal);
     }

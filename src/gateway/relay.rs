@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::hub::Hub;
@@ -22,11 +23,8 @@ use crate::wire::{self, Frame, SYSTEM_GROUP, ServerMessage};
 /// How many outcomes are read at once.
 const PAGE: usize = 500;
 
-/// How long a socket's job may stay unheard of before a poll asks for it.
-const PATIENCE: Duration = Duration::from_secs(2);
-
-/// How many unheard jobs one poll asks for: a thousand for each second between polls.
-const POLL_LIMIT: usize = 5_000;
+/// How many jobs that nothing was heard of are asked for in a second.
+const UNHEARD_A_SECOND: u128 = 1_000;
 
 /// How long the last look, when the gateway stops, may take.
 const LAST_LOOK: Duration = Duration::from_secs(5);
@@ -59,8 +57,8 @@ struct Look {
 enum Unheard {
     /// All: hints may have been missed.
     All,
-    /// Those that have waited longest.
-    Longest,
+    /// Those that have waited longest: as many as are due in the time between two polls.
+    Longest(Duration),
 }
 
 impl Relay {
@@ -134,9 +132,9 @@ impl Relay {
                 look.notices = true;
                 look.unheard = Some(Unheard::All);
             }
-            Wake::Poll => {
+            Wake::Poll { every } => {
                 look.notices = true;
-                look.unheard.get_or_insert(Unheard::Longest);
+                look.unheard.get_or_insert(Unheard::Longest(every));
             }
             Wake::Hint { channel, payload } if channel == self.done_channel => {
                 let ids = payload.split(' ').map(|id| Uuid::parse_str(id).map(JobId));
@@ -159,13 +157,9 @@ impl Relay {
 
     async fn look_at_all(&mut self, look: &mut Look) -> Result<(), sqlx::Error> {
         if let Some(unheard) = look.unheard.take() {
-            let limit = match unheard {
-                Unheard::All => usize::MAX,
-                Unheard::Longest => POLL_LIMIT,
-            };
-            let patience = match unheard {
-                Unheard::All => Duration::ZERO,
-                Unheard::Longest => PATIENCE,
+            let (patience, limit) = match unheard {
+                Unheard::All => (Duration::ZERO, usize::MAX),
+                Unheard::Longest(every) => (every / 2, asked_for_in(every)),
             };
             look.jobs.extend(self.hub.unheard(patience, limit));
             self.beat().await?;
@@ -209,6 +203,8 @@ impl Relay {
         };
         let frame = match (outcome.state.as_str(), outcome.result) {
             ("succeeded", Some(result)) => {
+                // What we cannot read (nested too deeply, for example) can still be shown.
+                let result = serde_json::from_str(&result).unwrap_or(Value::String(result));
                 wire::result_message(outcome.id, result, outcome.attempt)
             }
             _ => wire::failed_message(
@@ -221,4 +217,8 @@ impl Relay {
         self.hub
             .deliver(connection, outcome.id, frame.encode().into());
     }
+}
+
+fn asked_for_in(time: Duration) -> usize {
+    usize::try_from(UNHEARD_A_SECOND * time.as_millis() / 1_000).unwrap_or(usize::MAX)
 }

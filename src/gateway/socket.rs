@@ -21,7 +21,10 @@ use crate::wire::{ClientMessage, Close, ErrorItem, Frame, ServerMessage, TaskPay
 
 /// How many of a socket's submissions may be on their way to the database; it is not read further before they are
 /// answered, so that one client cannot fill the intake.
-const UNDER_WAY: usize = 256;
+const UNDER_WAY: u32 = 256;
+
+/// The bytes that one of these places has room for.
+const PLACE: usize = 4 * 1024;
 
 /// How many ready frames are read before what they caused is written.
 const READ_AT_ONCE: usize = 64;
@@ -67,7 +70,7 @@ async fn live(mut socket: WebSocket, connection: Arc<Connection>, shared: Shared
     let peer = Peer {
         connection,
         shared,
-        turns: Arc::new(Semaphore::new(UNDER_WAY)),
+        turns: Arc::new(Semaphore::new(UNDER_WAY as usize)),
     };
     let Err(end) = peer.talk(&mut socket).await;
     peer.shared.hub.leave(peer.connection.id);
@@ -118,8 +121,9 @@ impl Peer {
             };
             for _ in 0..READ_AT_ONCE {
                 let Some(ready) = frame else { break };
-                heard = Instant::now();
                 self.hear(ready, socket).await?;
+                // After it: a client is not silent while we make it wait.
+                heard = Instant::now();
                 frame = read(socket).now_or_never().transpose()?;
             }
             if let Some(ready) = frame {
@@ -174,13 +178,15 @@ impl Peer {
             self.refuse(reference, vec![ErrorItem::busy()]);
             return Ok(());
         }
-        let turn = self.turn(socket).await?;
+        let arrived = Instant::now();
+        let turn = self.turn(&payload, socket).await?;
         let connection = Arc::clone(&self.connection);
         let submission = Submission {
             connection,
             reference,
             payload,
             task,
+            arrived,
             turn,
         };
         match self.shared.submissions.try_send(submission) {
@@ -192,11 +198,20 @@ impl Peer {
         Ok(())
     }
 
-    /// Waits for one of the few places on the way to the database; the answers to earlier ones are written meanwhile.
-    async fn turn(&self, socket: &mut WebSocket) -> Result<OwnedSemaphorePermit, End> {
+    /// Waits for a place on the way to the database, or several for a large job; the answers to earlier ones are written
+    /// meanwhile.
+    async fn turn(
+        &self,
+        payload: &TaskPayload,
+        socket: &mut WebSocket,
+    ) -> Result<OwnedSemaphorePermit, End> {
+        let bytes = payload.content.len() + payload.task_type.len();
+        let places = u32::try_from(1 + bytes / PLACE)
+            .unwrap_or(UNDER_WAY)
+            .min(UNDER_WAY);
         loop {
             tokio::select! {
-                turn = Arc::clone(&self.turns).acquire_owned() => {
+                turn = Arc::clone(&self.turns).acquire_many_owned(places) => {
                     return Ok(turn.expect("the turns are never closed"));
                 }
                 () = self.connection.wake.notified() => self.write_due(socket).await?,
@@ -244,9 +259,7 @@ impl Peer {
 
     /// The gateway is stopping: what was submitted is still answered, and what has finished is still delivered.
     async fn wind_down(&self, socket: &mut WebSocket) -> Result<Infallible, End> {
-        let all_answered = self
-            .turns
-            .acquire_many(u32::try_from(UNDER_WAY).unwrap_or(u32::MAX));
+        let all_answered = self.turns.acquire_many(UNDER_WAY);
         // After the grace, the answers that are missing are unknown to us as well.
         let _ = tokio::time::timeout(self.shared.settings.grace, all_answered).await;
         self.shared.relayed.cancelled().await;

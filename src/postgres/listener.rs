@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgListener, PgPoolOptions};
 
+use tokio::time::Instant;
+
 use super::{Backoff, Database, STATEMENT_LIMIT};
 
 /// How long an idle process waits before it looks by itself.
@@ -19,7 +21,10 @@ pub enum Wake {
     /// Hints may have been missed: look at everything.
     Sweep,
     /// Nothing was heard for a while: look at what has waited longest.
-    Poll,
+    Poll {
+        /// How often this comes.
+        every: Duration,
+    },
     /// Somebody says that there is something.
     Hint {
         /// The channel that it came on.
@@ -46,7 +51,9 @@ pub struct Listener {
     hearing: Hearing,
     connected: Option<PgListener>,
     backoff: Backoff,
-    next_poll: tokio::time::Instant,
+    next_poll: Instant,
+    /// Whether, without hints, everything has been looked at once.
+    swept: bool,
 }
 
 impl Listener {
@@ -59,7 +66,8 @@ impl Listener {
             hearing,
             connected: None,
             backoff: Backoff::new(),
-            next_poll: tokio::time::Instant::now(),
+            next_poll: Instant::now(),
+            swept: false,
         }
     }
 
@@ -69,8 +77,14 @@ impl Listener {
     pub async fn next(&mut self) -> Wake {
         if self.hearing == Hearing::PollOnly {
             tokio::time::sleep_until(self.next_poll).await;
-            self.next_poll = tokio::time::Instant::now() + POLL_WITHOUT_HINTS;
-            return Wake::Sweep;
+            self.next_poll = Instant::now() + POLL_WITHOUT_HINTS;
+            return if std::mem::replace(&mut self.swept, true) {
+                Wake::Poll {
+                    every: POLL_WITHOUT_HINTS,
+                }
+            } else {
+                Wake::Sweep
+            };
         }
         loop {
             let Some(listener) = &mut self.connected else {
@@ -78,7 +92,7 @@ impl Listener {
                     Ok(listener) => {
                         self.connected = Some(listener);
                         self.backoff.reset();
-                        self.next_poll = tokio::time::Instant::now() + POLL_WITH_HINTS;
+                        self.next_poll = Instant::now() + POLL_WITH_HINTS;
                         // Listening already: what commits from here on is heard, what committed before is swept.
                         return Wake::Sweep;
                     }
@@ -86,6 +100,13 @@ impl Listener {
                         let delay = self.backoff.delay();
                         tracing::warn!(%error, delay_ms = delay.as_millis(), "could not listen for hints, trying again");
                         tokio::time::sleep(delay).await;
+                        // Deaf, but not idle: what connections there are still work.
+                        if Instant::now() >= self.next_poll {
+                            self.next_poll = Instant::now() + POLL_WITH_HINTS;
+                            return Wake::Poll {
+                                every: POLL_WITH_HINTS,
+                            };
+                        }
                         continue;
                     }
                 }
@@ -105,13 +126,13 @@ impl Listener {
                     }
                 },
                 () = tokio::time::sleep_until(self.next_poll) => {
-                    self.next_poll = tokio::time::Instant::now() + POLL_WITH_HINTS;
+                    self.next_poll = Instant::now() + POLL_WITH_HINTS;
                     // A server that went without a word is only found by speaking to it.
                     let alive = sqlx::query("select").execute(&mut *listener);
                     if !matches!(tokio::time::timeout(STATEMENT_LIMIT, alive).await, Ok(Ok(_))) {
                         self.connected = None;
                     }
-                    return Wake::Poll;
+                    return Wake::Poll { every: POLL_WITH_HINTS };
                 }
             }
         }
@@ -128,22 +149,21 @@ impl Listener {
 
     async fn connect(&self) -> Result<PgListener, sqlx::Error> {
         // A pool of one, because that is what the library listens on; it is dropped with the connection.
+        let options = self.database.options().clone();
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)
             .idle_timeout(None)
-            .acquire_timeout(STATEMENT_LIMIT)
-            .connect_lazy_with(
-                self.database
-                    .options()
-                    .clone()
-                    .application_name("ringback listener"),
-            );
-        let mut listener = PgListener::connect_with(&pool).await?;
-        listener.eager_reconnect(false);
-        listener
-            .listen_all(self.channels.iter().map(String::as_str))
-            .await?;
-        Ok(listener)
+            .connect_lazy_with(options.application_name("ringback listener"));
+        let listening = async {
+            let mut listener = PgListener::connect_with(&pool).await?;
+            listener.eager_reconnect(false);
+            let channels = self.channels.iter().map(String::as_str);
+            listener.listen_all(channels).await?;
+            Ok(listener)
+        };
+        tokio::time::timeout(POLL_WITH_HINTS, listening)
+            .await
+            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 }

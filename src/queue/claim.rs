@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -24,8 +23,8 @@ pub struct Claimed {
     pub task: String,
     /// The name it was asked by.
     pub task_type: String,
-    /// What it works on.
-    pub input: Value,
+    /// What it works on, as JSON.
+    pub input: String,
     /// Which start of it this is, from 1.
     pub attempt: i32,
     /// How often it has failed before.
@@ -160,9 +159,13 @@ pub async fn claim(
 ) -> Result<Vec<Claimed>, sqlx::Error> {
     let scan = lock(cursor).start();
     let width = i64::try_from(width).unwrap_or(i64::MAX);
-    let queues: Vec<String> = scan.from.keys().cloned().collect();
-    let ranks: Vec<i64> = scan.from.values().map(|place| place.rank).collect();
-    let ids: Vec<Uuid> = scan.from.values().map(|place| place.id).collect();
+    let mut places: Vec<(&String, &Place)> = scan.from.iter().collect();
+    // Another queue is asked first each time, so that a backlog in one does not starve the others.
+    let first = fastrand::usize(..places.len().max(1));
+    places.rotate_left(first);
+    let queues: Vec<String> = places.iter().map(|(queue, _)| (*queue).clone()).collect();
+    let ranks: Vec<i64> = places.iter().map(|(_, place)| place.rank).collect();
+    let ids: Vec<Uuid> = places.iter().map(|(_, place)| place.id).collect();
     let widths = vec![width; queues.len()];
     let mut jobs = sqlx::query_file_as!(
         Claimed,
@@ -204,7 +207,7 @@ mod tests {
             rank,
             task: String::new(),
             task_type: String::new(),
-            input: Value::Null,
+            input: String::new(),
             attempt: 1,
             failures: 0,
             max_attempts: 1,

@@ -31,5 +31,5 @@ set state = 'running',
 -- Not joined: while the planner believes that the table is small, it may read all of it for each row picked.
 where job.id = any (array(select id from picked))
 returning
-    job.id as "id: JobId", job.claim_id as "claim_id!: ClaimId", job.queue, job.rank, job.task, job.task_type, job.input,
+    job.id as "id: JobId", job.claim_id as "claim_id!: ClaimId", job.queue, job.rank, job.task, job.task_type, job.input::text as "input!",
     job.attempt, job.failures, job.max_attempts, job.connection_id as "connection_id: ConnectionId"

@@ -62,6 +62,39 @@ pub async fn beat(
         .collect())
 }
 
+/// Claims that `worker` has in the tables but not in its hands (`held`).
+///
+/// The claim was committed, but its answer never came. In its first minute it may still be on its way.
+///
+/// # Errors
+/// Those of the database.
+pub async fn claims_without_holder(
+    connection: &mut PgConnection,
+    worker: WorkerId,
+    held: &[(JobId, ClaimId)],
+) -> Result<Vec<(JobId, ClaimId)>, sqlx::Error> {
+    let claims: Vec<Uuid> = held.iter().map(|(_, claim)| claim.0).collect();
+    let stranded = sqlx::query!(
+        r#"
+        select id as "id: JobId", claim_id as "claim_id!: ClaimId"
+        from ringback.job
+        where worker_id = $1
+            and state in ('running', 'waiting')
+            and started_at < clock_timestamp() - interval '1 minute'
+            and claim_id <> all ($2::uuid[])
+        limit 1000
+        "#,
+        worker.0,
+        &claims
+    )
+    .fetch_all(connection)
+    .await?;
+    Ok(stranded
+        .into_iter()
+        .map(|claim| (claim.id, claim.claim_id))
+        .collect())
+}
+
 /// Says that `worker` has left: what it may still hold is taken back at the next sweep.
 ///
 /// # Errors

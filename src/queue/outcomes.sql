@@ -3,7 +3,7 @@ select
     past.id as "id!: JobId",
     past.connection_id as "connection_id: ConnectionId",
     past.state as "state!",
-    past.result,
+    past.result::text as result,
     past.error_code,
     past.error,
     past.attempt as "attempt!"

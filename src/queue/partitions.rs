@@ -44,6 +44,18 @@ pub async fn make_for(connection: &mut PgConnection, ids: &[JobId]) -> Result<()
     .map(|_| ())
 }
 
+/// Makes the partitions that running jobs belong in.
+///
+/// # Errors
+/// Those of the database.
+pub(super) async fn make_for_running(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let running = sqlx::query_scalar!(
+        r#"select id as "id: JobId" from ringback.job where state in ('running', 'waiting')"#
+    );
+    let ids = running.fetch_all(&mut *connection).await?;
+    make_for(connection, &ids).await
+}
+
 /// Lets go of what finished longer than `keep` ago: whole partitions where nothing else is in them, old rows elsewhere.
 ///
 /// Partitions are detached concurrently and then dropped, which makes no finish wait for a reader; what a reader holds

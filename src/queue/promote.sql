@@ -18,4 +18,8 @@ with turn as materialized (
 ), hinted as (
     select ringback.hint('ringback_ready', queue || ' ' || min(rank)) from promoted where $2::boolean group by queue
 )
-select count(*) as "promoted!", (select count(*) from hinted) as "hinted!" from promoted
+select
+    count(*) as "promoted!",
+    (select count(*) from hinted) as "hinted!",
+    extract(epoch from clock_timestamp())::double precision as "now!"
+from promoted

@@ -1,6 +1,5 @@
 //! What became of jobs.
 
-use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
@@ -15,8 +14,8 @@ pub struct Outcome {
     pub connection_id: Option<ConnectionId>,
     /// `succeeded`, `failed` or `cancelled`.
     pub state: String,
-    /// Its result.
-    pub result: Option<Value>,
+    /// Its result, as JSON.
+    pub result: Option<String>,
     /// A stable code of why it failed.
     pub error_code: Option<String>,
     /// A sentence about it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::{PgConnection, PgExecutor};
 
+use super::partitions;
 use crate::postgres::Fault;
 use crate::postgres::link::limited;
 
@@ -17,13 +18,17 @@ const MAX_CRASHES: i32 = 3;
 /// How many jobs one statement moves, at most.
 const BATCH: i64 = 1_000;
 
-/// Makes ready what has become due.
+/// Makes ready what has become due; answers the database's time, since 1970.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn promote(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    while with_or_without_hints(connection, promote_some).await? == BATCH {}
-    Ok(())
+pub async fn promote(connection: &mut PgConnection) -> Result<Duration, sqlx::Error> {
+    loop {
+        let done = with_or_without_hints(connection, promote_some).await?;
+        if done.moved < BATCH {
+            return Ok(done.now);
+        }
+    }
 }
 
 /// Takes back the jobs of silent workers.
@@ -31,8 +36,19 @@ pub async fn promote(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// # Errors
 /// Those of the database.
 pub async fn recover(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    while with_or_without_hints(connection, recover_some).await? == BATCH {}
-    Ok(())
+    loop {
+        let done = match with_or_without_hints(connection, recover_some).await {
+            // What is taken back leaves a trace in the partition of its day.
+            Err(error) if Fault::of(&error) == Fault::Partition => {
+                limited(partitions::make_for_running(connection)).await?;
+                with_or_without_hints(connection, recover_some).await?
+            }
+            done => done?,
+        };
+        if done.moved < BATCH {
+            return Ok(());
+        }
+    }
 }
 
 /// Deletes the rows of workers and gateways that have been gone for a day and left nothing behind.
@@ -57,12 +73,19 @@ pub async fn forget_gone(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Erro
     .map(|_| ())
 }
 
-type Statement = for<'c> fn(&'c mut PgConnection, bool) -> BoxFuture<'c, Result<i64, sqlx::Error>>;
+/// What one statement did, and when.
+struct Moved {
+    moved: i64,
+    now: Duration,
+}
+
+type Statement =
+    for<'c> fn(&'c mut PgConnection, bool) -> BoxFuture<'c, Result<Moved, sqlx::Error>>;
 
 async fn with_or_without_hints(
     connection: &mut PgConnection,
     statement: Statement,
-) -> Result<i64, sqlx::Error> {
+) -> Result<Moved, sqlx::Error> {
     match limited(statement(connection, true)).await {
         Err(error) if Fault::of(&error) == Fault::Hints => {
             limited(statement(connection, false)).await
@@ -74,19 +97,23 @@ async fn with_or_without_hints(
 fn promote_some(
     connection: &mut PgConnection,
     hints: bool,
-) -> BoxFuture<'_, Result<i64, sqlx::Error>> {
+) -> BoxFuture<'_, Result<Moved, sqlx::Error>> {
     Box::pin(async move {
         let done = sqlx::query_file!("src/queue/promote.sql", BATCH, hints)
             .fetch_one(connection)
             .await?;
-        Ok(done.promoted)
+        let now = Duration::try_from_secs_f64(done.now).unwrap_or_default();
+        Ok(Moved {
+            moved: done.promoted,
+            now,
+        })
     })
 }
 
 fn recover_some(
     connection: &mut PgConnection,
     hints: bool,
-) -> BoxFuture<'_, Result<i64, sqlx::Error>> {
+) -> BoxFuture<'_, Result<Moved, sqlx::Error>> {
     Box::pin(async move {
         let done = sqlx::query_file!(
             "src/queue/recover.sql",
@@ -97,13 +124,17 @@ fn recover_some(
         )
         .fetch_one(connection)
         .await?;
-        if done.put_back + done.ended > 0 {
+        let moved = done.put_back + done.ended;
+        if moved > 0 {
             tracing::warn!(
                 put_back = done.put_back,
                 ended = done.ended,
                 "took back the jobs of silent workers"
             );
         }
-        Ok(done.put_back + done.ended)
+        Ok(Moved {
+            moved,
+            now: Duration::ZERO,
+        })
     })
 }

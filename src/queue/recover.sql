@@ -6,7 +6,11 @@ with turn as materialized (
     select worker.id, worker.host, worker.pid
     from turn, ringback.worker
     where turn.got
-        and worker.gone_at is null
+        -- One that is gone may have left a job all the same: a claim of its own that was committed after it.
+        and (
+            worker.gone_at is null
+            or exists (select from ringback.job where job.worker_id = worker.id and job.state in ('running', 'waiting'))
+        )
         and worker.beat_at < clock_timestamp() - make_interval(secs => $1::double precision)
         and pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => $1::double precision)
 ), orphan as materialized (

@@ -138,7 +138,7 @@ impl<Args: DeserializeOwned + Send + 'static> ApalisBackend for Backend<Args> {
                 engine.answer(claim, Fate::PutBack(Why::NotStarted));
                 continue;
             }
-            match Args::deserialize(&claim.job.input) {
+            match serde_json::from_str::<Args>(&claim.job.input) {
                 Ok(args) => {
                     let task = TaskBuilder::new(args)
                         .task_id(TaskId::from_uuid(claim.job.id.0))
@@ -195,11 +195,12 @@ impl<Args> BackendConfig for Backend<Args> {
     }
 
     /// Called once, when a worker starts to run: the engine starts with it.
-    fn middleware(&mut self, _: &mut WorkerContext) -> FinishLayer {
+    fn middleware(&mut self, worker: &mut WorkerContext) -> FinishLayer {
         match Engine::start(
             &self.database,
             self.tasks.clone(),
             &self.settings,
+            worker.clone(),
             self.stop.clone(),
         ) {
             Ok(engine) => {

@@ -151,7 +151,7 @@ pub(super) async fn listen(
                 .expect("nobody panics while holding the cursor");
             match heard {
                 Wake::Sweep => cursor.rewind(),
-                Wake::Poll => {}
+                Wake::Poll { .. } => {}
                 Wake::Hint { payload, .. } => match payload
                     .split_once(' ')
                     .map(|(queue, rank)| (queue, rank.parse()))

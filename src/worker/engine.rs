@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use apalis_core::worker::context::WorkerContext;
 use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::DropGuard;
@@ -22,6 +23,9 @@ use crate::shutdown::{Stop, sleep};
 
 /// How long outcomes may still wait for a database that is away, after the last job has ended.
 const LAST_COMMITS: Duration = Duration::from_secs(5);
+
+/// How soon claiming ends after the runtime was told to stop.
+const WATCH_EVERY: Duration = Duration::from_millis(200);
 
 /// A running engine. When it is dropped without [`close`](Self::close), the worker falls silent.
 #[derive(Debug)]
@@ -46,6 +50,7 @@ impl Engine {
         database: &Database,
         tasks: Vec<TaskRow>,
         settings: &Settings,
+        runtime: WorkerContext,
         stop: Stop,
     ) -> std::io::Result<Self> {
         let mut queues: Vec<String> = tasks.iter().map(|task| task.queue.clone()).collect();
@@ -62,19 +67,19 @@ impl Engine {
         let held = Held::default();
         let lease = Lease::new();
         let silence = Stop::new();
-        let heartbeat = heartbeat::start(
-            database,
-            worker,
-            held.clone(),
-            lease.clone(),
-            silence.clone(),
-        )?;
-
         let cursor = Arc::new(Mutex::new(Cursor::new(queues)));
         let wake = Arc::new(Notify::new());
         let (send_job, jobs) = mpsc::channel(settings.concurrency);
         // Room for as many outcomes as there are slots; when it is full, slots stay taken and claiming stops.
         let (outcomes, receive_outcomes) = mpsc::channel(settings.concurrency);
+        let heartbeat = heartbeat::start(
+            database,
+            worker,
+            held.clone(),
+            outcomes.clone(),
+            lease.clone(),
+            silence.clone(),
+        )?;
         let last_outcome = Stop::new();
         let give_up = Stop::new();
         let mut parts = JoinSet::new();
@@ -97,9 +102,11 @@ impl Engine {
             receive_outcomes,
             link,
             lease,
+            held.clone(),
             last_outcome.clone(),
             give_up.clone(),
         ));
+        parts.spawn(watch_runtime(runtime, stop.clone()));
         parts.spawn(limit_grace(
             settings.grace,
             stop.clone(),
@@ -172,6 +179,17 @@ impl Engine {
         let _ = tokio::task::spawn_blocking(move || heartbeat.join()).await;
         ended
     }
+}
+
+/// Stops claiming when the runtime is told to stop by its own means, such as apalis' `Monitor`. It only asks for its
+/// backend again when everything has ended, and has no other way to hear of it.
+async fn watch_runtime(runtime: WorkerContext, stop: Stop) {
+    while !runtime.is_shutting_down() {
+        if !sleep(WATCH_EVERY, &stop).await {
+            return;
+        }
+    }
+    stop.cancel();
 }
 
 /// Drops what is still running when the time to finish is over.

@@ -24,7 +24,7 @@ pub(super) enum Failed {
     /// No such task here.
     #[error("no task is called {0}")]
     Unknown(String),
-    /// It was dropped, because the worker could not wait for it or no longer held the job.
+    /// The runtime dropped it, because it was ending.
     #[error("the execution was dropped")]
     Dropped,
 }
@@ -42,17 +42,13 @@ pub(super) async fn run(tasks: &Tasks, claim: &Claim, input: Value) -> Result<Va
     // A set of one: dropping it drops the execution.
     let mut execution = JoinSet::new();
     execution.spawn(async move { task.run(input, context).await }.instrument(span));
-    let ended = claim
-        .dropped
-        .run_until_cancelled(execution.join_next())
-        .await;
-    match ended.flatten() {
-        None => Err(Failed::Dropped),
+    match execution.join_next().await {
         Some(Ok(result)) => Ok(result?),
         Some(Err(error)) => match error.try_into_panic() {
             Ok(panic) => Err(Failed::Panicked(spoken(&panic))),
             Err(_) => Err(Failed::Dropped),
         },
+        None => Err(Failed::Dropped),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use tokio::sync::mpsc;
 
-use super::held::Fate;
+use super::held::{Fate, Held};
 use super::lease::Lease;
 use crate::ids::{ClaimId, JobId};
 use crate::postgres::Link;
@@ -26,6 +26,7 @@ pub(super) async fn run(
     mut outcomes: mpsc::Receiver<Outcome>,
     mut link: Link,
     lease: Lease,
+    held: Held,
     last: Stop,
     give_up: Stop,
 ) {
@@ -42,7 +43,12 @@ pub(super) async fn run(
         // Boxed once for a batch, so that its size is not part of every future around it.
         let commit = Box::pin(async {
             lease.fresh().await;
+            let claims: Vec<_> = batch
+                .iter()
+                .map(|outcome| (outcome.job, outcome.claim_id))
+                .collect();
             commit_batch(&mut link, batch.drain(..)).await;
+            held.remove_all(&claims);
         });
         if give_up.run_until_cancelled(commit).await.is_none() {
             tracing::warn!(
@@ -95,7 +101,7 @@ async fn commit_batch(link: &mut Link, outcomes: impl Iterator<Item = Outcome>) 
         .zip(commit(link, Rows::Ended(&failures), None).await)
     {
         if let Some(refusal) = refusal {
-            // It stays ours, running, until this worker is gone; then it is tried again.
+            // It is found by a later heartbeat, running and held by nobody, and goes back to its queue.
             tracing::error!(job.id = %job.id, ?refusal, "not even the failure of this job could be stored");
         }
     }

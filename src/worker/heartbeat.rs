@@ -3,11 +3,14 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::held::Held;
+use super::finisher::Outcome;
+use super::held::{Fate, Held};
 use super::lease::Lease;
 use crate::postgres::{Backoff, Database, Link};
+use crate::queue::Why;
 use crate::queue::fleet::{self, WorkerRow};
 use crate::shutdown::{Stop, sleep};
 
@@ -16,11 +19,15 @@ const EVERY: Duration = Duration::from_secs(5);
 /// A beat that takes longer than this is given up and tried on a new connection.
 const LIMIT: Duration = Duration::from_secs(4);
 
+/// How often it looks for claims that the tables have and this worker does not hold: one in this many beats.
+const LOOK_EVERY: u32 = 12;
+
 /// Starts the thread. It ends after `stop` is given, when the worker holds nothing any more, having said so.
 pub(super) fn start(
     database: &Database,
     worker: WorkerRow,
     held: Held,
+    outcomes: mpsc::Sender<Outcome>,
     lease: Lease,
     stop: Stop,
 ) -> std::io::Result<std::thread::JoinHandle<()>> {
@@ -30,17 +37,29 @@ pub(super) fn start(
         .build()?;
     std::thread::Builder::new()
         .name("heartbeat".to_owned())
-        .spawn(move || runtime.block_on(run(link, worker, held, lease, stop)))
+        .spawn(move || runtime.block_on(run(link, worker, held, outcomes, lease, stop)))
 }
 
-async fn run(mut link: Link, worker: WorkerRow, held: Held, lease: Lease, stop: Stop) {
+async fn run(
+    mut link: Link,
+    worker: WorkerRow,
+    held: Held,
+    outcomes: mpsc::Sender<Outcome>,
+    lease: Lease,
+    stop: Stop,
+) {
     let mut backoff = Backoff::new();
+    let mut beats: u32 = 0;
     loop {
         let sent = Instant::now();
         let pause = match beat(&mut link, &worker, &held).await {
             Ok(()) => {
                 lease.renew(sent);
                 backoff.reset();
+                beats = beats.wrapping_add(1);
+                if beats.is_multiple_of(LOOK_EVERY) {
+                    return_stranded(&mut link, &worker, &held, &outcomes).await;
+                }
                 EVERY
             }
             Err(error) => {
@@ -73,4 +92,32 @@ async fn beat(link: &mut Link, worker: &WorkerRow, held: &Held) -> Result<(), sq
         held.drop_one(job, claim_id);
     }
     Ok(())
+}
+
+/// Puts back what was claimed in our name without our hearing of it: the connection was lost between the commit of a
+/// claim and its answer. Nobody else would, since we live.
+async fn return_stranded(
+    link: &mut Link,
+    worker: &WorkerRow,
+    held: &Held,
+    outcomes: &mpsc::Sender<Outcome>,
+) {
+    let claims = held.list();
+    let look =
+        async { fleet::claims_without_holder(link.connected().await?, worker.id, &claims).await };
+    let stranded = match tokio::time::timeout(LIMIT, look).await {
+        Ok(result) => result,
+        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+    };
+    link.settle(&stranded);
+    // What cannot be asked or handed over now is found the next time.
+    for (job, claim_id) in stranded.unwrap_or_default() {
+        tracing::warn!(job.id = %job, "a claim of this job was lost on its way; it goes back to its queue");
+        let fate = Fate::PutBack(Why::NotStarted);
+        let _ = outcomes.try_send(Outcome {
+            job,
+            claim_id,
+            fate,
+        });
+    }
 }

@@ -29,7 +29,7 @@ impl Claim {
     }
 }
 
-/// All claims of a worker whose outcome is not yet with the finisher.
+/// All claims of a worker whose outcome is not yet committed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Held {
     claims: Arc<Mutex<HashMap<JobId, Entry>>>,
@@ -39,6 +39,8 @@ pub(super) struct Held {
 struct Entry {
     claim_id: ClaimId,
     dropped: CancellationToken,
+    /// Whether its outcome is with the finisher: nothing is left to be dropped.
+    answered: bool,
 }
 
 impl Held {
@@ -46,17 +48,30 @@ impl Held {
         let entry = Entry {
             claim_id: claim.job.claim_id,
             dropped: claim.dropped.clone(),
+            answered: false,
         };
         self.lock().insert(claim.job.id, entry);
     }
 
-    pub(super) fn remove(&self, job: JobId, claim_id: ClaimId) {
-        let mut claims = self.lock();
-        if claims
-            .get(&job)
-            .is_some_and(|entry| entry.claim_id == claim_id)
+    /// Its outcome is with the finisher.
+    pub(super) fn answered(&self, job: JobId, claim_id: ClaimId) {
+        if let Some(entry) = self.lock().get_mut(&job)
+            && entry.claim_id == claim_id
         {
-            claims.remove(&job);
+            entry.answered = true;
+        }
+    }
+
+    /// Their outcomes are committed, or never will be.
+    pub(super) fn remove_all(&self, done: &[(JobId, ClaimId)]) {
+        let mut claims = self.lock();
+        for (job, claim_id) in done {
+            if claims
+                .get(job)
+                .is_some_and(|entry| entry.claim_id == *claim_id)
+            {
+                claims.remove(job);
+            }
         }
     }
 
@@ -70,7 +85,10 @@ impl Held {
     /// Drops the execution of a claim that is no longer ours.
     pub(super) fn drop_one(&self, job: JobId, claim_id: ClaimId) {
         let claims = self.lock();
-        if let Some(entry) = claims.get(&job).filter(|entry| entry.claim_id == claim_id) {
+        if let Some(entry) = claims
+            .get(&job)
+            .filter(|entry| entry.claim_id == claim_id && !entry.answered)
+        {
             tracing::warn!(job.id = %job, "this job was given to another worker; its execution here is dropped");
             entry.dropped.cancel();
         }

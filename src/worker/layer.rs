@@ -28,26 +28,24 @@ pub struct FinishLayer {
 impl FinishLayer {
     /// Hands over what became of `claim`; waits while the finisher cannot keep up, and the slot is not free before.
     async fn answer(&self, claim: &Claim, fate: Fate) {
+        self.held.answered(claim.job.id, claim.job.claim_id);
         if self.outcomes.send(outcome(claim, fate)).await.is_err() {
             // The finisher has given up or died: nothing more can be recorded here, so nothing more
             // is to be started, and the worker's silence gives its jobs to another.
             self.stop.cancel();
         }
-        self.held.remove(claim.job.id, claim.job.claim_id);
     }
 
     /// The same without waiting: where there is no room, a task of its own waits for it and keeps the slot meanwhile.
     pub(super) fn answer_now(&self, claim: Arc<Claim>, fate: Fate) {
-        match self.outcomes.try_send(outcome(&claim, fate)) {
-            Err(TrySendError::Full(Outcome { fate, .. })) => {
-                let finish = self.clone();
-                // Without a runtime the worker is over, and its silence gives the job to another.
-                if let Ok(runtime) = Handle::try_current() {
-                    runtime.spawn(async move { finish.answer(&claim, fate).await });
-                }
-            }
-            Ok(()) | Err(TrySendError::Closed(_)) => {
-                self.held.remove(claim.job.id, claim.job.claim_id);
+        self.held.answered(claim.job.id, claim.job.claim_id);
+        if let Err(TrySendError::Full(Outcome { fate, .. })) =
+            self.outcomes.try_send(outcome(&claim, fate))
+        {
+            let finish = self.clone();
+            // Without a runtime the worker is over, and its silence gives the job to another.
+            if let Ok(runtime) = Handle::try_current() {
+                runtime.spawn(async move { finish.answer(&claim, fate).await });
             }
         }
     }
@@ -90,13 +88,18 @@ where
         let Some(claim) = task.data().get::<Arc<Claim>>().cloned() else {
             return Box::pin(async { Err("this task did not come from Ringback's queue".into()) });
         };
+        let dropped = claim.dropped.clone();
         let mut unanswered = Unanswered {
             claim: Some(claim),
             finish: self.finish.clone(),
         };
         let run = self.inner.call(task);
         Box::pin(async move {
-            let result = run.await.map_err(Into::into);
+            let Some(result) = dropped.run_until_cancelled(run).await else {
+                // Answered by what is dropped here: the job goes back to its queue, if it is still ours.
+                return Err("the execution was dropped".into());
+            };
+            let result = result.map_err(Into::into);
             if let Some(claim) = unanswered.claim.take() {
                 let fate = match &result {
                     Ok(response) => ended(response),

@@ -259,6 +259,10 @@ async fn a_gateway_that_hangs_is_found_out_when_the_device_was_offline() {
     let (_database, gateway, _worker, browser) = everything().await;
     // It neither answers nor closes, as a network that has gone.
     gateway.signal("STOP");
+    eventually("the gateway should have stopped", async || {
+        is_stopped(&gateway)
+    })
+    .await;
     browser
         .run("window.dispatchEvent(new Event('offline'));")
         .await;
@@ -267,6 +271,15 @@ async fn a_gateway_that_hangs_is_found_out_when_the_device_was_offline() {
         .await;
     gateway.signal("CONT");
     browser.shows(CONNECTED).await;
+}
+
+/// Whether every thread of a process is stopped: the signal reaches one after another.
+fn is_stopped(program: &Program) -> bool {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", program.pid())).unwrap();
+    threads.map(Result::unwrap).all(|thread| {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap();
+        status.contains("State:\tT")
+    })
 }
 
 #[tokio::test]

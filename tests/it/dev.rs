@@ -32,7 +32,7 @@ impl DataDir {
             "--listen",
             "127.0.0.1:0",
             "--delay-scale",
-            "0.25",
+            "1.5",
         ]))
     }
 }
@@ -77,7 +77,7 @@ async fn dev_is_everything_and_ctrl_c_ends_all_of_it_after_running_jobs_have_fin
     .await;
     pool.close().await;
     dev.signal("INT");
-    // It runs for half a second, and is finished and delivered on the way out.
+    // It runs for three seconds, and is finished and delivered on the way out.
     let result = client.next().await;
     assert_eq!(result.text(), "🌍 Translated: 'hello' → 'hola'");
     assert_eq!(u16::from(client.closed().await.unwrap().code), 1012);

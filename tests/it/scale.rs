@@ -761,7 +761,7 @@ fn statements(
         same("null", old, "text"),
         "false".to_owned(),
     ];
-    let asked = ids(claimed.iter().map(|(id, _)| *id).collect()).to_string();
+    let asked = ids(claimed.iter().map(|(id, _)| *id).collect());
     let wanted = format!(
         "'{{default}}'::text[], '{{{}}}'::bigint[], '{{{}}}'::uuid[], '{}', '{{a}}'::text[], '{{500}}'::bigint[], true, 500",
         i64::MIN,
