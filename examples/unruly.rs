@@ -2,7 +2,7 @@
 //!
 //! `hold SECONDS` works that long, `block SECONDS` blocks every thread of the runtime that long, `panic` panics, `nul`
 //! gives a result that Postgres cannot store, `fail` fails for good, `flaky N` fails until its Nth attempt, `die` takes
-//! the whole process with it, and `count` gives the number of the attempt.
+//! the whole process with it, `deep` gives a result nested 200 deep, and `count` gives the number of the attempt.
 //!
 //! ```sh
 //! DATABASE_URL="$(ringback url)" cargo run --example unruly
@@ -31,6 +31,9 @@ fn tasks() -> Tasks {
         }))
         .with(Task::new("flaky", flaky))
         .with(Task::new("die", |_, _| async { std::process::abort() }))
+        .with(Task::new("deep", |_, _| async {
+            Ok((0..200).fold(Value::Null, |inside, _| Value::Array(vec![inside])))
+        }))
         .with(Task::new("count", |_, context: Context| async move {
             Ok(Value::from(context.attempt.to_string()))
         }))

@@ -4,6 +4,7 @@
 
 mod access;
 mod connection;
+mod goodbye;
 mod health;
 mod hub;
 mod intake;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::sync::mpsc::error::TrySendError;
@@ -16,6 +16,7 @@ use tracing::Instrument;
 
 use super::Shared;
 use super::connection::Connection;
+use super::goodbye;
 use super::intake::Submission;
 use crate::wire::{ClientMessage, Close, ErrorItem, Frame, ServerMessage, TaskPayload, parse};
 
@@ -44,9 +45,6 @@ const SILENCE: Duration = Duration::from_secs(80);
 
 /// How long a client may take to read what is being written to it.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
-
-/// How long a client may take to answer a close.
-const CLOSE_LIMIT: Duration = Duration::from_secs(2);
 
 pub(super) async fn upgrade(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
     let hard_limit = shared.settings.max_frame.saturating_mul(HARD_LIMIT_FACTOR);
@@ -77,8 +75,8 @@ async fn live(mut socket: WebSocket, connection: Arc<Connection>, shared: Shared
     tracing::debug!(?end, "disconnected");
     match end {
         End::Gone => {}
-        End::Left => answer_goodbye(socket).await,
-        End::Close(why) => say_goodbye(socket, why).await,
+        End::Left => goodbye::answer(socket).await,
+        End::Close(why) => goodbye::say(socket, why).await,
     }
 }
 
@@ -272,39 +270,10 @@ impl Peer {
 async fn read(socket: &mut WebSocket) -> Result<Message, End> {
     match socket.next().await {
         Some(Ok(frame)) => Ok(frame),
-        Some(Err(error)) if is_too_large(&error) => Err(End::Close(Close::FrameTooLarge)),
         Some(Err(error)) => {
             tracing::debug!(%error, "could not read");
-            Err(End::Gone)
+            Err(goodbye::after(&error).map_or(End::Gone, End::Close))
         }
         None => Err(End::Gone),
     }
-}
-
-/// Whether a reading failed because the frame is over the hard limit. The library's error is not public; its words are.
-fn is_too_large(error: &axum::Error) -> bool {
-    error.to_string().contains("too long")
-}
-
-/// The answer to a close is made by the library, but written only when something else is, or here. A client that is not
-/// answered takes its close for a broken connection.
-async fn answer_goodbye(mut socket: WebSocket) {
-    let _ = tokio::time::timeout(CLOSE_LIMIT, socket.flush()).await;
-}
-
-async fn say_goodbye(mut socket: WebSocket, why: Close) {
-    let reason = Utf8Bytes::from_static(why.reason());
-    let goodbye = async {
-        socket
-            .send(Message::Close(Some(CloseFrame {
-                code: why.code(),
-                reason,
-            })))
-            .await?;
-        // Until the client has answered: a connection cut earlier may lose what was written before.
-        while let Some(Ok(_)) = socket.next().await {}
-        Ok::<(), axum::Error>(())
-    };
-    // A client that does not answer in time loses nothing that it had a right to.
-    let _ = tokio::time::timeout(CLOSE_LIMIT, goodbye).await;
 }

@@ -5,6 +5,10 @@
 pub enum Close {
     /// The gateway is stopping; another one, or this one in a moment, takes over.
     Stopping,
+    /// What came is no WebSocket frame.
+    NotAFrame,
+    /// A text frame is not UTF-8.
+    NotText,
     /// A frame was so large that it could not even be read past.
     FrameTooLarge,
     /// The client does not read what it is sent, and its outbox is full.
@@ -15,7 +19,9 @@ pub enum Close {
 
 impl Close {
     /// Every close, for the table in the contract.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 6] = [
+        Self::NotAFrame,
+        Self::NotText,
         Self::Stopping,
         Self::FrameTooLarge,
         Self::TooSlow,
@@ -27,6 +33,8 @@ impl Close {
     pub const fn code(self) -> u16 {
         match self {
             Self::Stopping => 1012,
+            Self::NotAFrame => 1002,
+            Self::NotText => 1007,
             Self::FrameTooLarge => 1009,
             Self::TooSlow => 4008,
             Self::Silent => 4009,
@@ -38,6 +46,8 @@ impl Close {
     pub const fn reason(self) -> &'static str {
         match self {
             Self::Stopping => "the gateway is restarting; come back",
+            Self::NotAFrame => "that was not a WebSocket frame; come back",
+            Self::NotText => "the text was not UTF-8; come back",
             Self::FrameTooLarge => "the frame was too large to skip; come back with smaller ones",
             Self::TooSlow => "messages were not read fast enough; come back",
             Self::Silent => "nothing was heard for too long; come back",

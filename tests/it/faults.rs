@@ -7,7 +7,7 @@ use serde_json::json;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use crate::support::{Client, Message, Program, TestDatabase, eventually};
+use crate::support::{Client, Message, Program, TestDatabase, eventually, eventually_within};
 
 /// Longer than a lost worker's jobs may wait, and what they do then.
 const RECOVERY: Duration = Duration::from_secs(20);
@@ -556,4 +556,40 @@ async fn pid_of(database: &TestDatabase, name: &str) -> i32 {
     .fetch_one(&database.pool)
     .await
     .unwrap()
+}
+
+#[tokio::test]
+async fn a_claim_whose_answer_was_lost_goes_back_while_its_worker_lives() {
+    let database = TestDatabase::new().await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let job = client.submit("default", "a").await;
+    let worker = Program::worker(&database, &[]).await;
+    let taken = client.next().await;
+    assert_eq!((taken.action(), taken.job_id()), ("job_result", job));
+    database
+        .execute("insert into ringback.queue values ('default', now())")
+        .await;
+    let job = client.submit("default", "b").await;
+    // As if it had been claimed two minutes ago, over a connection that was cut before the answer.
+    database
+        .execute(
+            "update ringback.job set state = 'running', attempt = 1, claim_id = gen_random_uuid(),
+                 worker_id = (select id from ringback.worker), started_at = now() - interval '2 minutes'",
+        )
+        .await;
+    database.execute("delete from ringback.queue").await;
+    // It is looked for once in a minute.
+    eventually_within(Duration::from_secs(90), "it should be found", async || {
+        worker.output().contains("was lost on its way")
+    })
+    .await;
+    let result = client.next().await;
+    assert_eq!((result.job_id(), result.text()), (job, "✅ Processed: B"));
+    assert_eq!(
+        database
+            .count("ringback.jobs where attempts = 1 and content = 'b'")
+            .await,
+        1
+    );
 }

@@ -614,3 +614,25 @@ async fn a_client_that_does_not_read_its_notices_is_closed_and_the_others_have_t
     assert!(memory(&gateway) < MEMORY_LIMIT, "{} kB", memory(&gateway));
     assert!(bystander.0.socket.next().now_or_never().is_none());
 }
+
+#[tokio::test]
+async fn bytes_that_are_no_frame_and_text_that_is_no_text_are_told_so() {
+    let database = TestDatabase::new().await;
+    let gateway = Program::serve(&database, &[]).await;
+    // An opcode that does not exist; a text frame with bytes that are not UTF-8. Both masked with nothing.
+    let wrong: [(&[u8], Close); 2] = [
+        (&[0x8b, 0x80, 0, 0, 0, 0], Close::NotAFrame),
+        (&[0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe], Close::NotText),
+    ];
+    for (bytes, close) in wrong {
+        let mut stream = bare_socket(&gateway).await;
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = [0; 4];
+        tokio::time::timeout(PATIENCE, stream.read_exact(&mut answer))
+            .await
+            .expect("a close should have come")
+            .unwrap();
+        assert_eq!(answer[0], 0x88, "a close frame");
+        assert_eq!(u16::from_be_bytes([answer[2], answer[3]]), close.code());
+    }
+}

@@ -15,6 +15,7 @@ mod history;
 mod notices;
 mod poison;
 mod scale;
+mod stops;
 mod wire;
 
 #[path = "../contract/asyncapi.rs"]

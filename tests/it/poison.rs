@@ -140,6 +140,28 @@ async fn a_hint_that_cannot_be_sent_never_fails_the_work() {
 }
 
 #[tokio::test]
+async fn json_that_cannot_be_read_again_stops_nobody() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    // Postgres stores it; our reader goes 128 deep.
+    let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
+    insert(&database, "count", &deep, 1).await;
+    let job = client.submit("deep", "").await;
+    let result = client.next().await;
+    assert_eq!((result.action(), result.job_id()), ("job_result", job));
+    assert!(result.text().starts_with("[[["), "{result:?}");
+    client.submit("count", "").await;
+    assert_eq!(client.next().await.text(), "1");
+    eventually("the input should end its own job", async || {
+        let failed = "ringback.job_history where error_code = 'input_invalid'";
+        database.count(failed).await == 1
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn inputs_that_a_task_cannot_read_end_those_jobs_only() {
     // More than the worker has room for, so that their outcomes have to wait as well.
     const BAD: i64 = 1_000;
