@@ -39,7 +39,6 @@ impl Database {
                 // A plan made while a table is empty must not keep its sequential scan for ever, and a lookup by ids
                 // must not turn into a hash of the whole table: every statement of ours is a walk along an index.
                 ("enable_seqscan", "off"),
-                ("enable_hashjoin", "off"),
                 ("enable_mergejoin", "off"),
                 ("jit", "off"),
                 // A forgotten transaction must not hold locks or dead rows for ever.

@@ -1,24 +1,18 @@
 -- Ends a batch of jobs: each leaves the live table if it still carries the claim, enters the history, and its gateway
 -- is told, a hundred ids to a hint. $1..$6 are columns, a row each; $7 says whether to hint.
 with outcome as materialized (
-    select id, claim_id, state, result::jsonb as result, error_code, error
+    select id, state, result::jsonb as result, error_code, error
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
         as outcome (id, claim_id, state, result, error_code, error)
-), ended as materialized (
-    -- One look-up for each outcome, whatever the planner believes about the table.
-    select held.*, outcome.state, outcome.result, outcome.error_code, outcome.error
-    from outcome
-    cross join lateral (
-        select
-            job.id, job.task, job.task_type, job.queue, job.input, job.priority, job.run_at, job.created_at,
-            job.attempt, job.failures, job.crashes, job.max_attempts, job.started_at, job.worker_id,
-            job.connection_id, job.gateway_id, job.session_id, job.owner
-        from ringback.job
-        where job.id = outcome.id and job.claim_id = outcome.claim_id
-        for update
-    ) as held
-), left_the_queue as (
-    delete from ringback.job where job.id = any (array(select id from ended))
+), ended as (
+    -- Not joined: while the planner believes that the table is small, it may read all of it for each outcome.
+    -- A claim's id is never that of another, so a row that carries one of these carries its own.
+    delete from ringback.job
+    where job.id = any ($1::uuid[]) and job.claim_id = any ($2::uuid[])
+    returning
+        job.id, job.task, job.task_type, job.queue, job.input, job.priority, job.run_at, job.created_at, job.attempt,
+        job.failures, job.crashes, job.max_attempts, job.started_at, job.worker_id, job.connection_id, job.gateway_id,
+        job.session_id, job.owner
 ), recorded as (
     insert into ringback.job_history (
         id, task, task_type, queue, input, priority, run_at, created_at, attempt, failures, crashes, max_attempts,
@@ -29,6 +23,7 @@ with outcome as materialized (
         failures + case when state = 'failed' then 1 else 0 end, crashes, max_attempts,
         started_at, worker_id, connection_id, session_id, owner, state, result, error_code, error, clock_timestamp()
     from ended
+    join outcome using (id)
     on conflict (id) do nothing
     returning id
 ), hinted as (

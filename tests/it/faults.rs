@@ -219,6 +219,29 @@ async fn forty_seconds_without_postgres_cost_nothing_but_time() {
 }
 
 #[tokio::test]
+async fn a_frozen_postgres_makes_nobody_take_a_living_workers_jobs() {
+    let database = TestDatabase::on_its_own_server().await;
+    let _worker = Program::unruly(&database).await;
+    let _other = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let mut story = Story::default();
+    for _ in 0..5 {
+        story.ask(&mut client, "hold", "50").await;
+    }
+    story.answers(&mut client).await;
+    running(&database, 5).await;
+    // The sweepers have been in touch for long enough to judge.
+    client.listen_for(Duration::from_secs(18)).await;
+
+    let frozen = database.freeze_server().await;
+    client.listen_for(Duration::from_secs(20)).await;
+    TestDatabase::thaw_server(&frozen);
+    story.results(&mut client).await;
+    assert_eq!(untroubled(&database).await, 5);
+}
+
+#[tokio::test]
 async fn a_crash_of_postgres_amid_load_loses_no_job_and_doubles_no_result() {
     let mut database = TestDatabase::on_its_own_server().await;
     let _workers = [

@@ -78,6 +78,12 @@ impl Client {
         }
     }
 
+    /// Lets a time pass in which no message is expected; the server's pings are answered meanwhile.
+    pub(crate) async fn listen_for(&mut self, time: Duration) {
+        let next = tokio::time::timeout(time, self.next_within(time * 2)).await;
+        assert!(next.is_err(), "an unexpected message: {next:?}");
+    }
+
     /// Waits for the server's close.
     pub(crate) async fn closed(&mut self) -> Option<CloseFrame> {
         let give_up = Instant::now() + PATIENCE;

@@ -1,6 +1,7 @@
 //! A database of its own for each test, copied from a migrated template on a throwaway cluster.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::str::FromStr;
 
 use ringback::postgres::Database;
@@ -86,15 +87,39 @@ impl TestDatabase {
 
     /// Sends a signal to the server of its own, and waits until it has ended: `INT` stops it, `KILL` is a crash.
     pub(crate) async fn end_server(&self, signal: &str) {
+        let pid = self.postmaster().await;
+        send(signal, &pid);
+        eventually("the server should end", async || !lives(&pid)).await;
+    }
+
+    /// Freezes every process of the server of its own; gives what `thaw_server` takes.
+    pub(crate) async fn freeze_server(&self) -> Vec<String> {
+        let pid = self.postmaster().await;
+        send("STOP", &pid);
+        let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
+        let children = String::from_utf8(children.stdout).unwrap();
+        let mut frozen = vec![pid];
+        for child in children.lines() {
+            send("STOP", child);
+            frozen.push(child.to_owned());
+        }
+        frozen
+    }
+
+    pub(crate) fn thaw_server(frozen: &[String]) {
+        for pid in frozen {
+            send("CONT", pid);
+        }
+    }
+
+    async fn postmaster(&self) -> String {
         assert!(self.own_folder.is_some(), "only on a server of its own");
         let data: String = sqlx::query_scalar("show data_directory")
             .fetch_one(&self.pool)
             .await
             .unwrap();
         let file = std::fs::read_to_string(PathBuf::from(data).join("postmaster.pid")).unwrap();
-        let pid = file.lines().next().unwrap().to_owned();
-        send(signal, &pid);
-        eventually("the server should end", async || !lives(&pid)).await;
+        file.lines().next().unwrap().to_owned()
     }
 
     /// Starts the server of its own again, on the same port.
@@ -137,7 +162,7 @@ async fn start(folder: &Path) -> Cluster {
 
 /// Whether a process runs; one that has ended and that nobody has asked about does not.
 fn lives(pid: &str) -> bool {
-    let state = std::process::Command::new("ps")
+    let state = Command::new("ps")
         .args(["-o", "stat=", "-p", pid])
         .output()
         .unwrap();
