@@ -114,10 +114,15 @@ impl TestDatabase {
 
     async fn postmaster(&self) -> String {
         assert!(self.own_folder.is_some(), "only on a server of its own");
-        let data: String = sqlx::query_scalar("show data_directory")
-            .fetch_one(&self.pool)
-            .await
-            .unwrap();
+        // Asked again where the connection was cut by an earlier fault.
+        let mut data: Option<String> = None;
+        eventually("the server should answer", async || {
+            let asked = sqlx::query_scalar("show data_directory");
+            data = asked.fetch_one(&self.pool).await.ok();
+            data.is_some()
+        })
+        .await;
+        let data = data.expect("it was waited for");
         let file = std::fs::read_to_string(PathBuf::from(data).join("postmaster.pid")).unwrap();
         file.lines().next().unwrap().to_owned()
     }
