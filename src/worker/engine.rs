@@ -53,6 +53,7 @@ impl Engine {
         runtime: WorkerContext,
         stop: Stop,
     ) -> std::io::Result<Self> {
+        let concurrency = settings.concurrency.max(1);
         let mut queues: Vec<String> = tasks.iter().map(|task| task.queue.clone()).collect();
         queues.sort();
         queues.dedup();
@@ -60,18 +61,18 @@ impl Engine {
             id: WorkerId::random(),
             host: host(),
             queues: queues.clone(),
-            concurrency: i32::try_from(settings.concurrency).unwrap_or(i32::MAX),
+            concurrency: i32::try_from(concurrency).unwrap_or(i32::MAX),
         };
         let worker_id = worker.id;
-        tracing::info!(worker.id = %worker_id, concurrency = settings.concurrency, "working");
+        tracing::info!(worker.id = %worker_id, concurrency, "working");
         let held = Held::default();
         let lease = Lease::new();
         let silence = Stop::new();
         let cursor = Arc::new(Mutex::new(Cursor::new(queues)));
         let wake = Arc::new(Notify::new());
-        let (send_job, jobs) = mpsc::channel(settings.concurrency);
+        let (send_job, jobs) = mpsc::channel(concurrency);
         // Room for as many outcomes as there are slots; when it is full, slots stay taken and claiming stops.
-        let (outcomes, receive_outcomes) = mpsc::channel(settings.concurrency);
+        let (outcomes, receive_outcomes) = mpsc::channel(concurrency);
         let heartbeat = heartbeat::start(
             database,
             worker,
@@ -89,7 +90,7 @@ impl Engine {
             link: database.link("claimer"),
             cursor: Arc::clone(&cursor),
             wake: Arc::clone(&wake),
-            slots: Arc::new(Semaphore::new(settings.concurrency)),
+            slots: Arc::new(Semaphore::new(concurrency)),
             lease: lease.clone(),
             held: held.clone(),
             jobs: send_job,
