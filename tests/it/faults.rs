@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
+use ringback::queue::recover;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
@@ -614,5 +615,46 @@ async fn a_claim_whose_answer_was_lost_goes_back_while_its_worker_lives() {
             .count("ringback.jobs where attempts = 1 and content = 'b'")
             .await,
         1
+    );
+}
+
+#[tokio::test]
+async fn a_lost_workers_job_is_taken_back_whatever_is_odd_about_it() {
+    let database = TestDatabase::new().await;
+    // One was claimed after its worker was given up; the day of the other has no partition.
+    database
+        .execute(
+            "insert into ringback.worker (id, host, pid, version, queues, concurrency, beat_at, gone_at)
+             select gen_random_uuid(), 'there', number, '0', '{default}', 1, '-infinity',
+                 case when number = 1 then now() end
+             from generate_series(1, 2) as number",
+        )
+        .await;
+    database
+        .execute(
+            "insert into ringback.job (id, task, task_type, queue, input, state, rank, run_at, max_attempts,
+                 attempt, claim_id, worker_id, started_at)
+             select ringback.uuid_floor(now() + case when pid = 2 then interval '300 days' else interval '0' end),
+                 'a', 'a', 'default', '1', 'running', 0, now(), 5, 1, gen_random_uuid(), id, now()
+             from ringback.worker",
+        )
+        .await;
+    let mut link = database.database().link("test");
+    // The server has to have been up for the lease.
+    eventually("both should be ready again", async || {
+        recover::recover(link.connected().await.unwrap())
+            .await
+            .unwrap();
+        database
+            .count("ringback.job where state = 'ready' and crashes = 1")
+            .await
+            == 2
+    })
+    .await;
+    assert_eq!(
+        database
+            .count("ringback.attempts where outcome = 'crashed'")
+            .await,
+        2
     );
 }
