@@ -3,6 +3,7 @@
 mod asyncapi;
 mod database;
 mod dev;
+mod fleet;
 mod migrate;
 mod notify;
 mod serve;

@@ -4,11 +4,11 @@ use anyhow::Context;
 use clap::Args;
 
 use super::database::{self, Open};
-use super::{serve, work};
+use super::{fleet, serve, work};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, WorkerConfig};
-use crate::shutdown::{Parts, Stop, on_signal};
+use crate::shutdown::Stop;
 use crate::task::Tasks;
-use crate::{gateway, sweeper, worker};
+use crate::{gateway, worker};
 
 /// Settings of `dev`.
 #[derive(Args, Debug)]
@@ -57,12 +57,7 @@ impl Dev {
         let settings = serve::settings(&self.gateway, &self.fleet);
         let serve = gateway::run(listener, database.clone(), tasks, settings, worked);
 
-        let mut parts = Parts::default();
-        parts.spawn("signal watch", on_signal(stop.clone()));
-        parts.spawn(
-            "sweeper",
-            sweeper::run(database.clone(), self.fleet.keep_history, stop.clone()),
-        );
+        let mut parts = fleet::parts(database, &self.fleet, &stop);
         parts.spawn("worker", work);
         parts.spawn("gateway", serve);
         println!("Ringback is ready: http://{address}/system/ (Ctrl+C stops it)");

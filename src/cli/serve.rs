@@ -5,11 +5,10 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::database::{self, Open};
+use super::fleet;
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig};
 use crate::gateway;
-use crate::postgres::listener::Hearing;
-use crate::shutdown::{Parts, Stop, on_signal};
-use crate::sweeper;
+use crate::shutdown::Stop;
 use crate::task::Tasks;
 
 /// Settings of `serve`.
@@ -36,12 +35,7 @@ impl Serve {
         let listener = bind(&self.gateway).await?;
         let settings = settings(&self.gateway, &self.fleet);
         let tasks = Tasks::demonstration(1.0);
-        let mut parts = Parts::default();
-        parts.spawn("signal watch", on_signal(stop.clone()));
-        parts.spawn(
-            "sweeper",
-            sweeper::run(open.database.clone(), self.fleet.keep_history, stop.clone()),
-        );
+        let mut parts = fleet::parts(&open.database, &self.fleet, &stop);
         parts.spawn(
             "gateway",
             gateway::run(
@@ -65,18 +59,10 @@ pub(super) async fn bind(config: &GatewayConfig) -> anyhow::Result<TcpListener> 
     })
 }
 
-pub(super) fn settings(gateway: &GatewayConfig, fleet: &FleetConfig) -> gateway::Settings {
+pub(super) fn settings(gateway: &GatewayConfig, config: &FleetConfig) -> gateway::Settings {
     gateway::Settings {
         max_frame: gateway.max_frame,
-        hearing: hearing(fleet),
-        grace: fleet.shutdown_grace,
-    }
-}
-
-pub(super) fn hearing(fleet: &FleetConfig) -> Hearing {
-    if fleet.poll_only {
-        Hearing::PollOnly
-    } else {
-        Hearing::Hints
+        hearing: fleet::hearing(config),
+        grace: config.shutdown_grace,
     }
 }

@@ -3,10 +3,9 @@
 use clap::Args;
 
 use super::database::{self, Open};
-use super::serve::hearing;
+use super::fleet;
 use crate::config::{DatabaseConfig, FleetConfig, WorkerConfig};
-use crate::shutdown::{Parts, Stop, on_signal};
-use crate::sweeper;
+use crate::shutdown::Stop;
 use crate::task::Tasks;
 use crate::worker;
 
@@ -33,12 +32,7 @@ impl Work {
         open.prepare(self.fleet.migrate).await?;
         let tasks = Tasks::demonstration(self.worker.delay_scale);
         let settings = settings(&self.worker, &self.fleet);
-        let mut parts = Parts::default();
-        parts.spawn("signal watch", on_signal(stop.clone()));
-        parts.spawn(
-            "sweeper",
-            sweeper::run(open.database.clone(), self.fleet.keep_history, stop.clone()),
-        );
+        let mut parts = fleet::parts(&open.database, &self.fleet, &stop);
         parts.spawn(
             "worker",
             worker::run(open.database.clone(), tasks, settings, stop.clone()),
@@ -47,10 +41,10 @@ impl Work {
     }
 }
 
-pub(super) fn settings(worker: &WorkerConfig, fleet: &FleetConfig) -> worker::Settings {
+pub(super) fn settings(worker: &WorkerConfig, config: &FleetConfig) -> worker::Settings {
     worker::Settings {
         concurrency: worker.concurrency,
-        hearing: hearing(fleet),
-        grace: fleet.shutdown_grace,
+        hearing: fleet::hearing(config),
+        grace: config.shutdown_grace,
     }
 }

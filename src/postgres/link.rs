@@ -40,7 +40,8 @@ impl Link {
     /// When the database cannot be reached.
     pub async fn connected(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         if self.connection.is_none() {
-            self.connection = Some(self.connect().await?);
+            // Boxed, since it is large and rare: otherwise its size is part of every statement's future.
+            self.connection = Some(Box::pin(self.connect()).await?);
         }
         Ok(self.connection.as_mut().expect("it was made just above"))
     }
@@ -101,11 +102,18 @@ impl Link {
 pub async fn limited<T>(
     statement: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
-    tokio::time::timeout(STATEMENT_LIMIT, statement)
+    limited_to(STATEMENT_LIMIT, statement).await
+}
+
+/// The same with another limit.
+///
+/// # Errors
+/// Those of the statement, or that it took too long.
+pub async fn limited_to<T>(
+    limit: Duration,
+    statement: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(limit, statement)
         .await
-        .unwrap_or_else(|_| {
-            Err(sqlx::Error::Io(std::io::Error::from(
-                std::io::ErrorKind::TimedOut,
-            )))
-        })
+        .unwrap_or_else(|_| Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())))
 }

@@ -40,8 +40,7 @@ pub(super) async fn run(
                 continue;
             }
         }
-        // Boxed once for a batch, so that its size is not part of every future around it.
-        let commit = Box::pin(async {
+        let commit = async {
             lease.fresh().await;
             let claims: Vec<_> = batch
                 .iter()
@@ -49,7 +48,7 @@ pub(super) async fn run(
                 .collect();
             commit_batch(&mut link, batch.drain(..)).await;
             held.remove_all(&claims);
-        });
+        };
         if give_up.run_until_cancelled(commit).await.is_none() {
             tracing::warn!(
                 "stopped before every outcome could be stored; those jobs will be run again"
@@ -82,20 +81,14 @@ async fn commit_batch(link: &mut Link, outcomes: impl Iterator<Item = Outcome>) 
             }),
         }
     }
-    let refusals = commit(link, Rows::Ended(&ended), None).await;
-    let refused = ended
-        .iter()
+    let mut refusals = commit(link, Rows::Ended(&ended), None).await;
+    refusals.extend(commit(link, Rows::PutBack(&put_back), None).await);
+    let ended = ended.iter().map(|job| (job.id, job.claim_id));
+    let claims = ended.chain(put_back.iter().map(|job| (job.id, job.claim_id)));
+    let failures: Vec<Ended> = claims
         .zip(refusals)
-        .filter_map(|(job, refusal)| Some((job.id, job.claim_id, refusal?)));
-    let mut failures: Vec<Ended> = refused
-        .map(|(id, claim_id, refusal)| failed(id, claim_id, &refusal))
+        .filter_map(|((id, claim_id), refusal)| Some(failed(id, claim_id, &refusal?)))
         .collect();
-    let refusals = commit(link, Rows::PutBack(&put_back), None).await;
-    let refused = put_back
-        .iter()
-        .zip(refusals)
-        .filter_map(|(job, refusal)| Some((job.id, job.claim_id, refusal?)));
-    failures.extend(refused.map(|(id, claim_id, refusal)| failed(id, claim_id, &refusal)));
     for (job, refusal) in failures
         .iter()
         .zip(commit(link, Rows::Ended(&failures), None).await)

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::finisher::Outcome;
 use super::held::{Fate, Held};
 use super::lease::Lease;
+use crate::postgres::link::limited_to;
 use crate::postgres::{Backoff, Database, Link};
 use crate::queue::Why;
 use crate::queue::fleet::{self, WorkerRow};
@@ -73,7 +74,7 @@ async fn run(
     }
     let left = async { fleet::worker_left(link.connected().await?, worker.id).await };
     // Otherwise its silence will say the same.
-    if let Ok(Ok(())) = tokio::time::timeout(LIMIT, left).await {
+    if limited_to(LIMIT, left).await.is_ok() {
         link.close().await;
     }
 }
@@ -81,12 +82,7 @@ async fn run(
 async fn beat(link: &mut Link, worker: &WorkerRow, held: &Held) -> Result<(), sqlx::Error> {
     let claims = held.list();
     let beat = async { fleet::beat(link.connected().await?, worker, &claims).await };
-    let result = match tokio::time::timeout(LIMIT, beat).await {
-        Ok(result) => result,
-        Err(_) => Err(sqlx::Error::Io(std::io::Error::from(
-            std::io::ErrorKind::TimedOut,
-        ))),
-    };
+    let result = limited_to(LIMIT, beat).await;
     link.settle(&result);
     for (job, claim_id) in result? {
         held.drop_one(job, claim_id);
@@ -105,10 +101,7 @@ async fn return_stranded(
     let claims = held.list();
     let look =
         async { fleet::claims_without_holder(link.connected().await?, worker.id, &claims).await };
-    let stranded = match tokio::time::timeout(LIMIT, look).await {
-        Ok(result) => result,
-        Err(_) => Err(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
-    };
+    let stranded = limited_to(LIMIT, look).await;
     link.settle(&stranded);
     // What cannot be asked or handed over now is found the next time.
     for (job, claim_id) in stranded.unwrap_or_default() {

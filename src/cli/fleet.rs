@@ -1,0 +1,24 @@
+//! What every long-lived verb has beside its own part.
+
+use crate::config::FleetConfig;
+use crate::postgres::Database;
+use crate::postgres::listener::Hearing;
+use crate::shutdown::{Parts, Stop, on_signal};
+use crate::sweeper;
+
+/// The watch for signals, and the sweeper.
+pub(super) fn parts(database: &Database, fleet: &FleetConfig, stop: &Stop) -> Parts {
+    let sweep = sweeper::run(database.clone(), fleet.keep_history, stop.clone());
+    let mut parts = Parts::default();
+    parts.spawn("signal watch", on_signal(stop.clone()));
+    parts.spawn("sweeper", sweep);
+    parts
+}
+
+pub(super) fn hearing(fleet: &FleetConfig) -> Hearing {
+    if fleet.poll_only {
+        Hearing::PollOnly
+    } else {
+        Hearing::Hints
+    }
+}
