@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use ringback::postgres::Database;
-use ringback::shutdown::{Parts, Stop, on_signal};
+use ringback::shutdown::{Parts, on_signal};
 use ringback::task::{Again, Context, Task, TaskError, Tasks};
 use ringback::worker::{self, Settings};
 use ringback::{sweeper, telemetry};
@@ -90,10 +90,9 @@ async fn main() -> anyhow::Result<()> {
         ..Settings::default()
     };
     let database = Database::new(&url)?;
-    let stop = Stop::new();
+    let stop = on_signal()?;
     let mut parts = Parts::default();
     let keep_history = Duration::from_secs(30 * 86_400);
-    parts.spawn("signal watch", on_signal(stop.clone()));
     parts.spawn(
         "sweeper",
         sweeper::run(database.clone(), keep_history, stop.clone()),

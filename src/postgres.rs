@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of jobs; their SQL is in `queue`.
 
+pub mod keeper;
 pub mod link;
 pub mod listener;
 pub mod private;
@@ -19,10 +20,12 @@ pub use link::Link;
 /// The longest that one statement of ours may take before its connection is given up.
 pub const STATEMENT_LIMIT: Duration = Duration::from_secs(30);
 
-/// One database, and how to connect to it.
+/// The longest that making a connection may take; whatever listens there may be no Postgres and never answer.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// One database, and how to connect to it; clones share both.
 #[derive(Clone, Debug)]
 pub struct Database {
-    options: PgConnectOptions,
     pool: PgPool,
 }
 
@@ -32,29 +35,21 @@ impl Database {
     /// # Errors
     /// When `url` is not a Postgres URL.
     pub fn new(url: &str) -> anyhow::Result<Self> {
-        let options = PgConnectOptions::from_str(url)
-            .context("DATABASE_URL is not a Postgres URL, such as postgres://user:password@host:5432/name")?
-            .application_name("ringback")
-            .options([
-                // A plan made while a table is empty must not keep its sequential scan for ever, and a lookup by ids
-                // must not turn into a hash of the whole table: every statement of ours is a walk along an index.
-                ("enable_seqscan", "off"),
-                ("enable_mergejoin", "off"),
-                ("jit", "off"),
-                // A forgotten transaction must not hold locks or dead rows for ever.
-                ("idle_in_transaction_session_timeout", "60s"),
-                // The server notices a client that is gone, even while it sends to it.
-                ("tcp_keepalives_idle", "15"),
-                ("tcp_keepalives_interval", "5"),
-                ("tcp_keepalives_count", "3"),
-                ("tcp_user_timeout", "30000"),
-            ]);
         let pool = PgPoolOptions::new()
             .max_connections(8)
-            .acquire_timeout(Duration::from_secs(10))
+            .acquire_timeout(CONNECT_LIMIT)
             .test_before_acquire(false)
-            .connect_lazy_with(options.clone());
-        Ok(Self { options, pool })
+            .connect_lazy_with(options(url)?);
+        Ok(Self { pool })
+    }
+
+    /// From now on connects to `url`: the same database, whose server has come back on another port.
+    ///
+    /// # Errors
+    /// When `url` is not a Postgres URL.
+    pub fn moved_to(&self, url: &str) -> anyhow::Result<()> {
+        self.pool.set_connect_options(options(url)?);
+        Ok(())
     }
 
     /// A few connections for short statements.
@@ -66,16 +61,13 @@ impl Database {
     /// A connection of its own for a part that works without pause; `name` is seen in `pg_stat_activity`.
     #[must_use]
     pub fn link(&self, name: &str) -> Link {
-        Link::new(
-            self.options
-                .clone()
-                .application_name(&format!("ringback {name}")),
-        )
+        Link::new(self.clone(), name)
     }
 
-    /// How to make a connection that is not a [`Link`].
-    pub(crate) fn options(&self) -> &PgConnectOptions {
-        &self.options
+    /// How to make a connection of one's own, as of now; `name` is seen in `pg_stat_activity`.
+    fn options(&self, name: &str) -> PgConnectOptions {
+        let options = PgConnectOptions::clone(&self.pool.connect_options());
+        options.application_name(&format!("ringback {name}"))
     }
 
     /// Brings the schema up to date.
@@ -135,11 +127,12 @@ impl Database {
     /// The database in words, without its password.
     #[must_use]
     pub fn name(&self) -> String {
+        let options = self.pool.connect_options();
         format!(
             "the database {} on {}:{}",
-            self.options.get_database().unwrap_or("(default)"),
-            self.options.get_host(),
-            self.options.get_port()
+            options.get_database().unwrap_or("(default)"),
+            options.get_host(),
+            options.get_port()
         )
     }
 
@@ -149,6 +142,30 @@ impl Database {
             self.name()
         )
     }
+}
+
+/// How every connection of ours is made.
+fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url)
+        .context(
+            "DATABASE_URL is not a Postgres URL, such as postgres://user:password@host:5432/name",
+        )?
+        .application_name("ringback")
+        .options([
+            // A plan made while a table is empty must not keep its sequential scan for ever, and a lookup by ids
+            // must not turn into a hash of the whole table: every statement of ours is a walk along an index.
+            ("enable_seqscan", "off"),
+            ("enable_mergejoin", "off"),
+            ("jit", "off"),
+            // A forgotten transaction must not hold locks or dead rows for ever.
+            ("idle_in_transaction_session_timeout", "60s"),
+            // The server notices a client that is gone, even while it sends to it.
+            ("tcp_keepalives_idle", "15"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
+            ("tcp_user_timeout", "30000"),
+        ]);
+    Ok(options)
 }
 
 /// The migrations, with their own table in our schema: a database is often shared with others.
@@ -210,7 +227,8 @@ pub struct Backoff {
 
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(50);
-    const LONGEST: Duration = Duration::from_secs(2);
+    /// The longest delay.
+    pub const LONGEST: Duration = Duration::from_secs(2);
 
     /// The delays from the start.
     #[must_use]

@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -69,11 +69,16 @@ impl fmt::Debug for Parts {
     }
 }
 
-/// Gives `stop` at Ctrl+C or SIGTERM. A second one ends the process at once.
+/// A stop that Ctrl+C or SIGTERM gives, from this moment on. A second one ends the process at once.
 ///
 /// # Errors
 /// When the process cannot watch its signals.
-pub async fn on_signal(stop: Stop) -> anyhow::Result<()> {
+#[expect(
+    clippy::disallowed_methods,
+    clippy::exit,
+    reason = "it waits for as long as the process lives, to end it"
+)]
+pub fn on_signal() -> anyhow::Result<Stop> {
     let mut interrupt = signal(SignalKind::interrupt()).context("could not watch for Ctrl+C")?;
     let mut terminate = signal(SignalKind::terminate()).context("could not watch for SIGTERM")?;
     let mut signalled = async move || {
@@ -82,22 +87,30 @@ pub async fn on_signal(stop: Stop) -> anyhow::Result<()> {
             _ = terminate.recv() => "SIGTERM",
         }
     };
-    let Some(name) = stop.run_until_cancelled(signalled()).await else {
-        return Ok(());
-    };
-    tracing::info!("stopping: {name}");
-    stop.cancel();
-    #[expect(
-        clippy::disallowed_methods,
-        clippy::exit,
-        reason = "it waits for nothing but to end the process"
-    )]
+    let stop = Stop::new();
+    let given = stop.clone();
     tokio::spawn(async move {
+        let name = signalled().await;
+        tracing::info!("stopping: {name}");
+        given.cancel();
         let name = signalled().await;
         tracing::warn!("stopping at once: {name} for a second time");
         std::process::exit(130)
     });
-    Ok(())
+    Ok(stop)
+}
+
+/// Does `work` unless it is stopped before its end.
+///
+/// # Errors
+/// Those of the work, or that it was stopped.
+pub async fn stopped_by<T>(
+    stop: &Stop,
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    stop.run_until_cancelled(work)
+        .await
+        .unwrap_or_else(|| bail!("stopped before the end"))
 }
 
 /// Sleeps for `time`, or less if it is time to stop: then it answers `false`.

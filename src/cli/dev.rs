@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 
-use super::database::{self, Open};
+use super::database::{self, Open, Private};
 use super::{fleet, serve, work};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, WorkerConfig};
 use crate::shutdown::Stop;
@@ -25,10 +25,11 @@ pub(super) struct Dev {
 
 impl Dev {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let stop = Stop::new();
-        let open = database::open_or_create(&self.database).await?;
-        let ran = self.everything(&open, stop).await;
-        ran.and(open.leave().await)
+        let config = self.database.clone();
+        database::with(&config, Private::MayBeMade, async |open, stop| {
+            self.everything(open, stop).await
+        })
+        .await
     }
 
     #[expect(clippy::print_stdout, reason = "the line that says where the page is")]

@@ -3,14 +3,13 @@
 use crate::config::FleetConfig;
 use crate::postgres::Database;
 use crate::postgres::listener::Hearing;
-use crate::shutdown::{Parts, Stop, on_signal};
+use crate::shutdown::{Parts, Stop};
 use crate::sweeper;
 
-/// The watch for signals, and the sweeper.
+/// The parts of every long-lived verb: so far, the sweeper.
 pub(super) fn parts(database: &Database, fleet: &FleetConfig, stop: &Stop) -> Parts {
     let sweep = sweeper::run(database.clone(), fleet.keep_history, stop.clone());
     let mut parts = Parts::default();
-    parts.spawn("signal watch", on_signal(stop.clone()));
     parts.spawn("sweeper", sweep);
     parts
 }

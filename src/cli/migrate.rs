@@ -2,8 +2,9 @@
 
 use clap::Args;
 
-use super::database;
+use super::database::{self, Private};
 use crate::config::DatabaseConfig;
+use crate::shutdown::stopped_by;
 
 /// Settings of `migrate`.
 #[derive(Args, Debug)]
@@ -14,11 +15,11 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let open = database::open_or_create(&self.database).await?;
-        let migrated = open.database.migrate().await;
-        if migrated.is_ok() {
+        database::with(&self.database, Private::MayBeMade, async |open, stop| {
+            stopped_by(&stop, open.database.migrate()).await?;
             tracing::info!("the schema of {} is up to date", open.database.name());
-        }
-        migrated.and(open.leave().await)
+            Ok(())
+        })
+        .await
     }
 }

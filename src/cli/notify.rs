@@ -5,10 +5,12 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::database::{self, Open};
+use super::database::{self, Open, Private};
 use crate::config::DatabaseConfig;
 use crate::notice;
 use crate::postgres::link::limited;
+use crate::queue::fleet;
+use crate::shutdown::stopped_by;
 use crate::wire::SYSTEM_GROUP;
 
 /// Settings of `notify`.
@@ -34,9 +36,11 @@ impl Notify {
         if self.message.contains('\0') {
             bail!("the message has a NUL character, which cannot be stored");
         }
-        let open = database::open_existing(&self.database).await?;
-        let sent = self.send(&open).await;
-        sent.and(open.leave().await)
+        let config = self.database.clone();
+        database::with(&config, Private::MustBeThere, async |open, stop| {
+            stopped_by(&stop, self.send(open)).await
+        })
+        .await
     }
 
     #[expect(
@@ -65,6 +69,14 @@ impl Notify {
             }
         }
         println!("\n✅ All notifications sent successfully!");
+        let alive = fleet::gateways_alive(open.database.pool())
+            .await
+            .context("could not count the gateways")?;
+        match alive {
+            0 => println!("No gateway is alive: nobody is connected to hear it."),
+            1 => println!("1 gateway is alive."),
+            alive => println!("{alive} gateways are alive."),
+        }
         link.close().await;
         Ok(())
     }

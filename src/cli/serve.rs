@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::database::{self, Open};
+use super::database::{self, Open, Private};
 use super::fleet;
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig};
 use crate::gateway;
@@ -24,10 +24,11 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let stop = Stop::new();
-        let open = database::open_or_create(&self.database).await?;
-        let served = self.serve(&open, stop).await;
-        served.and(open.leave().await)
+        let config = self.database.clone();
+        database::with(&config, Private::MayBeMade, async |open, stop| {
+            self.serve(open, stop).await
+        })
+        .await
     }
 
     async fn serve(self, open: &Open, stop: Stop) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::database;
+use super::database::{self, Private};
 use crate::config::DatabaseConfig;
 
 /// Settings of `url`.
@@ -15,9 +15,8 @@ pub(super) struct Url {
 impl Url {
     #[expect(clippy::print_stdout, reason = "the URL is what was asked for")]
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let open = database::open_existing(&self.database).await?;
+        let open = database::open(&self.database, Private::MustBeThere).await?;
         println!("{}", open.url);
-        open.stay().await;
-        Ok(())
+        open.stay().await
     }
 }

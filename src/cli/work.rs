@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::database::{self, Open};
+use super::database::{self, Open, Private};
 use super::fleet;
 use crate::config::{DatabaseConfig, FleetConfig, WorkerConfig};
 use crate::shutdown::Stop;
@@ -22,10 +22,11 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let stop = Stop::new();
-        let open = database::open_or_create(&self.database).await?;
-        let worked = self.work(&open, stop).await;
-        worked.and(open.leave().await)
+        let config = self.database.clone();
+        database::with(&config, Private::MayBeMade, async |open, stop| {
+            self.work(open, stop).await
+        })
+        .await
     }
 
     async fn work(self, open: &Open, stop: Stop) -> anyhow::Result<()> {

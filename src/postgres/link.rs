@@ -2,10 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
 
-use super::{Fault, STATEMENT_LIMIT};
+use super::{CONNECT_LIMIT, Database, Fault, STATEMENT_LIMIT};
 
 /// A connection that comes back.
 ///
@@ -13,7 +12,8 @@ use super::{Fault, STATEMENT_LIMIT};
 /// waits for another.
 #[derive(Debug)]
 pub struct Link {
-    options: PgConnectOptions,
+    database: Database,
+    name: String,
     connection: Option<PgConnection>,
     offset: ClockOffset,
 }
@@ -26,9 +26,10 @@ struct ClockOffset {
 }
 
 impl Link {
-    pub(super) fn new(options: PgConnectOptions) -> Self {
+    pub(super) fn new(database: Database, name: &str) -> Self {
         Self {
-            options,
+            database,
+            name: name.to_owned(),
             connection: None,
             offset: ClockOffset::default(),
         }
@@ -71,8 +72,8 @@ impl Link {
     }
 
     async fn connect(&mut self) -> Result<PgConnection, sqlx::Error> {
-        let options = self.options.clone();
-        let (connection, offset) = limited(async move {
+        let options = self.database.options(&self.name);
+        let (connection, offset) = limited_to(CONNECT_LIMIT, async move {
             let mut connection = options.connect().await?;
             let asked = SystemTime::now();
             let micros = sqlx::query_scalar!(

@@ -148,22 +148,30 @@ impl Listener {
     }
 
     async fn connect(&self) -> Result<PgListener, sqlx::Error> {
-        // A pool of one, because that is what the library listens on; it is dropped with the connection.
-        let options = self.database.options().clone();
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .max_lifetime(None)
-            .idle_timeout(None)
-            .connect_lazy_with(options.application_name("ringback listener"));
-        let listening = async {
-            let mut listener = PgListener::connect_with(&pool).await?;
-            listener.eager_reconnect(false);
-            let channels = self.channels.iter().map(String::as_str);
-            listener.listen_all(channels).await?;
-            Ok(listener)
-        };
-        tokio::time::timeout(POLL_WITH_HINTS, listening)
-            .await
-            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+        let channels = self.channels.iter().map(String::as_str);
+        listen(&self.database, "listener", channels).await
     }
+}
+
+/// A connection of its own that listens on some channels, until it is lost.
+pub(super) async fn listen(
+    database: &Database,
+    name: &str,
+    channels: impl IntoIterator<Item = &str>,
+) -> Result<PgListener, sqlx::Error> {
+    // A pool of one, because that is what the library listens on; it is dropped with the connection.
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_lazy_with(database.options(name));
+    let listening = async {
+        let mut listener = PgListener::connect_with(&pool).await?;
+        listener.eager_reconnect(false);
+        listener.listen_all(channels).await?;
+        Ok(listener)
+    };
+    tokio::time::timeout(POLL_WITH_HINTS, listening)
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

@@ -90,11 +90,33 @@ pub fn find(dir: &Path) -> Result<Cluster> {
     let place = Place::choose(dir)?;
     if !place.has_cluster() {
         bail!(
-            "there is no database of ours in {}: run `ringback dev` first, or set DATABASE_URL",
-            place.dir().display()
+            "there is no database of ours in {place}: go where `ringback dev` runs, or name its folder (--data-dir), or set DATABASE_URL"
         );
     }
     join(place, None)
+}
+
+/// Stops the server in `dir` and deletes all that was made there; for throwaway clusters.
+///
+/// # Errors
+///
+/// When somebody uses the cluster, or it cannot be stopped or deleted.
+pub fn discard(dir: &Path) -> Result<()> {
+    let place = Place::choose(dir)?;
+    if place.has_cluster() {
+        let turn = place.take_turn()?;
+        if !place.is_unused()? {
+            bail!("the database in {place} is in use: nothing was deleted");
+        }
+        let folder = Folder::of(&place);
+        let programs = Programs::find(place.user(), folder.major()?)?;
+        let server = Server::new(folder, programs)?;
+        if server.running(LEAVING)?.is_some() {
+            server.stop()?;
+        }
+        drop(turn);
+    }
+    place.clear()
 }
 
 /// Takes a seat in the cluster; without a durability it must exist and keeps its settings.
@@ -103,10 +125,12 @@ fn join(place: Place, durability: Option<Durability>) -> Result<Cluster> {
     let seat = place.take_seat()?;
 
     let folder = Folder::of(&place);
+    folder.sweep();
     let programs = Programs::find(place.user(), folder.major()?)?;
     if let Some(durability) = durability
         && !place.has_cluster()
     {
+        tracing::info!("making a private Postgres in {place} with {programs}");
         folder.make(&programs, durability)?;
     }
     let server = Server::new(folder, programs)?;

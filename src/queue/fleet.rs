@@ -5,6 +5,7 @@ use std::sync::Arc;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
+use super::recover::LEASE;
 use crate::ids::{ClaimId, GatewayId, JobId, WorkerId};
 use crate::task::{Task, Tasks};
 
@@ -134,6 +135,22 @@ pub async fn gateway_beat(
     .execute(executor)
     .await
     .map(|_| ())
+}
+
+/// How many gateways have said within a lease that they live.
+///
+/// # Errors
+/// Those of the database.
+pub async fn gateways_alive(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        select count(*) as "alive!" from ringback.gateway
+        where beat_at > clock_timestamp() - make_interval(secs => $1)
+        "#,
+        LEASE.as_secs_f64()
+    )
+    .fetch_one(executor)
+    .await
 }
 
 /// Says that `gateway` has left.

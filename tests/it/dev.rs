@@ -1,46 +1,13 @@
 //! `dev`: everything in one process, on a private Postgres.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::os::unix::process::CommandExt as _;
 
-use uuid::Uuid;
+use crate::support::{Client, DataDir, Program, TestDatabase, eventually, send};
 
-use crate::support::{Client, Program, TestDatabase, eventually};
-
-/// A data folder that goes with the test.
-struct DataDir(PathBuf);
-
-impl DataDir {
-    fn new() -> Self {
-        Self(
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("dev-{}", Uuid::new_v4().simple())),
-        )
-    }
-
-    fn command(&self, verb: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
-        command
-            .arg(verb)
-            .arg("--data-dir")
-            .arg(&self.0)
-            .env_remove("DATABASE_URL");
-        command
-    }
-
-    fn dev(&self) -> Program {
-        Program::spawn(self.command("dev").args([
-            "--listen",
-            "127.0.0.1:0",
-            "--delay-scale",
-            "1.5",
-        ]))
-    }
-}
-
-impl Drop for DataDir {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
+fn start_dev(folder: &DataDir) -> Program {
+    let settings = ["--listen", "127.0.0.1:0", "--delay-scale", "1.5"];
+    // In a group of its own, like what a shell starts.
+    Program::spawn(folder.command("dev").args(settings).process_group(0))
 }
 
 async fn is_open(url: &str) -> bool {
@@ -51,7 +18,7 @@ async fn is_open(url: &str) -> bool {
 #[tokio::test]
 async fn dev_is_everything_and_ctrl_c_ends_all_of_it_after_running_jobs_have_finished() {
     let folder = DataDir::new();
-    let mut dev = folder.dev();
+    let mut dev = start_dev(&folder);
     let line = dev.printed("Ringback is ready").await;
     let address = line
         .split("http://")
@@ -61,10 +28,7 @@ async fn dev_is_everything_and_ctrl_c_ends_all_of_it_after_running_jobs_have_fin
         .next()
         .unwrap()
         .to_owned();
-    let url = String::from_utf8(folder.command("url").output().unwrap().stdout)
-        .unwrap()
-        .trim()
-        .to_owned();
+    let url = folder.url();
     assert!(is_open(&url).await);
 
     let mut client = Client::connect_to(&address).await;
@@ -76,7 +40,8 @@ async fn dev_is_everything_and_ctrl_c_ends_all_of_it_after_running_jobs_have_fin
     })
     .await;
     pool.close().await;
-    dev.signal("INT");
+    // A terminal sends it to the whole group.
+    send("INT", &format!("-{}", dev.pid()));
     // It runs for three seconds, and is finished and delivered on the way out.
     let result = client.next().await;
     assert_eq!(result.text(), "🌍 Translated: 'hello' → 'hola'");
@@ -88,9 +53,9 @@ async fn dev_is_everything_and_ctrl_c_ends_all_of_it_after_running_jobs_have_fin
     .await;
 
     // What was done is still known, to a process that starts and stops the database by itself.
-    let mut again = folder.dev();
+    let mut again = start_dev(&folder);
     again.printed("Ringback is ready").await;
-    let pool = sqlx::PgPool::connect(&url_now(&folder)).await.unwrap();
+    let pool = sqlx::PgPool::connect(&folder.url()).await.unwrap();
     let state: String = sqlx::query_scalar("select state from ringback.jobs")
         .fetch_one(&pool)
         .await
@@ -99,13 +64,6 @@ async fn dev_is_everything_and_ctrl_c_ends_all_of_it_after_running_jobs_have_fin
     pool.close().await;
     again.signal("TERM");
     assert!(again.ended().await.success());
-}
-
-fn url_now(folder: &DataDir) -> String {
-    String::from_utf8(folder.command("url").output().unwrap().stdout)
-        .unwrap()
-        .trim()
-        .to_owned()
 }
 
 #[tokio::test]
@@ -119,6 +77,8 @@ async fn separate_processes_share_the_private_postgres() {
     assert_eq!(client.next().await.text(), "✅ Processed: A");
     let notified = folder.command("notify").arg("hi").output().unwrap();
     assert!(notified.status.success());
+    let words = String::from_utf8(notified.stdout).unwrap();
+    assert!(words.ends_with("\n1 gateway is alive.\n"), "{words}");
     assert_eq!(client.next().await.text(), "hi");
     for program in [&mut worker, &mut gateway] {
         program.signal("TERM");
@@ -142,7 +102,7 @@ async fn a_verb_that_may_not_create_a_database_says_where_it_looked() {
             "{words}"
         );
         assert!(
-            words.contains(folder.0.file_name().unwrap().to_str().unwrap()),
+            words.contains(folder.path().file_name().unwrap().to_str().unwrap()),
             "{words}"
         );
     }

@@ -14,6 +14,7 @@ mod frames;
 mod history;
 mod notices;
 mod poison;
+mod private;
 mod scale;
 mod stops;
 mod wire;

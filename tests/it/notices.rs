@@ -21,12 +21,14 @@ async fn notify_prints_what_the_command_it_began_as_printed() {
         .unwrap();
     assert_eq!(
         String::from_utf8(once.stdout).unwrap(),
-        "Sending notification: Hello\n  ✅ Notification sent!\n\n✅ All notifications sent successfully!\n"
+        "Sending notification: Hello\n  ✅ Notification sent!\n\n✅ All notifications sent successfully!\n\
+         No gateway is alive: nobody is connected to hear it.\n"
     );
     assert_eq!(
         String::from_utf8(twice.stdout).unwrap(),
         "Sending notification: Hi\n  Sending notification 1/2...\n  ✅ Notification sent!\n  \
-         Sending notification 2/2...\n  ✅ Notification sent!\n\n✅ All notifications sent successfully!\n"
+         Sending notification 2/2...\n  ✅ Notification sent!\n\n✅ All notifications sent successfully!\n\
+         No gateway is alive: nobody is connected to hear it.\n"
     );
     let numbers: Vec<i64> =
         sqlx::query_scalar("select number from ringback.notice order by number")

@@ -1,12 +1,14 @@
 //! What the tests stand on: a database each, programs as processes, clients as sockets.
 
 mod client;
+mod data_dir;
 mod database;
 mod program;
 
 pub(crate) use client::{Client, Message};
-pub(crate) use database::TestDatabase;
-pub(crate) use program::{Program, example};
+pub(crate) use data_dir::DataDir;
+pub(crate) use database::{TestDatabase, postmaster};
+pub(crate) use program::{Program, example, send};
 
 use std::time::Duration;
 

@@ -10,14 +10,11 @@ use std::process::Output;
 use anyhow::{Context as _, Result, bail};
 use uuid::Uuid;
 
-use super::place::Place;
+use super::place::{Place, SIDE};
 use super::programs::Programs;
 use super::settings::settings;
 use super::user::User;
 use super::{Durability, NAME};
-
-/// Folders with this prefix are clusters in the making, or what was left of them.
-const SIDE: &str = "making-";
 
 /// A cluster's folder.
 #[derive(Debug)]
@@ -44,9 +41,8 @@ impl Folder {
 
     /// Makes the cluster beside its place and renames it, so that it is never seen half made.
     pub(super) fn make(&self, programs: &Programs, durability: Durability) -> Result<()> {
-        let beside = self.path.parent().unwrap_or(&self.path);
+        let beside = self.beside();
         // A new name each time: an initdb whose starter was killed may still be writing to the old one.
-        remove_leftovers(beside);
         let side = Self {
             path: beside.join(format!("{SIDE}{}", Uuid::new_v4().simple())),
             user: self.user.clone(),
@@ -59,7 +55,7 @@ impl Folder {
             })
             .with_context(|| format!("cannot make a database in {}", self.path.display()));
         if made.is_err() {
-            remove_leftovers(beside);
+            self.sweep();
         }
         made?;
         if durability == Durability::Full {
@@ -68,6 +64,22 @@ impl Folder {
                 .with_context(|| format!("cannot sync {}", beside.display()))?;
         }
         Ok(())
+    }
+
+    /// Removes what interrupted attempts left; they harm nobody, so this only tries.
+    pub(super) fn sweep(&self) {
+        let entries = fs::read_dir(self.beside()).into_iter().flatten().flatten();
+        for entry in entries {
+            if entry.file_name().to_string_lossy().starts_with(SIDE)
+                && let Err(error) = fs::remove_dir_all(entry.path())
+            {
+                tracing::debug!("could not remove {}: {error}", entry.path().display());
+            }
+        }
+    }
+
+    fn beside(&self) -> &Path {
+        self.path.parent().unwrap_or(&self.path)
     }
 
     fn fill(&self, programs: &Programs, durability: Durability) -> Result<()> {
@@ -268,17 +280,5 @@ fn remove(path: &Path) -> Result<()> {
             Err(error).with_context(|| format!("cannot remove {}", path.display()))
         }
         _ => Ok(()),
-    }
-}
-
-/// Removes what interrupted attempts left; they harm nobody, so this only tries.
-fn remove_leftovers(beside: &Path) {
-    let entries = fs::read_dir(beside).into_iter().flatten().flatten();
-    for entry in entries {
-        if entry.file_name().to_string_lossy().starts_with(SIDE)
-            && let Err(error) = fs::remove_dir_all(entry.path())
-        {
-            tracing::debug!("could not remove {}: {error}", entry.path().display());
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Where a private cluster lives, who runs it, and the locks that its users share.
 
+use std::fmt;
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,11 +14,19 @@ use super::user::User;
 /// Where clusters go whose own folder is closed to the user that runs them.
 const OPEN_TO_ALL: &str = "/var/lib/ringback";
 
+/// What is in the folder: the cluster, clusters in the making (or what was left of them), and the locks.
+const CLUSTER: &str = "cluster";
+pub(super) const SIDE: &str = "making-";
+const START_LOCK: &str = "start.lock";
+const USE_LOCK: &str = "use.lock";
+
 /// A folder for one cluster, and the user that runs it.
 #[derive(Debug)]
 pub(super) struct Place {
     dir: PathBuf,
     user: User,
+    /// What was asked for, where its user cannot enter it and `dir` serves instead.
+    closed: Option<PathBuf>,
 }
 
 impl Place {
@@ -29,6 +38,7 @@ impl Place {
             let place = Self {
                 dir,
                 user: ourselves,
+                closed: None,
             };
             place.refuse_strangers()?;
             return Ok(place);
@@ -39,27 +49,32 @@ impl Place {
             return Ok(place);
         }
         let beneath = place.dir.strip_prefix("/").unwrap_or(&place.dir);
-        let instead = Self::of_root(Path::new(OPEN_TO_ALL).join(beneath))?;
+        let mut instead = Self::of_root(Path::new(OPEN_TO_ALL).join(beneath))?;
         tracing::info!(
             "PostgreSQL runs as {}, who cannot enter {}: its files are in {}",
             place.user.name(),
             place.dir.display(),
             instead.dir.display()
         );
+        instead.closed = Some(place.dir);
         Ok(instead)
     }
 
     /// Root serves a cluster as whoever owns it; a new one as the user for that.
     fn of_root(dir: PathBuf) -> Result<Self> {
         let mut user = User::for_root()?;
-        let cluster = dir.join("cluster");
+        let cluster = dir.join(CLUSTER);
         if cluster.exists() {
             let owner = User::owner_of(&cluster)?;
             if owner.uid() != user.uid() && !owner.is_root() {
                 user = owner;
             }
         }
-        Ok(Self { dir, user })
+        Ok(Self {
+            dir,
+            user,
+            closed: None,
+        })
     }
 
     fn refuse_strangers(&self) -> Result<()> {
@@ -78,14 +93,9 @@ impl Place {
         Ok(())
     }
 
-    /// The folder that holds the cluster and its locks.
-    pub(super) fn dir(&self) -> &Path {
-        &self.dir
-    }
-
     /// The folder that is there once a cluster was made.
     pub(super) fn cluster(&self) -> PathBuf {
-        self.dir.join("cluster")
+        self.dir.join(CLUSTER)
     }
 
     /// Whether a cluster was made here.
@@ -119,19 +129,59 @@ impl Place {
         Ok(())
     }
 
+    /// Deletes all that was made here, and the folders that are empty then.
+    pub(super) fn clear(&self) -> Result<()> {
+        let doing = || format!("cannot delete the database in {self}");
+        let Ok(entries) = fs::read_dir(&self.dir) else {
+            return Ok(());
+        };
+        for entry in entries {
+            let path = entry.with_context(doing)?.path();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            if name == CLUSTER || name.starts_with(SIDE) {
+                fs::remove_dir_all(&path).with_context(doing)?;
+            } else if [START_LOCK, USE_LOCK].contains(&name.as_ref()) {
+                fs::remove_file(&path).with_context(doing)?;
+            }
+        }
+        let mut emptied = self.dir.as_path();
+        while fs::remove_dir(emptied).is_ok()
+            && let Some(parent) = emptied.parent()
+            && parent.starts_with(OPEN_TO_ALL)
+        {
+            emptied = parent;
+        }
+        Ok(())
+    }
+
     /// Waits for the turn to make, start or stop the server.
     pub(super) fn take_turn(&self) -> Result<Lock> {
-        Lock::exclusive(&self.dir.join("start.lock"))
+        Lock::exclusive(&self.dir.join(START_LOCK))
     }
 
     /// Says that the server is used.
     pub(super) fn take_seat(&self) -> Result<Lock> {
-        Lock::shared(&self.dir.join("use.lock"))
+        Lock::shared(&self.dir.join(USE_LOCK))
     }
 
     /// Whether nobody uses the server; only true for as long as it is the asker's turn.
     pub(super) fn is_unused(&self) -> Result<bool> {
-        Ok(Lock::try_exclusive(&self.dir.join("use.lock"))?.is_some())
+        Ok(Lock::try_exclusive(&self.dir.join(USE_LOCK))?.is_some())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.dir.display())?;
+        if let Some(closed) = &self.closed {
+            write!(
+                f,
+                " (instead of {}, which {} cannot enter)",
+                closed.display(),
+                self.user.name()
+            )?;
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Finding `PostgreSQL`'s own programs on this machine.
 
 use std::cmp::Reverse;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,12 +16,13 @@ const OLDEST: u32 = 15;
 const NEEDED: [&str; 4] = ["initdb", "pg_ctl", "postgres", "psql"];
 
 /// Folders where systems put the programs; a star stands for the rest of a name.
-const USUAL: [&str; 6] = [
+const USUAL: [&str; 7] = [
     "/usr/lib/postgresql/*/bin",
     "/usr/pgsql-*/bin",
     "/usr/bin",
-    "/opt/homebrew/opt/postgresql@*/bin",
-    "/usr/local/opt/postgresql@*/bin",
+    "/opt/homebrew/opt/postgresql*/bin",
+    "/usr/local/opt/postgresql*/bin",
+    "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 ];
 
@@ -134,18 +136,23 @@ impl Programs {
     }
 }
 
-/// Reads `postgres (PostgreSQL) 15.8 (Debian 15.8-0)` and `postgres (PostgreSQL) 18beta1`.
-fn major_of(said: &str) -> Option<u32> {
-    said.split_whitespace().find_map(|word| number_at(word, 0))
+impl fmt::Display for Programs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgreSQL {} from {}", self.major, self.bin.display())
+    }
 }
 
-/// The number that begins at a byte of a text.
-fn number_at(text: &str, start: usize) -> Option<u32> {
-    let digits = text.get(start..)?;
-    let end = digits
+/// Reads `postgres (PostgreSQL) 15.8 (Debian 15.8-0)` and `postgres (PostgreSQL) 18beta1`.
+fn major_of(said: &str) -> Option<u32> {
+    said.split_whitespace().find_map(number)
+}
+
+/// The number that a text begins with.
+fn number(text: &str) -> Option<u32> {
+    let end = text
         .find(|letter: char| !letter.is_ascii_digit())
-        .unwrap_or(digits.len());
-    digits[..end].parse().ok()
+        .unwrap_or(text.len());
+    text[..end].parse().ok()
 }
 
 /// The folders that a pattern stands for, newest version first.
@@ -160,7 +167,7 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
         .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
         .filter(|name| name.starts_with(prefix))
         .collect();
-    names.sort_by_key(|name| Reverse(number_at(name, prefix.len())));
+    names.sort_by_key(|name| Reverse(number(name[prefix.len()..].trim_start_matches('@'))));
     names
         .into_iter()
         .map(|name| PathBuf::from(format!("{parent}/{name}{after}")))
@@ -170,14 +177,12 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
 /// How this system installs `PostgreSQL`.
 fn install_line() -> &'static str {
     if cfg!(target_os = "macos") {
-        return "brew install postgresql@17";
+        return "brew install postgresql@18";
     }
     let systems = [
         ("/etc/debian_version", "sudo apt-get install postgresql"),
-        (
-            "/etc/redhat-release",
-            "sudo dnf install postgresql-server postgresql",
-        ),
+        ("/etc/redhat-release", "sudo dnf install postgresql-server"),
+        ("/etc/SUSE-brand", "sudo zypper install postgresql-server"),
         ("/etc/arch-release", "sudo pacman -S postgresql"),
         (
             "/etc/alpine-release",
@@ -208,18 +213,12 @@ mod tests {
     fn the_newest_version_comes_first() {
         let parent =
             std::env::temp_dir().join(format!("ringback-programs-{}", uuid::Uuid::new_v4()));
-        for name in [
-            "pgsql-9",
-            "pgsql-latest",
-            "pgsql-16",
-            "pgsql-15",
-            "other-17",
-        ] {
+        for name in ["pgsql-9", "pgsql-", "pgsql-@16", "pgsql-15", "other-17"] {
             fs::create_dir_all(parent.join(name)).unwrap();
         }
         let found = expand(&format!("{}/pgsql-*/bin", parent.display()));
         fs::remove_dir_all(&parent).unwrap();
-        let names = ["pgsql-16", "pgsql-15", "pgsql-9", "pgsql-latest"];
+        let names = ["pgsql-@16", "pgsql-15", "pgsql-9", "pgsql-"];
         assert_eq!(found, names.map(|name| parent.join(name).join("bin")));
     }
 

@@ -102,6 +102,7 @@ impl Server {
             self.folder.configure(durability)?;
         }
         self.folder.turn_log_over()?;
+        tracing::info!("starting the private Postgres");
         let port = self.launch()?;
         match self.running(SETTLING) {
             Ok(Some(found)) if found == port => Ok(port),

@@ -29,18 +29,8 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         // A failed test may leave a server that only its next user would stop.
-        if let Ok(cluster) = find(&self.dir()) {
-            let _ = cluster.leave();
-        }
+        let _ = discard(&self.dir());
         let _ = fs::remove_dir_all(&self.0);
-        if let Ok(beneath) = self.0.strip_prefix("/") {
-            let instead = Path::new("/var/lib/ringback").join(beneath);
-            let _ = fs::remove_dir_all(&instead);
-            // Only those that are empty go.
-            for parent in instead.ancestors().skip(1).take(beneath.iter().count()) {
-                let _ = fs::remove_dir(parent);
-            }
-        }
     }
 }
 
@@ -267,13 +257,79 @@ fn a_taken_port_is_given_up() {
 }
 
 #[test]
-fn an_interrupted_first_start_is_swept_up() {
+fn what_interrupted_first_starts_left_is_swept_up_by_any_later_one() {
     let scratch = Scratch::new();
     let half_made = scratch.dir().join("making-long-ago/data");
-    fs::create_dir_all(&half_made).unwrap();
+    for _ in ["the one that makes it", "one that finds it"] {
+        fs::create_dir_all(&half_made).unwrap();
+        let cluster = scratch.ensure();
+        assert!(!half_made.exists());
+        cluster.leave().unwrap();
+    }
+}
+
+#[test]
+fn a_throwaway_cluster_is_discarded_when_nobody_uses_it() {
+    let scratch = Scratch::new();
+    let left = scratch.ensure();
+    let refusal = discard(&scratch.dir()).unwrap_err().to_string();
+    assert!(refusal.contains("in use"), "{refusal}");
+    assert_eq!(ask(&left, "select 1").unwrap(), "1");
+
+    let (port, cluster) = (port(&left), left.place.cluster());
+    vanish(left);
+    fs::write(scratch.dir().join("of-somebody-else"), "").unwrap();
+    discard(&scratch.dir()).unwrap();
+    assert!(!is_open(port));
+    assert!(!cluster.exists());
+    let rest: Vec<_> = fs::read_dir(scratch.dir()).unwrap().collect();
+    assert_eq!(rest.len(), 1, "{rest:?}");
+}
+
+#[test]
+fn a_cluster_of_another_version_is_left_as_it_is() {
+    let scratch = Scratch::new();
     let cluster = scratch.ensure();
-    assert!(!half_made.exists());
+    let version = cluster.place.cluster().join("data/PG_VERSION");
+    let true_version = fs::read_to_string(&version).unwrap();
     cluster.leave().unwrap();
+
+    fs::write(&version, "9\n").unwrap();
+    let message = ensure(&scratch.dir(), Durability::Off)
+        .unwrap_err()
+        .to_string();
+    for word in [
+        "PostgreSQL 9, which made this cluster",
+        "PG_BIN",
+        "DATABASE_URL",
+        "passed over",
+    ] {
+        assert!(message.contains(word), "{word}: {message}");
+    }
+    fs::write(&version, true_version).unwrap();
+    scratch.ensure().leave().unwrap();
+}
+
+#[test]
+fn a_server_that_cannot_start_is_heard_to_its_last_words() {
+    let scratch = Scratch::new();
+    let cluster = scratch.ensure();
+    ask(
+        &cluster,
+        "alter system set shared_preload_libraries = 'no_such_library'",
+    )
+    .unwrap();
+    let settings = cluster.place.cluster().join("data/postgresql.auto.conf");
+    cluster.leave().unwrap();
+
+    for _ in ["the first time", "and again"] {
+        let message = format!("{:#}", ensure(&scratch.dir(), Durability::Off).unwrap_err());
+        for word in ["cannot start PostgreSQL", "no_such_library", "server.log"] {
+            assert!(message.contains(word), "{word}: {message}");
+        }
+    }
+    fs::write(settings, "").unwrap();
+    scratch.ensure().leave().unwrap();
 }
 
 #[test]
@@ -332,7 +388,7 @@ fn a_folder_that_the_servers_user_cannot_enter_is_replaced_by_another() {
     fs::create_dir(&scratch.0).unwrap();
     fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o700)).unwrap();
     let cluster = scratch.ensure();
-    let replaced = cluster.place.dir().starts_with("/var/lib/ringback");
+    let replaced = cluster.place.cluster().starts_with("/var/lib/ringback");
     assert_eq!(replaced, !cluster.place.user().is_us());
     let again = find(&scratch.dir()).unwrap();
     assert_eq!(again.url(), cluster.url());

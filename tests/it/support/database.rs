@@ -87,14 +87,16 @@ impl TestDatabase {
 
     /// Sends a signal to the server of its own, and waits until it has ended: `INT` stops it, `KILL` is a crash.
     pub(crate) async fn end_server(&self, signal: &str) {
-        let pid = self.postmaster().await;
+        assert!(self.own_folder.is_some(), "only on a server of its own");
+        let pid = postmaster(&self.pool).await;
         send(signal, &pid);
         eventually("the server should end", async || !lives(&pid)).await;
     }
 
     /// Freezes every process of the server of its own; gives what `thaw_server` takes.
     pub(crate) async fn freeze_server(&self) -> Vec<String> {
-        let pid = self.postmaster().await;
+        assert!(self.own_folder.is_some(), "only on a server of its own");
+        let pid = postmaster(&self.pool).await;
         send("STOP", &pid);
         let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
         let children = String::from_utf8(children.stdout).unwrap();
@@ -110,21 +112,6 @@ impl TestDatabase {
         for pid in frozen {
             send("CONT", pid);
         }
-    }
-
-    async fn postmaster(&self) -> String {
-        assert!(self.own_folder.is_some(), "only on a server of its own");
-        // Asked again where the connection was cut by an earlier fault.
-        let mut data: Option<String> = None;
-        eventually("the server should answer", async || {
-            let asked = sqlx::query_scalar("show data_directory");
-            data = asked.fetch_one(&self.pool).await.ok();
-            data.is_some()
-        })
-        .await;
-        let data = data.expect("it was waited for");
-        let file = std::fs::read_to_string(PathBuf::from(data).join("postmaster.pid")).unwrap();
-        file.lines().next().unwrap().to_owned()
     }
 
     /// Starts the server of its own again, on the same port.
@@ -155,6 +142,21 @@ impl TestDatabase {
             .await
             .unwrap();
     }
+}
+
+/// The process of the server that answers here.
+pub(crate) async fn postmaster(pool: &PgPool) -> String {
+    // Asked again where the connection was cut by an earlier fault.
+    let mut data: Option<String> = None;
+    eventually("the server should answer", async || {
+        let asked = sqlx::query_scalar("show data_directory");
+        data = asked.fetch_one(pool).await.ok();
+        data.is_some()
+    })
+    .await;
+    let data = data.expect("it was waited for");
+    let file = std::fs::read_to_string(PathBuf::from(data).join("postmaster.pid")).unwrap();
+    file.lines().next().unwrap().to_owned()
 }
 
 async fn start(folder: &Path) -> Cluster {
@@ -241,7 +243,7 @@ impl Drop for TestDatabase {
             });
             drop(cluster);
             if let Some(folder) = own_folder {
-                let _ = std::fs::remove_dir_all(folder);
+                let _ = private::discard(&folder);
             }
         });
         let _ = cleaning.join();

@@ -145,9 +145,9 @@ impl Program {
 }
 
 /// Sends a signal to a process.
-pub(super) fn send(signal: &str, pid: &str) {
+pub(crate) fn send(signal: &str, pid: &str) {
     let sent = Command::new("kill")
-        .arg(format!("-{signal}"))
+        .args(["-s", signal, "--"])
         .arg(pid)
         .status()
         .unwrap();

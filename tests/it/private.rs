@@ -1,0 +1,234 @@
+//! The private Postgres under real processes: made, shared, killed, found again.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use sqlx::PgPool;
+
+use crate::support::{Client, DataDir, Program, eventually, postmaster, send};
+
+/// The address in a URL of Postgres.
+fn address(url: &str) -> &str {
+    let (_, after) = url.rsplit_once('@').unwrap();
+    after.split_once('/').unwrap().0
+}
+
+fn is_open(url: &str) -> bool {
+    std::net::TcpStream::connect(address(url)).is_ok()
+}
+
+/// How often the programs have printed a text, together.
+fn times(programs: &[Program], text: &str) -> usize {
+    let count = |program: &Program| program.output().matches(text).count();
+    programs.iter().map(count).sum()
+}
+
+async fn stop(mut programs: Vec<Program>) {
+    for program in &mut programs {
+        program.signal("TERM");
+    }
+    for program in &mut programs {
+        assert!(program.ended().await.success(), "{}", program.output());
+    }
+}
+
+/// A gateway and a worker, two processes, on one private Postgres.
+async fn pair(folder: &DataDir) -> Vec<Program> {
+    let gateway = Program::spawn(folder.command("serve").args(["--listen", "127.0.0.1:0"]));
+    let worker = Program::spawn(folder.command("worker").args(["--delay-scale", "0"]));
+    gateway.printed("serving").await;
+    worker.printed("working").await;
+    vec![gateway, worker]
+}
+
+#[tokio::test]
+async fn four_processes_that_race_on_an_empty_folder_make_one_database() {
+    let folder = DataDir::new();
+    let start = |_| Program::spawn(&mut folder.command("worker"));
+    let workers: Vec<Program> = (0..4).map(start).collect();
+    for worker in &workers {
+        worker.printed("working").await;
+    }
+    assert_eq!(times(&workers, "making a private Postgres"), 1);
+    assert_eq!(times(&workers, "starting the private Postgres"), 1);
+
+    let url = folder.url();
+    let pool = PgPool::connect(&url).await.unwrap();
+    let alive: i64 = sqlx::query_scalar("select count(*) from ringback.worker")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(alive, 4);
+    pool.close().await;
+    stop(workers).await;
+    assert!(
+        !is_open(&url),
+        "the last one to leave should have stopped it"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_dies_under_its_users_is_started_again_and_nothing_is_lost() {
+    let folder = DataDir::new();
+    let programs = pair(&folder).await;
+    let url = folder.url();
+    let mut client = Client::connect(&programs[0]).await;
+    let mut expected = std::collections::HashMap::new();
+    for death in 0..3 {
+        let pool = PgPool::connect(&url).await.unwrap();
+        send("KILL", &postmaster(&pool).await);
+        for job in 0..20 {
+            let content = format!("{death} {job}");
+            let id = client
+                .submit_amid_results("default", &content, &mut expected)
+                .await;
+            expected.insert(id, format!("✅ Processed: {content}"));
+        }
+        client.collect(&mut expected).await;
+    }
+    assert_eq!(times(&programs, "starting the private Postgres"), 4);
+    assert_eq!(folder.url(), url);
+    stop(programs).await;
+    assert!(!is_open(&url));
+}
+
+#[tokio::test]
+async fn a_server_whose_users_were_killed_is_adopted_by_the_next() {
+    let folder = DataDir::new();
+    let mut programs = pair(&folder).await;
+    let url = folder.url();
+    let pool = PgPool::connect(&url).await.unwrap();
+    let server = postmaster(&pool).await;
+    for program in &mut programs {
+        program.kill();
+    }
+    let programs = pair(&folder).await;
+    assert_eq!(times(&programs, "starting the private Postgres"), 0);
+    assert_eq!(postmaster(&pool).await, server);
+    pool.close().await;
+    stop(programs).await;
+    assert!(!is_open(&url));
+}
+
+#[tokio::test]
+async fn a_server_that_comes_back_on_another_port_is_found_by_everyone() {
+    let folder = DataDir::new();
+    let programs = pair(&folder).await;
+    let url = folder.url();
+    let pool = PgPool::connect(&url).await.unwrap();
+    let server = postmaster(&pool).await;
+    for program in &programs {
+        program.signal("STOP");
+    }
+    send("KILL", &server);
+    // Somebody is quicker than we are.
+    let mut stranger = None;
+    eventually("the port should be free for a moment", async || {
+        stranger = TcpListener::bind(address(&url)).ok();
+        stranger.is_some()
+    })
+    .await;
+    let stranger = stranger.unwrap();
+    stranger.set_nonblocking(true).unwrap();
+    let stranger = tokio::net::TcpListener::from_std(stranger).unwrap();
+    let mut refusing = tokio::task::JoinSet::new();
+    refusing.spawn(async move {
+        while let Ok((connection, _)) = stranger.accept().await {
+            drop(connection);
+        }
+    });
+    for program in &programs {
+        program.signal("CONT");
+    }
+
+    let mut client = Client::connect(&programs[0]).await;
+    client.submit("default", "a").await;
+    assert_eq!(client.next().await.text(), "✅ Processed: A");
+    let now = folder.url();
+    assert_ne!(now, url);
+    stop(programs).await;
+    assert!(!is_open(&now));
+}
+
+#[tokio::test]
+async fn ctrl_c_while_the_server_starts_leaves_none_behind() {
+    let folder = DataDir::new();
+    let mut dev = Program::spawn(folder.command("dev").args(["--listen", "127.0.0.1:0"]));
+    dev.printed("starting the private Postgres").await;
+    dev.signal("INT");
+    assert!(dev.ended().await.success(), "{}", dev.output());
+    assert!(!dev.output().contains("is ready"), "{}", dev.output());
+    assert!(!lives_in(folder.path()));
+}
+
+#[tokio::test]
+async fn a_first_start_that_was_killed_is_begun_anew() {
+    let folder = DataDir::new();
+    let mut first = Program::spawn(&mut folder.command("migrate"));
+    first.printed("making a private Postgres").await;
+    first.kill();
+    let mut second = Program::spawn(&mut folder.command("migrate"));
+    assert!(second.ended().await.success(), "{}", second.output());
+    eventually("nothing half made should stay", async || {
+        let third = folder.command("migrate").output().unwrap();
+        assert!(third.status.success(), "{third:?}");
+        let made = std::fs::read_dir(folder.path()).unwrap().flatten();
+        let mut names = made.map(|entry| entry.file_name().into_string().unwrap());
+        !names.any(|name| name.starts_with("making-"))
+    })
+    .await;
+    assert!(!lives_in(folder.path()));
+}
+
+#[tokio::test]
+async fn a_disk_without_room_is_named_and_does_no_lasting_harm() {
+    let folder = DataDir::new();
+    let migrate = folder.command("migrate");
+    // No file may grow past a megabyte, and a part of the write-ahead log has sixteen.
+    let limited = Command::new("sh")
+        .args(["-c", "ulimit -f 2000; exec \"$0\" \"$@\""])
+        .arg(migrate.get_program())
+        .args(migrate.get_args())
+        .env_remove("DATABASE_URL")
+        .output()
+        .unwrap();
+    assert!(!limited.status.success());
+    let words = words(&limited);
+    assert!(words.contains("cannot make a database in"), "{words}");
+    assert!(words.contains("initdb failed"), "{words}");
+
+    let again = folder.command("migrate").output().unwrap();
+    assert!(again.status.success(), "{again:?}");
+}
+
+#[tokio::test]
+async fn without_postgres_the_error_names_the_ways_out_and_where_it_looked() {
+    let folder = DataDir::new();
+    let nowhere = folder.path().join("bin");
+    let output = folder
+        .command("dev")
+        .env("PG_BIN", &nowhere)
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    let words = words(&output);
+    let nowhere = nowhere.to_str().unwrap();
+    for word in ["DATABASE_URL", "install", "PG_BIN", "initdb", nowhere] {
+        assert!(words.contains(word), "{word}: {words}");
+    }
+}
+
+fn words(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Whether a server runs whose files are in a folder, or where they are if its user cannot enter it.
+fn lives_in(folder: &Path) -> bool {
+    let processes = Command::new("ps").args(["-e", "-o", "args="]).output();
+    let processes = String::from_utf8(processes.unwrap().stdout).unwrap();
+    let folder = folder.to_str().unwrap();
+    processes
+        .lines()
+        .any(|line| line.contains("postgres -D") && line.contains(folder))
+}
