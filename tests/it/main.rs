@@ -7,6 +7,7 @@ mod support;
 mod access;
 mod apalis;
 mod browser;
+mod contract;
 mod dev;
 mod faults;
 mod fleet;

@@ -1,0 +1,41 @@
+//! The contract of the socket, with other people's programs; `script/bootstrap --tests` installs them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{Program, TestDatabase};
+
+/// A file beside this contract's own tests.
+fn beside(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/contract")
+        .join(name);
+    assert!(
+        path.exists(),
+        "{} is missing: run script/bootstrap --tests",
+        path.display()
+    );
+    path
+}
+
+#[tokio::test]
+async fn the_official_parser_finds_no_fault_with_the_contract() {
+    beside("node_modules/@asyncapi/parser");
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/asyncapi.json");
+    let mut check = Program::spawn(Command::new("node").arg(beside("check.mjs")).arg(contract));
+    assert!(check.ended().await.success(), "{}", check.output());
+}
+
+#[tokio::test]
+async fn a_client_that_chanx_generates_from_a_running_gateway_speaks_with_it() {
+    let database = TestDatabase::new().await;
+    let gateway = Program::serve(&database, &[]).await;
+    let _worker = Program::worker(&database, &[]).await;
+    let address = format!("http://{}", gateway.address());
+    let mut client = Program::spawn(
+        Command::new(beside(".venv/bin/python"))
+            .arg(beside("client.py"))
+            .arg(address),
+    );
+    assert!(client.ended().await.success(), "{}", client.output());
+}
