@@ -30,7 +30,7 @@ mod user;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use folder::Folder;
 use lock::Lock;
@@ -126,7 +126,8 @@ fn join(place: Place, durability: Option<Durability>) -> Result<Cluster> {
 
     let folder = Folder::of(&place);
     folder.sweep();
-    let programs = Programs::find(place.user(), folder.major()?)?;
+    let programs = Programs::find(place.user(), folder.major()?)
+        .with_context(|| format!("cannot run the private Postgres in {place}"))?;
     if let Some(durability) = durability
         && !place.has_cluster()
     {

@@ -12,6 +12,9 @@ use super::user::User;
 /// The oldest version that the queue's SQL is written for.
 const OLDEST: u32 = 15;
 
+/// The newest version that the tests were run on, for systems where one has to choose.
+const NEWEST: u32 = 18;
+
 /// What must be in the folder.
 const NEEDED: [&str; 4] = ["initdb", "pg_ctl", "postgres", "psql"];
 
@@ -52,7 +55,7 @@ impl Programs {
         Self::first(&folders, user, wanted).map_err(|passed_over| {
             let version = match wanted {
                 Some(major) => format!(
-                    "PostgreSQL {major}, which made this cluster (remove its folder to start anew with another version)"
+                    "PostgreSQL {major}, which made this database (to start anew with another version, remove its folder)"
                 ),
                 None => format!("PostgreSQL {OLDEST} or newer"),
             };
@@ -68,7 +71,7 @@ impl Programs {
                  - set DATABASE_URL to the URL of a PostgreSQL that runs already\n\
                  - install one: {}\n\
                  - set PG_BIN to the folder that has {}",
-                install_line(),
+                install_line(wanted),
                 NEEDED.join(", ")
             )
         })
@@ -175,12 +178,15 @@ fn expand(pattern: &str) -> Vec<PathBuf> {
 }
 
 /// How this system installs `PostgreSQL`.
-fn install_line() -> &'static str {
+fn install_line(wanted: Option<u32>) -> String {
     if cfg!(target_os = "macos") {
-        return "brew install postgresql@18";
+        return format!("brew install postgresql@{}", wanted.unwrap_or(NEWEST));
+    }
+    if Path::new("/etc/debian_version").exists() {
+        let version = wanted.map_or_else(String::new, |major| format!("-{major}"));
+        return format!("sudo apt-get install postgresql{version}");
     }
     let systems = [
-        ("/etc/debian_version", "sudo apt-get install postgresql"),
         ("/etc/redhat-release", "sudo dnf install postgresql-server"),
         ("/etc/SUSE-brand", "sudo zypper install postgresql-server"),
         ("/etc/arch-release", "sudo pacman -S postgresql"),
@@ -192,7 +198,8 @@ fn install_line() -> &'static str {
     systems
         .iter()
         .find(|(mark, _)| Path::new(mark).exists())
-        .map_or("with the system's package manager", |(_, line)| line)
+        .map_or("with the system's package manager", |(_, line)| *line)
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -295,11 +295,10 @@ fn a_cluster_of_another_version_is_left_as_it_is() {
     cluster.leave().unwrap();
 
     fs::write(&version, "9\n").unwrap();
-    let message = ensure(&scratch.dir(), Durability::Off)
-        .unwrap_err()
-        .to_string();
+    let message = format!("{:#}", ensure(&scratch.dir(), Durability::Off).unwrap_err());
     for word in [
-        "PostgreSQL 9, which made this cluster",
+        "/pg",
+        "PostgreSQL 9, which made this database",
         "PG_BIN",
         "DATABASE_URL",
         "passed over",
