@@ -24,7 +24,7 @@ use ringback::postgres::{Database, Link};
 use ringback::queue::claim::claim;
 use ringback::queue::enqueue::enqueue;
 use ringback::queue::finish::finish;
-use ringback::queue::{Cursor, Ended, Ending, NewJob, Try};
+use ringback::queue::{Asker, Cursor, Ended, Ending, NewJob, Try};
 use ringback::shutdown::Stop;
 use ringback::task::{Task, Tasks};
 use ringback::worker::{self, Settings};
@@ -158,8 +158,8 @@ fn job(id: JobId) -> NewJob {
         priority: 0,
         max_attempts: 5,
         due_at: None,
-        connection: None,
-        gateway: None,
+        asker: Asker::nobody(),
+        key: None,
     }
 }
 

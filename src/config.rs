@@ -40,6 +40,10 @@ pub struct FleetConfig {
     #[arg(long, env = "RINGBACK_KEEP_HISTORY", default_value = "30d", value_parser = duration, value_name = "TIME")]
     pub keep_history: Duration,
 
+    /// How long idempotency keys are remembered
+    #[arg(long, env = "RINGBACK_KEEP_KEYS", default_value = "24h", value_parser = duration, value_name = "TIME")]
+    pub keep_keys: Duration,
+
     /// How long running jobs, and answers on their way, may still take after a stop was asked for
     #[arg(long, env = "RINGBACK_SHUTDOWN_GRACE", default_value = "30s", value_parser = duration, value_name = "TIME")]
     pub shutdown_grace: Duration,

@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::ids::GatewayId;
+use crate::ids::{GatewayId, JobIds};
 use crate::postgres::Database;
 use crate::postgres::listener::Hearing;
 use crate::queue::fleet::{self, GatewayRow, TaskRow};
@@ -46,6 +46,8 @@ pub struct Settings {
     pub max_frame: usize,
     /// Whether it listens for hints.
     pub hearing: Hearing,
+    /// How long idempotency keys are remembered.
+    pub keep_keys: Duration,
     /// How long answers on their way may still take when it is asked to stop.
     pub grace: Duration,
 }
@@ -94,6 +96,7 @@ pub async fn run(
     let known = Arc::new(KnownTasks::new(known));
     let hub = Arc::new(Hub::default());
     let (submissions, receive) = mpsc::channel(intake::WAITING);
+    let (wanted, look) = mpsc::channel(relay::WANTED);
     let relayed = Stop::new();
     let served = Stop::new();
     let shared = Shared {
@@ -111,9 +114,17 @@ pub async fn run(
     let mut parts = Parts::default();
     parts.spawn(
         "intake",
-        intake::run(receive, database.link("intake"), gateway.id, served.clone()),
+        intake::Intake {
+            link: database.link("intake"),
+            ids: JobIds::default(),
+            hub: Arc::clone(&hub),
+            gateway: gateway.id,
+            keep_keys: settings.keep_keys,
+            wanted,
+        }
+        .run(receive, served.clone()),
     );
-    let relay = relay::Relay::new(database, gateway, hub, known, settings.hearing).await?;
+    let relay = relay::Relay::new(database, gateway, hub, known, settings.hearing, look).await?;
     parts.spawn("relay", relay.run(stop.clone(), relayed));
     parts.spawn("web server", serve(listener, address, shared, served));
     parts.join(&stop).await

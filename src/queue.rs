@@ -7,14 +7,16 @@ pub mod commit;
 pub mod enqueue;
 pub mod finish;
 pub mod fleet;
+pub mod keys;
 pub mod partitions;
 pub mod read;
 pub mod recover;
 
 pub use claim::{Claimed, Cursor};
-pub use commit::{Refusal, Rows, commit};
-pub use enqueue::NewJob;
+pub use commit::{Answer, Refusal, Rows, commit};
+pub use enqueue::{Asker, NewJob};
 pub use finish::{Ended, Ending, PutBack, Why};
+pub use keys::{Key, Repeat};
 pub use read::Outcome;
 
 /// The channel that says that a queue has ready jobs: its name, a space, the lowest rank.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::notice;
 use crate::postgres::link::limited;
 use crate::postgres::{Database, Link};
-use crate::queue::{partitions, recover};
+use crate::queue::{keys, partitions, recover};
 use crate::shutdown::{Stop, sleep};
 
 const EVERY: Duration = Duration::from_secs(2);
@@ -111,6 +111,7 @@ async fn tidy_up(link: &mut Link, keep_history: Duration) -> Result<(), sqlx::Er
     let connection = link.connected().await?;
     limited(partitions::make_ahead(connection)).await?;
     limited(notice::expire(connection)).await?;
+    keys::expire(connection).await?;
     limited(recover::forget_gone(&mut *connection)).await?;
     // Not limited in time: it works in small batches, and waits for nobody for long.
     partitions::expire(connection, keep_history)

@@ -26,6 +26,9 @@ pub const SYSTEM_GROUP: &str = "system";
 /// The longest `ref`, in bytes.
 pub const REF_LIMIT: usize = 64;
 
+/// The longest `idempotency_key`, in bytes.
+pub const KEY_LIMIT: usize = 255;
+
 /// A message from a client.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "action", content = "payload", rename_all = "snake_case")]
@@ -43,6 +46,10 @@ pub struct TaskPayload {
     pub task_type: String,
     /// The text to work on.
     pub content: String,
+    /// A name of the client's choice for this submission, such as a random UUID, up to 255 bytes. Whoever submits the
+    /// same again with the same name, also later and elsewhere, is given the same job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idempotency_key: Option<String>,
 }
 
 /// A message to a client.

@@ -50,10 +50,15 @@ pub(super) struct Row<M> {
 /// Every message that a client can send.
 pub(super) fn from_clients() -> Vec<Row<ClientMessage>> {
     let ping = ClientMessage::Ping;
-    let submission = ClientMessage::SystemMessage(TaskPayload {
-        task_type: TASK_TYPE.to_owned(),
-        content: CONTENT.to_owned(),
-    });
+    let submission = |idempotency_key| {
+        ClientMessage::SystemMessage(TaskPayload {
+            task_type: TASK_TYPE.to_owned(),
+            content: CONTENT.to_owned(),
+            idempotency_key,
+        })
+    };
+    let keyed = submission(Some(KEY.to_owned()));
+    let submission = submission(None);
     vec![
         Row {
             title: "PingMessage",
@@ -72,6 +77,7 @@ pub(super) fn from_clients() -> Vec<Row<ClientMessage>> {
             beside: &["ref"],
             examples: vec![
                 example("A job", &submission),
+                example("A job that may be submitted again", &keyed),
                 example("With a mark", &marked(&submission)),
             ],
             message: submission,
@@ -163,6 +169,7 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
 const TASK_TYPE: &str = "translate";
 const CONTENT: &str = "hello";
 const MARK: &str = "7";
+const KEY: &str = "0b7e6c1e-8f0f-4a8c-9c56-3a0f2f1d7f55";
 const JOB: JobId = JobId(Uuid::from_u128(0x0197_6f2c_8a40_7b3e_9d51_2f8c_6a7e_40b1));
 
 fn example(summary: &str, frame: &impl Serialize) -> Value {

@@ -57,6 +57,13 @@ enum Stage {
     Queued,
 }
 
+/// Whether a socket still waits for a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    Waits,
+    Over,
+}
+
 /// What a socket has to do.
 #[derive(Debug)]
 pub(super) struct Due {
@@ -85,19 +92,25 @@ impl Connection {
         self.lock().jobs.len() >= JOBS_LIMIT
     }
 
-    /// The job is about to be stored.
+    /// The job is about to be stored; or it was, and is asked for again.
     pub(super) fn expect(&self, job: JobId) {
-        self.lock().jobs.insert(
-            job,
-            Waiting {
-                asked: Instant::now(),
-                stage: Stage::Submitted(None),
-            },
-        );
+        let mut state = self.lock();
+        let waiting = state.jobs.entry(job).or_insert(Waiting {
+            asked: Instant::now(),
+            stage: Stage::Queued,
+        });
+        if matches!(waiting.stage, Stage::Queued) {
+            waiting.stage = Stage::Submitted(None);
+        }
+    }
+
+    /// The jobs that it waits for.
+    pub(super) fn jobs(&self) -> Vec<JobId> {
+        self.lock().jobs.keys().copied().collect()
     }
 
     /// The job is stored: `text` says so, before anything else about it.
-    pub(super) fn queued(&self, job: JobId, text: Utf8Bytes) {
+    pub(super) fn queued(&self, job: JobId, text: Utf8Bytes) -> Patience {
         let mut state = self.lock();
         self.push(&mut state, text);
         let outcome = match state.jobs.get_mut(&job) {
@@ -107,36 +120,44 @@ impl Connection {
             },
             None => None,
         };
-        if let Some(outcome) = outcome {
-            state.jobs.remove(&job);
-            self.push(&mut state, outcome);
-        }
+        let patience = match outcome {
+            Some(outcome) => {
+                state.jobs.remove(&job);
+                self.push(&mut state, outcome);
+                Patience::Over
+            }
+            None => Patience::Waits,
+        };
         drop(state);
         self.wake.notify_one();
+        patience
     }
 
-    /// The job was not stored: `text` says why.
-    pub(super) fn refused(&self, job: JobId, text: Utf8Bytes) {
+    /// It does not wait for the job any more.
+    pub(super) fn forget(&self, job: JobId) {
         self.lock().jobs.remove(&job);
-        self.send(text);
     }
 
     /// The job is over, and `text` says how. Heard of twice, it is sent once.
     ///
     /// Where it does not fit, it is left where it is, and asked for again at a later poll.
-    pub(super) fn deliver(&self, job: JobId, text: Utf8Bytes) {
+    pub(super) fn deliver(&self, job: JobId, text: Utf8Bytes) -> Patience {
         let mut state = self.lock();
         let is_full = !state.outbox.is_empty() && state.bytes + text.len() > OUTBOX_FULL;
         match state.jobs.get_mut(&job).map(|waiting| &mut waiting.stage) {
-            Some(Stage::Submitted(outcome)) => *outcome = Some(text),
-            Some(Stage::Queued) if is_full => {}
+            Some(Stage::Submitted(outcome)) => {
+                *outcome = Some(text);
+                Patience::Waits
+            }
+            Some(Stage::Queued) if is_full => Patience::Waits,
             Some(Stage::Queued) => {
                 state.jobs.remove(&job);
                 self.push(&mut state, text);
                 drop(state);
                 self.wake.notify_one();
+                Patience::Over
             }
-            None => {}
+            None => Patience::Over,
         }
     }
 

@@ -8,10 +8,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use super::connection::Connection;
-use crate::ids::{GatewayId, JobIds};
+use super::hub::Hub;
+use crate::ids::{ConnectionId, GatewayId, JobId, JobIds};
 use crate::postgres::Link;
+use crate::postgres::link::limited;
 use crate::queue::fleet::TaskRow;
-use crate::queue::{NewJob, Refusal, Rows, commit};
+use crate::queue::keys::readdress;
+use crate::queue::{Answer, Asker, Key, NewJob, Refusal, Rows, commit};
 use crate::shutdown::Stop;
 use crate::wire::{ErrorItem, Frame, ServerMessage, TaskPayload, queued_text};
 
@@ -36,111 +39,158 @@ pub(super) struct Submission {
     pub(super) task: TaskRow,
     /// When it was read.
     pub(super) arrived: Instant,
-    /// One of the few that its socket may have under way.
+    /// One of the few that its socket may have under way; given back with the answer.
     pub(super) turn: OwnedSemaphorePermit,
 }
 
-/// Commits submissions until `last` is given and none is left.
-pub(super) async fn run(
-    mut submissions: mpsc::Receiver<Submission>,
-    mut link: Link,
-    gateway: GatewayId,
-    last: Stop,
-) -> anyhow::Result<()> {
-    let mut ids = JobIds::default();
-    let mut batch = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            received = submissions.recv_many(&mut batch, WIDEST) => if received == 0 { break },
-            () = last.cancelled(), if !submissions.is_closed() => {
-                submissions.close();
-                continue;
-            }
-        }
-        for _ in 0..YIELDS {
-            tokio::task::yield_now().await;
-            while batch.len() < WIDEST
-                && let Ok(submission) = submissions.try_recv()
-            {
-                batch.push(submission);
-            }
-        }
-        store(&mut batch, &mut link, &mut ids, gateway).await;
-    }
-    link.close().await;
-    Ok(())
+/// What commits the submissions of all sockets.
+#[derive(Debug)]
+pub(super) struct Intake {
+    pub(super) link: Link,
+    pub(super) ids: JobIds,
+    pub(super) hub: Arc<Hub>,
+    pub(super) gateway: GatewayId,
+    pub(super) keep_keys: Duration,
+    /// Tells the relay to look what became of a job.
+    pub(super) wanted: mpsc::Sender<JobId>,
 }
 
-async fn store(batch: &mut Vec<Submission>, link: &mut Link, ids: &mut JobIds, gateway: GatewayId) {
-    // For the database's time, which a new connection measures; if there is none, committing finds out.
-    let connected = link.connected().await.map(|_| ());
-    link.settle(&connected);
-    let jobs: Vec<NewJob> = batch
-        .iter()
-        .map(|submission| submission.job(ids, link, gateway))
-        .collect();
-    for (submission, job) in batch.iter().zip(&jobs) {
-        submission.connection.expect(job.id);
+impl Intake {
+    /// Commits submissions until `last` is given and none is left.
+    pub(super) async fn run(
+        mut self,
+        mut submissions: mpsc::Receiver<Submission>,
+        last: Stop,
+    ) -> anyhow::Result<()> {
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                biased;
+                received = submissions.recv_many(&mut batch, WIDEST) => if received == 0 { break },
+                () = last.cancelled(), if !submissions.is_closed() => {
+                    submissions.close();
+                    continue;
+                }
+            }
+            for _ in 0..YIELDS {
+                tokio::task::yield_now().await;
+                while batch.len() < WIDEST
+                    && let Ok(submission) = submissions.try_recv()
+                {
+                    batch.push(submission);
+                }
+            }
+            self.store(&mut batch).await;
+        }
+        self.link.close().await;
+        Ok(())
     }
-    let waited = batch
-        .iter()
-        .map(|submission| submission.arrived.elapsed())
-        .max()
-        .unwrap_or_default();
-    let refusals = commit(
-        link,
-        Rows::New(&jobs),
-        Some(PATIENCE.saturating_sub(waited)),
-    )
-    .await;
-    for ((submission, job), refusal) in batch.drain(..).zip(jobs).zip(refusals) {
-        submission.answer(&job, refusal);
-    }
-}
 
-impl Submission {
-    fn job(&self, ids: &mut JobIds, link: &Link, gateway: GatewayId) -> NewJob {
+    async fn store(&mut self, batch: &mut Vec<Submission>) {
+        // For the database's time, which a new connection measures; if there is none, committing finds out.
+        let connected = self.link.connected().await.map(|_| ());
+        self.link.settle(&connected);
+        let jobs: Vec<NewJob> = batch.iter().map(|asked| self.job(asked)).collect();
+        for (submission, job) in batch.iter().zip(&jobs) {
+            self.hub.expect(&submission.connection, job.id);
+        }
+        let waited = batch
+            .iter()
+            .map(|submission| submission.arrived.elapsed())
+            .max()
+            .unwrap_or_default();
+        let answers = commit(
+            &mut self.link,
+            Rows::New(&jobs),
+            Some(PATIENCE.saturating_sub(waited)),
+        )
+        .await;
+        let mut repeated = Vec::new();
+        for ((submission, job), answer) in batch.drain(..).zip(jobs).zip(answers) {
+            let error = match answer {
+                Answer::Stored => {
+                    self.queued(submission, job.id);
+                    continue;
+                }
+                Answer::Repeats { job: other, same } => {
+                    if same {
+                        self.hub.forget(&submission.connection, job.id);
+                        repeated.push((submission, other));
+                        continue;
+                    }
+                    ErrorItem::key_conflict()
+                }
+                Answer::Refused(Refusal::Data(_)) => ErrorItem::unstorable(),
+                Answer::Refused(Refusal::Away { maybe }) => ErrorItem::unavailable(maybe),
+            };
+            let message = ServerMessage::Error(vec![error]);
+            let frame = Frame::answering(message, submission.reference);
+            let text = frame.encode().into();
+            self.hub.refused(&submission.connection, job.id, text);
+            drop(submission.turn);
+        }
+        if !repeated.is_empty() {
+            self.join(repeated).await;
+        }
+    }
+
+    /// Gives jobs that were submitted before to those who have asked for them again.
+    async fn join(&mut self, repeated: Vec<(Submission, JobId)>) {
+        for (submission, job) in &repeated {
+            self.hub.expect(&submission.connection, *job);
+        }
+        let addresses: Vec<(JobId, ConnectionId)> = repeated
+            .iter()
+            .map(|(submission, job)| (*job, submission.connection.id))
+            .collect();
+        let addressed = async {
+            let connection = self.link.connected().await?;
+            limited(readdress(connection, &addresses, self.gateway)).await
+        };
+        let addressed = addressed.await;
+        self.link.settle(&addressed);
+        if let Err(error) = addressed {
+            tracing::warn!(%error, "could not address jobs anew; their outcomes are found by polling");
+        }
+        for (submission, job) in repeated {
+            self.queued(submission, job);
+            // It may be over already. Where there is no room, it is found by polling.
+            let _ = self.wanted.try_send(job);
+        }
+    }
+
+    fn job(&mut self, asked: &Submission) -> NewJob {
+        let payload = &asked.payload;
         NewJob {
-            id: ids.next(link.now()),
-            task: self.task.name.clone(),
-            task_type: self.payload.task_type.clone(),
-            queue: self.task.queue.clone(),
-            input: Value::String(self.payload.content.clone()),
+            id: self.ids.next(self.link.now()),
+            task: asked.task.name.clone(),
+            task_type: payload.task_type.clone(),
+            queue: asked.task.queue.clone(),
+            input: Value::String(payload.content.clone()),
             priority: 0,
-            max_attempts: self.task.max_attempts,
+            max_attempts: asked.task.max_attempts,
             due_at: None,
-            connection: Some(self.connection.id),
-            gateway: Some(gateway),
+            asker: Asker {
+                connection: Some(asked.connection.id),
+                gateway: Some(self.gateway),
+                ..Asker::nobody()
+            },
+            key: payload.idempotency_key.clone().map(|name| Key {
+                name,
+                keep: self.keep_keys,
+            }),
         }
     }
 
-    fn answer(self, job: &NewJob, refusal: Option<Refusal>) {
-        let Self {
-            connection,
-            reference,
-            payload,
-            turn,
-            ..
-        } = self;
-        match refusal {
-            None => {
-                let text = queued_text(&payload.task_type, &payload.content, job.id);
-                let frame = Frame {
-                    job_id: Some(job.id),
-                    ..Frame::answering(ServerMessage::JobQueued(text), reference)
-                };
-                connection.queued(job.id, frame.encode().into());
-            }
-            Some(refusal) => {
-                let error = match refusal {
-                    Refusal::Data(_) => ErrorItem::unstorable(),
-                    Refusal::Away { maybe } => ErrorItem::unavailable(maybe),
-                };
-                let frame = Frame::answering(ServerMessage::Error(vec![error]), reference);
-                connection.refused(job.id, frame.encode().into());
-            }
-        }
-        drop(turn);
+    fn queued(&self, submission: Submission, job: JobId) {
+        let payload = &submission.payload;
+        let text = queued_text(&payload.task_type, &payload.content, job);
+        let frame = Frame {
+            job_id: Some(job),
+            ..Frame::answering(ServerMessage::JobQueued(text), submission.reference)
+        };
+        let text = frame.encode().into();
+        self.hub.queued(&submission.connection, job, text);
+        drop(submission.turn);
     }
 }

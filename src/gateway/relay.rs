@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::Value;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use super::hub::Hub;
@@ -32,6 +33,9 @@ const LAST_LOOK: Duration = Duration::from_secs(5);
 /// How many hints are read together.
 const HINTS_AT_ONCE: usize = 100;
 
+/// How many jobs may wait to be looked at; what finds no place is found by polling.
+pub(super) const WANTED: usize = 1_000;
+
 #[derive(Debug)]
 pub(super) struct Relay {
     link: Link,
@@ -40,6 +44,8 @@ pub(super) struct Relay {
     hub: Arc<Hub>,
     tasks: Arc<KnownTasks>,
     listener: Listener,
+    /// Jobs that are to be looked at because somebody has asked for them again.
+    wanted: mpsc::Receiver<JobId>,
     done_channel: String,
     last_notice: i64,
 }
@@ -69,6 +75,7 @@ impl Relay {
         hub: Arc<Hub>,
         tasks: Arc<KnownTasks>,
         hearing: Hearing,
+        wanted: mpsc::Receiver<JobId>,
     ) -> anyhow::Result<Self> {
         let last_notice = notice::last_number(database.pool(), SYSTEM_GROUP)
             .await
@@ -84,6 +91,7 @@ impl Relay {
             hub,
             tasks,
             listener,
+            wanted,
             done_channel,
             last_notice,
         })
@@ -95,8 +103,12 @@ impl Relay {
         let relayed = relayed.drop_guard();
         let mut backoff = Backoff::new();
         let mut look = Look::default();
-        while let Some(wake) = stop.run_until_cancelled(self.listener.next()).await {
-            self.note(wake, &mut look);
+        loop {
+            tokio::select! {
+                wake = self.listener.next() => self.note(wake, &mut look),
+                Some(job) = self.wanted.recv() => { look.jobs.insert(job); },
+                () = stop.cancelled() => break,
+            }
             for _ in 0..HINTS_AT_ONCE {
                 let Some(wake) = self.listener.try_next() else {
                     break;
@@ -198,9 +210,6 @@ impl Relay {
     }
 
     fn deliver(&self, outcome: Outcome) {
-        let Some(connection) = outcome.connection_id else {
-            return;
-        };
         let frame = match (outcome.state.as_str(), outcome.result) {
             ("succeeded", Some(result)) => {
                 // What we cannot read (nested too deeply, for example) can still be shown.
@@ -214,8 +223,7 @@ impl Relay {
                 outcome.attempt,
             ),
         };
-        self.hub
-            .deliver(connection, outcome.id, frame.encode().into());
+        self.hub.deliver(outcome.id, &frame.encode().into());
     }
 }
 

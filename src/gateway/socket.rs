@@ -71,7 +71,7 @@ async fn live(mut socket: WebSocket, connection: Arc<Connection>, shared: Shared
         turns: Arc::new(Semaphore::new(UNDER_WAY as usize)),
     };
     let Err(end) = peer.talk(&mut socket).await;
-    peer.shared.hub.leave(peer.connection.id);
+    peer.shared.hub.leave(&peer.connection);
     tracing::debug!(?end, "disconnected");
     match end {
         End::Gone => {}

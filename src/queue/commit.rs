@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::enqueue::{NewJob, enqueue};
 use super::finish::{Ended, PutBack, finish, put_back};
+use super::keys::Repeat;
 use super::{Try, partitions};
+use crate::ids::JobId;
 use crate::postgres::link::limited;
 use crate::postgres::{Backoff, Fault, Link};
 
@@ -23,6 +25,22 @@ pub enum Rows<'a> {
     PutBack(&'a [PutBack]),
 }
 
+/// What became of a row.
+#[derive(Debug)]
+pub enum Answer {
+    /// It is committed.
+    Stored,
+    /// It was left out: its key was used before, for this job.
+    Repeats {
+        /// The job of the earlier submission.
+        job: JobId,
+        /// Whether it is what was asked for now.
+        same: bool,
+    },
+    /// It is not committed.
+    Refused(Refusal),
+}
+
 /// Why a row was not committed.
 #[derive(Debug)]
 pub enum Refusal {
@@ -35,16 +53,12 @@ pub enum Refusal {
     },
 }
 
-/// Commits `rows`, and answers for each, in their order, whether it was refused.
+/// Commits `rows`, and answers for each, in their order.
 ///
 /// While the database is away it tries for `patience`, or for ever. When this ends, the fate of every row is known, or
 /// said to be unknown.
-pub async fn commit(
-    link: &mut Link,
-    rows: Rows<'_>,
-    patience: Option<Duration>,
-) -> Vec<Option<Refusal>> {
-    let mut refusals: Vec<Option<Refusal>> = (0..rows.len()).map(|_| None).collect();
+pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>) -> Vec<Answer> {
+    let mut answers: Vec<Answer> = (0..rows.len()).map(|_| Answer::Stored).collect();
     let give_up = patience.map(|patience| Instant::now() + patience);
     let mut backoff = Backoff::new();
     // The part whose partitions were made just now.
@@ -65,9 +79,13 @@ pub async fn commit(
         let part = rows.part(from, to);
         let result = write(link, part, this).await;
         link.settle(&result);
-        let Err(error) = result else {
-            backoff.reset();
-            continue;
+        let error = match result {
+            Ok(repeats) => {
+                backoff.reset();
+                note(&mut answers[from..to], part, &repeats);
+                continue;
+            }
+            Err(error) => error,
         };
         match Fault::of(&error) {
             Fault::Hints if this.hints => {
@@ -96,7 +114,7 @@ pub async fn commit(
                 if give_up.is_some_and(|give_up| Instant::now() >= give_up) =>
             {
                 let maybe = this.again || may_have_committed(&error);
-                refusals[from..to].fill_with(|| Some(Refusal::Away { maybe }));
+                answers[from..to].fill_with(|| Answer::Refused(Refusal::Away { maybe }));
             }
             Fault::Away | Fault::Hints => {
                 wait(&mut backoff, &error, part).await;
@@ -105,7 +123,7 @@ pub async fn commit(
             }
             Fault::Data if to - from == 1 => {
                 tracing::warn!(%error, what = part.what(), "the database refused one row; the others are not affected");
-                refusals[from] = Some(Refusal::Data(error));
+                answers[from] = Answer::Refused(Refusal::Data(error));
             }
             Fault::Data => {
                 let middle = from.midpoint(to);
@@ -114,7 +132,21 @@ pub async fn commit(
             }
         }
     }
-    refusals
+    answers
+}
+
+/// Notes which of the new jobs repeat earlier ones.
+fn note(answers: &mut [Answer], rows: Rows<'_>, repeats: &[Repeat]) {
+    let Rows::New(jobs) = rows else { return };
+    for repeat in repeats {
+        let position = jobs.iter().position(|job| job.id == repeat.submitted);
+        if let Some(position) = position {
+            answers[position] = Answer::Repeats {
+                job: repeat.job,
+                same: repeat.same,
+            };
+        }
+    }
 }
 
 async fn wait(backoff: &mut Backoff, error: &sqlx::Error, rows: Rows<'_>) {
@@ -126,13 +158,14 @@ async fn wait(backoff: &mut Backoff, error: &sqlx::Error, rows: Rows<'_>) {
     tokio::time::sleep(delay).await;
 }
 
-async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<(), sqlx::Error> {
+async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<Vec<Repeat>, sqlx::Error> {
     let connection = link.connected().await.map_err(NotSent::mark)?;
     match rows {
-        Rows::New(jobs) => limited(enqueue(connection, jobs, this)).await,
-        Rows::Ended(jobs) => limited(finish(connection, jobs, this)).await,
-        Rows::PutBack(jobs) => limited(put_back(connection, jobs, this)).await,
+        Rows::New(jobs) => return limited(enqueue(connection, jobs, this)).await,
+        Rows::Ended(jobs) => limited(finish(connection, jobs, this)).await?,
+        Rows::PutBack(jobs) => limited(put_back(connection, jobs, this)).await?,
     }
+    Ok(Vec::new())
 }
 
 async fn make_partitions(link: &mut Link, rows: Rows<'_>) -> Result<(), sqlx::Error> {

@@ -3,11 +3,15 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::Try;
+use super::keys::{Key, Repeat};
 use crate::ids::{ConnectionId, GatewayId, JobId};
+
+/// Whose jobs they are that nobody has signed in for.
+const ANONYMOUS: &str = "anonymous";
 
 /// A job to be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,13 +32,36 @@ pub struct NewJob {
     pub max_attempts: i32,
     /// Not before this time; now, where there is none.
     pub due_at: Option<SystemTime>,
-    /// The socket that asked.
+    /// Who asked for it.
+    pub asker: Asker,
+    /// What makes it the same job when it is submitted again.
+    pub key: Option<Key>,
+}
+
+/// Who asked for a job.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Asker {
+    /// The socket.
     pub connection: Option<ConnectionId>,
     /// The gateway of that socket.
     pub gateway: Option<GatewayId>,
+    /// Whose job it is.
+    pub owner: String,
 }
 
-/// Inserts jobs, all or none.
+impl Asker {
+    /// Nobody in particular: no socket waits for the result.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self {
+            connection: None,
+            gateway: None,
+            owner: ANONYMOUS.to_owned(),
+        }
+    }
+}
+
+/// Inserts jobs, all or none; answers which of them repeat an earlier submission, and are therefore left out.
 ///
 /// # Errors
 /// Those of the database; [`super::commit()`] knows what to do about them.
@@ -42,7 +69,33 @@ pub async fn enqueue(
     connection: &mut PgConnection,
     jobs: &[NewJob],
     this: Try,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<Repeat>, sqlx::Error> {
+    if !this.again {
+        return insert(connection, jobs, this).await;
+    }
+    let mut transaction = connection.begin().await?;
+    let repeats = insert(&mut transaction, jobs, this).await?;
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
+    // The insert may have waited for a finish that was ending the very job: only now is the history seen to have it.
+    sqlx::query!(
+        r#"
+        delete from ringback.job
+        where id = any ($1)
+            and (select past.id from ringback.job_history past where past.id = job.id) is not null
+        "#,
+        &ids
+    )
+    .execute(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    Ok(repeats)
+}
+
+async fn insert(
+    connection: &mut PgConnection,
+    jobs: &[NewJob],
+    this: Try,
+) -> Result<Vec<Repeat>, sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let tasks: Vec<&str> = jobs.iter().map(|job| job.task.as_str()).collect();
     let task_types: Vec<&str> = jobs.iter().map(|job| job.task_type.as_str()).collect();
@@ -52,11 +105,23 @@ pub async fn enqueue(
     let max_attempts: Vec<i32> = jobs.iter().map(|job| job.max_attempts).collect();
     let connections: Vec<Option<Uuid>> = jobs
         .iter()
-        .map(|job| job.connection.map(|id| id.0))
+        .map(|job| job.asker.connection.map(|id| id.0))
         .collect();
-    let gateways: Vec<Option<Uuid>> = jobs.iter().map(|job| job.gateway.map(|id| id.0)).collect();
+    let gateways: Vec<Option<Uuid>> = jobs
+        .iter()
+        .map(|job| job.asker.gateway.map(|id| id.0))
+        .collect();
+    let owners: Vec<&str> = jobs.iter().map(|job| job.asker.owner.as_str()).collect();
+    let keys: Vec<Option<&str>> = jobs
+        .iter()
+        .map(|job| job.key.as_ref().map(|key| key.name.as_str()))
+        .collect();
+    let keep: Vec<Option<f64>> = jobs
+        .iter()
+        .map(|job| job.key.as_ref().map(|key| key.keep.as_secs_f64()))
+        .collect();
     let due: Vec<Option<f64>> = jobs.iter().map(|job| job.due_at.map(seconds)).collect();
-    sqlx::query_file!(
+    let stored = sqlx::query_file!(
         "src/queue/enqueue.sql",
         &ids,
         &tasks as _,
@@ -68,12 +133,25 @@ pub async fn enqueue(
         &connections as _,
         &gateways as _,
         &due as _,
+        &owners as _,
+        &keys as _,
+        &keep as _,
         this.again,
         this.hints
     )
     .fetch_one(connection)
-    .await
-    .map(|_| ())
+    .await?;
+    let repeats = stored
+        .submitted
+        .into_iter()
+        .zip(stored.jobs)
+        .zip(stored.same);
+    let repeat = |((submitted, job), same)| Repeat {
+        submitted: JobId(submitted),
+        job: JobId(job),
+        same,
+    };
+    Ok(repeats.map(repeat).collect())
 }
 
 fn seconds(time: SystemTime) -> f64 {

@@ -45,6 +45,8 @@ pub enum ErrorType {
     Busy,
     /// No such task, and no default task.
     TaskUnknown,
+    /// The key was used before, for something else.
+    Conflict,
     /// The database refused this job, and it was not stored.
     Unstorable,
     /// The database cannot be reached.
@@ -117,6 +119,16 @@ impl ErrorItem {
             ErrorType::Unstorable,
             &["system_message", "payload"],
             "The database refused this job; it was not stored",
+        )
+    }
+
+    /// The idempotency key belongs to another request.
+    #[must_use]
+    pub fn key_conflict() -> Self {
+        Self::new(
+            ErrorType::Conflict,
+            &["system_message", "payload", "idempotency_key"],
+            "This key was used before, for another request",
         )
     }
 

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{ClientMessage, ErrorItem, ErrorType, REF_LIMIT, TaskPayload};
+use super::{ClientMessage, ErrorItem, ErrorType, KEY_LIMIT, REF_LIMIT, TaskPayload};
 
 /// A message from a client, with the mark it carried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +110,14 @@ fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<
         Some(Value::Object(payload)) => {
             let task_type = read_text(payload, "task_type", &mut errors);
             let content = read_text(payload, "content", &mut errors);
-            read = task_type.zip(content);
+            let idempotency_key = read_key(payload, &mut errors);
+            read = task_type
+                .zip(content)
+                .map(|(task_type, content)| TaskPayload {
+                    task_type,
+                    content,
+                    idempotency_key,
+                });
         }
         Some(_) => {
             let msg = "Input should be a valid dictionary or instance of TaskPayload";
@@ -123,12 +130,7 @@ fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<
     }
     check_reference(frame, "system_message", &mut errors);
     match read {
-        Some((task_type, content)) if errors.is_empty() => {
-            Ok(ClientMessage::SystemMessage(TaskPayload {
-                task_type,
-                content,
-            }))
-        }
+        Some(payload) if errors.is_empty() => Ok(ClientMessage::SystemMessage(payload)),
         _ => Err(errors),
     }
 }
@@ -152,6 +154,30 @@ fn read_text(
             ErrorType::StringType,
             &loc,
             "Input should be a valid string",
+        ),
+    };
+    errors.push(error);
+    None
+}
+
+fn read_key(payload: &Map<String, Value>, errors: &mut Vec<ErrorItem>) -> Option<String> {
+    let field = "idempotency_key";
+    if payload.get(field).is_none_or(Value::is_null) {
+        return None;
+    }
+    let key = read_text(payload, field, errors)?;
+    let loc = ["system_message", "payload", field];
+    let error = match key.len() {
+        0 => ErrorItem::new(
+            ErrorType::StringType,
+            &loc,
+            "Input should be a string that is not empty",
+        ),
+        1..=KEY_LIMIT => return Some(key),
+        bytes => ErrorItem::new(
+            ErrorType::TooLarge,
+            &loc,
+            format!("The idempotency_key has {bytes} bytes; at most {KEY_LIMIT} are allowed"),
         ),
     };
     errors.push(error);
@@ -313,6 +339,32 @@ mod tests {
                  "msg": "Input should be a valid string"},
             ])
         );
+    }
+
+    #[test]
+    fn a_key_is_a_short_string_that_can_be_stored_or_absent() {
+        let with = |key: Value| {
+            let payload = json!({"task_type": "a", "content": "x", "idempotency_key": key});
+            parse(&json!({"action": "system_message", "payload": payload}).to_string()).message
+        };
+        let key = |message| match message {
+            Ok(ClientMessage::SystemMessage(payload)) => payload.idempotency_key,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(key(with(json!("k"))), Some("k".to_owned()));
+        assert_eq!(key(with(json!("k".repeat(255)))), Some("k".repeat(255)));
+        assert_eq!(key(with(Value::Null)), None);
+        let refused = [
+            (json!(5), ErrorType::StringType),
+            (json!(""), ErrorType::StringType),
+            (json!("a\0b"), ErrorType::StringType),
+            (json!("é".repeat(128)), ErrorType::TooLarge),
+        ];
+        for (given, kind) in refused {
+            let errors = with(given.clone()).expect_err("this key should be refused");
+            assert_eq!(errors[0].kind, kind, "{given}");
+            assert_eq!(errors[0].loc[2], "idempotency_key", "{given}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::held::{Fate, Held};
 use super::lease::Lease;
 use crate::ids::{ClaimId, JobId};
 use crate::postgres::Link;
-use crate::queue::{Ended, Ending, PutBack, Refusal, Rows, commit};
+use crate::queue::{Answer, Ended, Ending, PutBack, Refusal, Rows, commit};
 use crate::shutdown::Stop;
 
 /// The most outcomes in one batch.
@@ -81,19 +81,22 @@ async fn commit_batch(link: &mut Link, outcomes: impl Iterator<Item = Outcome>) 
             }),
         }
     }
-    let mut refusals = commit(link, Rows::Ended(&ended), None).await;
-    refusals.extend(commit(link, Rows::PutBack(&put_back), None).await);
+    let mut answers = commit(link, Rows::Ended(&ended), None).await;
+    answers.extend(commit(link, Rows::PutBack(&put_back), None).await);
     let ended = ended.iter().map(|job| (job.id, job.claim_id));
     let claims = ended.chain(put_back.iter().map(|job| (job.id, job.claim_id)));
     let failures: Vec<Ended> = claims
-        .zip(refusals)
-        .filter_map(|((id, claim_id), refusal)| Some(failed(id, claim_id, &refusal?)))
+        .zip(answers)
+        .filter_map(|((id, claim_id), answer)| match answer {
+            Answer::Refused(refusal) => Some(failed(id, claim_id, &refusal)),
+            Answer::Stored | Answer::Repeats { .. } => None,
+        })
         .collect();
-    for (job, refusal) in failures
+    for (job, answer) in failures
         .iter()
         .zip(commit(link, Rows::Ended(&failures), None).await)
     {
-        if let Some(refusal) = refusal {
+        if let Answer::Refused(refusal) = answer {
             // It is found by a later heartbeat, running and held by nobody, and goes back to its queue.
             tracing::error!(job.id = %job.id, ?refusal, "not even the failure of this job could be stored");
         }

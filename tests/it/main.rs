@@ -13,6 +13,7 @@ mod faults;
 mod fleet;
 mod frames;
 mod history;
+mod idempotency;
 mod notices;
 mod poison;
 mod private;

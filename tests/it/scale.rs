@@ -11,8 +11,8 @@ use ringback::queue::claim::claim;
 use ringback::queue::enqueue::enqueue;
 use ringback::queue::finish::{finish, put_back};
 use ringback::queue::{
-    Claimed, Cursor, Ended, Ending, NewJob, PutBack, Rows, Try, Why, commit, partitions, read,
-    recover,
+    Answer, Asker, Claimed, Cursor, Ended, Ending, NewJob, PutBack, Rows, Try, Why, commit,
+    partitions, read, recover,
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -42,8 +42,8 @@ fn job(id: JobId) -> NewJob {
         priority: 0,
         max_attempts: 5,
         due_at: None,
-        connection: None,
-        gateway: None,
+        asker: Asker::nobody(),
+        key: None,
     }
 }
 
@@ -84,8 +84,13 @@ async fn claim_as(
 }
 
 async fn stored(database: &TestDatabase, link: &mut Link, jobs: &[NewJob]) {
-    let refusals = commit(link, Rows::New(jobs), Some(Duration::from_secs(10))).await;
-    assert!(refusals.iter().all(Option::is_none), "{refusals:?}");
+    let answers = commit(link, Rows::New(jobs), Some(Duration::from_secs(10))).await;
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer, Answer::Stored)),
+        "{answers:?}"
+    );
     assert!(database.count("ringback.job").await > 0);
 }
 
@@ -367,10 +372,15 @@ async fn a_finish_whose_partition_is_missing_or_was_let_go_makes_it() {
         let claimed = claim_some(link.connected().await.unwrap(), &cursor).await;
         let ended = succeeded(&claimed);
         let committing = commit(&mut link, Rows::Ended(&ended), None);
-        let refusals = tokio::time::timeout(Duration::from_secs(10), committing)
+        let answers = tokio::time::timeout(Duration::from_secs(10), committing)
             .await
             .expect("it should not be tried for ever");
-        assert!(refusals.iter().all(Option::is_none), "{refusals:?}");
+        assert!(
+            answers
+                .iter()
+                .all(|answer| matches!(answer, Answer::Stored)),
+            "{answers:?}"
+        );
         let outcomes = read::outcomes(link.connected().await.unwrap(), &[id])
             .await
             .unwrap();
@@ -749,6 +759,9 @@ fn statements(
         same("null", count, "uuid"),
         same("null", count, "uuid"),
         same("null", count, "float8"),
+        same("anonymous", count, "text"),
+        column(new.iter().map(|job| job.id.to_string()).collect(), "text"),
+        same("60", count, "float8"),
         "true".to_owned(),
         "false".to_owned(),
     ];

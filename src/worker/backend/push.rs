@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Backend, BackendError};
 use crate::ids::{JobId, JobIds};
 use crate::postgres::{Database, Link};
-use crate::queue::{NewJob, Refusal, Rows, commit};
+use crate::queue::{Answer, Asker, NewJob, Refusal, Rows, commit};
 
 /// How long a push waits for a database that is away.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -64,8 +64,8 @@ impl<Args: Serialize + Unpin> Sink<Task<Args>> for Backend<Args> {
             due_at: context
                 .run_at()
                 .map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
-            connection: None,
-            gateway: None,
+            asker: Asker::nobody(),
+            key: None,
         };
         self.pushing.waiting.push(job);
         Ok(())
@@ -134,11 +134,11 @@ async fn flush(mut idle: Box<(Link, JobIds)>, mut jobs: Vec<NewJob>) -> Flushed 
     {
         job.id = ids.next(link.now());
     }
-    let refusals = commit(link, Rows::New(&jobs), Some(PATIENCE)).await;
-    let result = match refusals.into_iter().flatten().next() {
-        None => Ok(()),
-        Some(Refusal::Data(error)) => Err(BackendError::Refused(error)),
-        Some(Refusal::Away { .. }) => Err(BackendError::Away),
-    };
+    let answers = commit(link, Rows::New(&jobs), Some(PATIENCE)).await;
+    let result = answers.into_iter().try_for_each(|answer| match answer {
+        Answer::Stored | Answer::Repeats { .. } => Ok(()),
+        Answer::Refused(Refusal::Data(error)) => Err(BackendError::Refused(error)),
+        Answer::Refused(Refusal::Away { .. }) => Err(BackendError::Away),
+    });
     (idle, result)
 }
