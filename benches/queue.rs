@@ -45,7 +45,7 @@ struct Bench {
 
 fn main() {
     let folder = std::env::temp_dir().join(format!("ringback-bench-{}", std::process::id()));
-    let cluster = private::ensure(&folder, Durability::Full).unwrap();
+    let cluster = private::ensure(&folder, Durability::Full, &Stop::new()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let bench = Bench {

@@ -6,6 +6,7 @@ mod dev;
 mod fleet;
 mod migrate;
 mod notify;
+mod output;
 mod serve;
 mod url;
 mod work;

@@ -28,8 +28,8 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use crate::ids::{GatewayId, JobIds};
-use crate::postgres::Database;
 use crate::postgres::listener::Hearing;
+use crate::postgres::{Database, patiently};
 use crate::queue::fleet::{self, GatewayRow, TaskRow};
 use crate::shutdown::{Parts, Stop};
 use crate::task::Tasks;
@@ -38,6 +38,9 @@ use crate::wire::SOCKET_PATH;
 use hub::Hub;
 use intake::Submission;
 use known_tasks::KnownTasks;
+
+/// How long a database that goes away at the start is waited for.
+const STARTING: Duration = Duration::from_secs(30);
 
 /// How a gateway serves.
 #[derive(Clone, Debug)]
@@ -85,12 +88,7 @@ pub async fn run(
         host: fleet::host(),
         listen: address.to_string(),
     };
-    let announced = async {
-        fleet::register(database.pool(), &TaskRow::all(&tasks)).await?;
-        fleet::gateway_beat(database.pool(), &gateway).await?;
-        fleet::tasks(database.pool()).await
-    };
-    let known = announced
+    let known = patiently(STARTING, || announce(&database, &gateway, &tasks))
         .await
         .context("could not make this gateway known to the fleet")?;
     let known = Arc::new(KnownTasks::new(known));
@@ -128,6 +126,17 @@ pub async fn run(
     parts.spawn("relay", relay.run(stop.clone(), relayed));
     parts.spawn("web server", serve(listener, address, shared, served));
     parts.join(&stop).await
+}
+
+/// Makes a gateway and its tasks known to the fleet; answers what the fleet can run.
+async fn announce(
+    database: &Database,
+    gateway: &GatewayRow,
+    tasks: &Tasks,
+) -> Result<Vec<TaskRow>, sqlx::Error> {
+    fleet::register(database.pool(), &TaskRow::all(tasks)).await?;
+    fleet::gateway_beat(database.pool(), gateway).await?;
+    fleet::tasks(database.pool()).await
 }
 
 async fn serve(

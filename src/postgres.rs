@@ -8,7 +8,7 @@ pub mod listener;
 pub mod private;
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use sqlx::PgPool;
@@ -215,6 +215,31 @@ impl Fault {
             // language.
             (_, "23514") if database.constraint().is_none() => Self::Partition,
             _ => Self::Data,
+        }
+    }
+}
+
+/// Asks again for as long as `patience` lasts, while the database is away.
+///
+/// # Errors
+/// The last one, or one that is not about a database that is away.
+pub async fn patiently<T, Answer>(
+    patience: Duration,
+    mut ask: impl FnMut() -> Answer,
+) -> Result<T, sqlx::Error>
+where
+    Answer: Future<Output = Result<T, sqlx::Error>>,
+{
+    let give_up = Instant::now() + patience;
+    let mut backoff = Backoff::new();
+    loop {
+        match ask().await {
+            Err(error) if Fault::of(&error) == Fault::Away && Instant::now() < give_up => {
+                let delay = backoff.delay();
+                tracing::warn!(%error, delay_ms = delay.as_millis(), "the database is away, trying again");
+                tokio::time::sleep(delay).await;
+            }
+            answer => return answer,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -69,7 +69,8 @@ impl fmt::Debug for Parts {
     }
 }
 
-/// A stop that Ctrl+C or SIGTERM gives, from this moment on. A second one ends the process at once.
+/// A stop that Ctrl+C, SIGTERM or the end of the terminal gives, from this moment on. A second one ends the process at
+/// once.
 ///
 /// # Errors
 /// When the process cannot watch its signals.
@@ -81,10 +82,21 @@ impl fmt::Debug for Parts {
 pub fn on_signal() -> anyhow::Result<Stop> {
     let mut interrupt = signal(SignalKind::interrupt()).context("could not watch for Ctrl+C")?;
     let mut terminate = signal(SignalKind::terminate()).context("could not watch for SIGTERM")?;
+    let mut hangup = match hangups_are_ignored() {
+        true => None,
+        false => Some(signal(SignalKind::hangup()).context("could not watch the terminal")?),
+    };
     let mut signalled = async move || {
+        let hung_up = async {
+            match &mut hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = interrupt.recv() => "Ctrl+C",
             _ = terminate.recv() => "SIGTERM",
+            _ = hung_up => "the terminal was closed",
         }
     };
     let stop = Stop::new();
@@ -100,17 +112,16 @@ pub fn on_signal() -> anyhow::Result<Stop> {
     Ok(stop)
 }
 
-/// Does `work` unless it is stopped before its end.
-///
-/// # Errors
-/// Those of the work, or that it was stopped.
-pub async fn stopped_by<T>(
-    stop: &Stop,
-    work: impl Future<Output = anyhow::Result<T>>,
-) -> anyhow::Result<T> {
-    stop.run_until_cancelled(work)
-        .await
-        .unwrap_or_else(|| bail!("stopped before the end"))
+/// Whether we were started to outlive the terminal, as `nohup` does it.
+fn hangups_are_ignored() -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        // Where this cannot be known, nothing is changed.
+        return true;
+    };
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    // SIGHUP is the first.
+    ignored.is_some_and(|mask| mask & 1 == 1)
 }
 
 /// Sleeps for `time`, or less if it is time to stop: then it answers `false`.

@@ -1,11 +1,20 @@
 //! Which database a verb works on, and for how long the private one is in use.
 
-use anyhow::Context;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use tokio::time::Instant;
 
 use crate::config::DatabaseConfig;
 use crate::postgres::private::{self, Cluster, Durability};
-use crate::postgres::{Database, keeper};
+use crate::postgres::{Database, Fault, keeper};
 use crate::shutdown::{self, Parts, Stop};
+
+/// For how long a private database that has died just now is waited for.
+const AWAY: Duration = Duration::from_secs(30);
+
+/// How long the server may take to let its connections go.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// An open database.
 #[derive(Debug)]
@@ -30,26 +39,40 @@ struct Seat {
     done: Stop,
 }
 
-/// Runs a verb on the database named in the settings, or on the private one.
-///
-/// Ctrl+C is heard from the beginning, so that a private server that is just being started is not left behind.
-pub(super) async fn with(
+/// Runs a verb that comes to an end by itself; stopped before that, it has failed.
+pub(super) async fn once(
     config: &DatabaseConfig,
     private: Private,
+    verb: impl AsyncFnOnce(&Open) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    // Heard from the beginning, so that a private server that is just being started is not left behind.
+    let stop = shutdown::on_signal()?;
+    let open = open(config, private, &stop).await?;
+    let ran = stop.run_until_cancelled(verb(&open)).await;
+    open.leave_after(ran.unwrap_or_else(|| Err(anyhow!("stopped before the end"))))
+        .await
+}
+
+/// Runs a verb that goes on until it is stopped.
+pub(super) async fn until_stopped(
+    config: &DatabaseConfig,
     verb: impl AsyncFnOnce(&Open, Stop) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let stop = shutdown::on_signal()?;
-    let open = open(config, private).await?;
-    let ran = if stop.is_cancelled() {
-        Ok(())
-    } else {
-        verb(&open, stop).await
+    let open = match open(config, Private::MayBeMade, &stop).await {
+        Err(_) if stop.is_cancelled() => return Ok(()),
+        open => open?,
     };
-    ran.and(open.leave().await)
+    let ran = verb(&open, stop).await;
+    open.leave_after(ran).await
 }
 
 /// Opens the database named in the settings, or the private one, started if need be.
-pub(super) async fn open(config: &DatabaseConfig, private: Private) -> anyhow::Result<Open> {
+pub(super) async fn open(
+    config: &DatabaseConfig,
+    private: Private,
+    stop: &Stop,
+) -> anyhow::Result<Open> {
     if let Some(url) = config.database_url.as_deref().filter(|url| !url.is_empty()) {
         return Ok(Open {
             database: Database::new(url)?,
@@ -57,10 +80,10 @@ pub(super) async fn open(config: &DatabaseConfig, private: Private) -> anyhow::R
             seat: None,
         });
     }
-    let dir = config.data_dir.clone();
+    let (dir, stop) = (config.data_dir.clone(), stop.clone());
     let cluster = tokio::task::spawn_blocking(move || match private {
-        Private::MayBeMade => private::ensure(&dir, Durability::Full),
-        Private::MustBeThere => private::find(&dir),
+        Private::MayBeMade => private::ensure(&dir, Durability::Full, &stop),
+        Private::MustBeThere => private::find(&dir, &stop),
     })
     .await
     .context("starting the private Postgres was interrupted")??;
@@ -86,7 +109,17 @@ impl Open {
         self.seat.is_some()
     }
 
-    /// Stops using it; the last one to leave the private Postgres stops it.
+    /// Stops using it, whatever came of that; the last one to leave the private Postgres stops it.
+    async fn leave_after(self, ran: anyhow::Result<()>) -> anyhow::Result<()> {
+        match (ran, self.leave().await) {
+            (Err(error), Err(also)) => {
+                tracing::warn!("{also:#}");
+                Err(error)
+            }
+            (ran, left) => ran.and(left),
+        }
+    }
+
     async fn leave(self) -> anyhow::Result<()> {
         let Some(cluster) = self.close().await? else {
             return Ok(());
@@ -105,7 +138,8 @@ impl Open {
     }
 
     async fn close(self) -> anyhow::Result<Option<Cluster>> {
-        self.database.pool().close().await;
+        // A statement that was given up may hold its connection for as long as the server works on it.
+        let _ = tokio::time::timeout(GOODBYE, self.database.pool().close()).await;
         let Some(seat) = self.seat else {
             return Ok(None);
         };
@@ -116,10 +150,29 @@ impl Open {
 
     /// Makes sure that the schema is this program's: the private database's always, another's when `migrate` is asked.
     pub(super) async fn prepare(&self, migrate: bool) -> anyhow::Result<()> {
-        if migrate || self.is_private() {
-            self.database.migrate().await
-        } else {
-            self.database.check_schema().await
+        let give_up = Instant::now() + AWAY;
+        loop {
+            let prepared = if migrate || self.is_private() {
+                self.database.migrate().await
+            } else {
+                self.database.check_schema().await
+            };
+            match prepared {
+                // One that is named may be named wrongly; a private one that dies is started again.
+                Err(error) if self.is_private() && is_away(&error) && Instant::now() < give_up => {
+                    tracing::warn!("{error:#}; trying again");
+                    tokio::time::sleep(AWAY / 60).await;
+                }
+                prepared => return prepared,
+            }
         }
     }
+}
+
+fn is_away(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes.any(|cause| match cause.downcast_ref::<sqlx::Error>() {
+        Some(error) => Fault::of(error) == Fault::Away,
+        None => false,
+    })
 }

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use clap::Args;
 
-use super::database::{self, Open, Private};
+use super::database::{self, Open};
 use super::{fleet, serve, work};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, WorkerConfig};
 use crate::shutdown::Stop;
@@ -26,7 +26,7 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
-        database::with(&config, Private::MayBeMade, async |open, stop| {
+        database::until_stopped(&config, async |open, stop| {
             self.everything(open, stop).await
         })
         .await
@@ -34,7 +34,10 @@ impl Dev {
 
     #[expect(clippy::print_stdout, reason = "the line that says where the page is")]
     async fn everything(self, open: &Open, stop: Stop) -> anyhow::Result<()> {
-        open.database.migrate().await?;
+        let Some(prepared) = stop.run_until_cancelled(open.prepare(true)).await else {
+            return Ok(());
+        };
+        prepared?;
         let listener = serve::bind(&self.gateway).await?;
         let address = listener
             .local_addr()

@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::database::{self, Private};
 use crate::config::DatabaseConfig;
-use crate::shutdown::stopped_by;
 
 /// Settings of `migrate`.
 #[derive(Args, Debug)]
@@ -15,8 +14,8 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        database::with(&self.database, Private::MayBeMade, async |open, stop| {
-            stopped_by(&stop, open.database.migrate()).await?;
+        database::once(&self.database, Private::MayBeMade, async |open| {
+            open.prepare(true).await?;
             tracing::info!("the schema of {} is up to date", open.database.name());
             Ok(())
         })

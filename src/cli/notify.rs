@@ -6,11 +6,11 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::database::{self, Open, Private};
+use super::output::say;
 use crate::config::DatabaseConfig;
 use crate::notice;
 use crate::postgres::link::limited;
 use crate::queue::fleet;
-use crate::shutdown::stopped_by;
 use crate::wire::SYSTEM_GROUP;
 
 /// Settings of `notify`.
@@ -37,24 +37,21 @@ impl Notify {
             bail!("the message has a NUL character, which cannot be stored");
         }
         let config = self.database.clone();
-        database::with(&config, Private::MustBeThere, async |open, stop| {
-            stopped_by(&stop, self.send(open)).await
+        database::once(&config, Private::MustBeThere, async |open| {
+            self.send(open).await
         })
         .await
     }
 
-    #[expect(
-        clippy::print_stdout,
-        reason = "it prints what the command it began as printed"
-    )]
+    /// Says what the command it began as said.
     async fn send(self, open: &Open) -> anyhow::Result<()> {
         open.database.check_schema().await?;
         let message = &self.message;
-        println!("Sending notification: {message}");
+        say(format!("Sending notification: {message}"))?;
         let mut link = open.database.link("notify");
         for sent in 1..=self.repeat {
             if self.repeat > 1 {
-                println!("  Sending notification {sent}/{}...", self.repeat);
+                say(format!("  Sending notification {sent}/{}...", self.repeat))?;
             }
             let connection = link
                 .connected()
@@ -63,19 +60,19 @@ impl Notify {
             limited(notice::send(connection, SYSTEM_GROUP, message))
                 .await
                 .context("could not store the notice")?;
-            println!("  ✅ Notification sent!");
+            say("  ✅ Notification sent!")?;
             if sent < self.repeat {
                 tokio::time::sleep(Duration::from_secs(self.interval)).await;
             }
         }
-        println!("\n✅ All notifications sent successfully!");
+        say("\n✅ All notifications sent successfully!")?;
         let alive = fleet::gateways_alive(open.database.pool())
             .await
             .context("could not count the gateways")?;
         match alive {
-            0 => println!("No gateway is alive: nobody is connected to hear it."),
-            1 => println!("1 gateway is alive."),
-            alive => println!("{alive} gateways are alive."),
+            0 => say("No gateway is alive: nobody is connected to hear it.")?,
+            1 => say("1 gateway is alive.")?,
+            alive => say(format!("{alive} gateways are alive."))?,
         }
         link.close().await;
         Ok(())

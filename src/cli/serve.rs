@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::database::{self, Open, Private};
+use super::database::{self, Open};
 use super::fleet;
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig};
 use crate::gateway;
@@ -25,14 +25,15 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
-        database::with(&config, Private::MayBeMade, async |open, stop| {
-            self.serve(open, stop).await
-        })
-        .await
+        database::until_stopped(&config, async |open, stop| self.serve(open, stop).await).await
     }
 
     async fn serve(self, open: &Open, stop: Stop) -> anyhow::Result<()> {
-        open.prepare(self.fleet.migrate).await?;
+        let prepare = open.prepare(self.fleet.migrate);
+        let Some(prepared) = stop.run_until_cancelled(prepare).await else {
+            return Ok(());
+        };
+        prepared?;
         let listener = bind(&self.gateway).await?;
         let settings = settings(&self.gateway, &self.fleet);
         let tasks = Tasks::demonstration(1.0);

@@ -3,7 +3,9 @@
 use clap::Args;
 
 use super::database::{self, Private};
+use super::output::say;
 use crate::config::DatabaseConfig;
+use crate::shutdown;
 
 /// Settings of `url`.
 #[derive(Args, Debug)]
@@ -13,10 +15,10 @@ pub(super) struct Url {
 }
 
 impl Url {
-    #[expect(clippy::print_stdout, reason = "the URL is what was asked for")]
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let open = database::open(&self.database, Private::MustBeThere).await?;
-        println!("{}", open.url);
-        open.stay().await
+        let stop = shutdown::on_signal()?;
+        let open = database::open(&self.database, Private::MustBeThere, &stop).await?;
+        let said = say(&open.url);
+        said.and(open.stay().await)
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::database::{self, Open, Private};
+use super::database::{self, Open};
 use super::fleet;
 use crate::config::{DatabaseConfig, FleetConfig, WorkerConfig};
 use crate::shutdown::Stop;
@@ -23,14 +23,15 @@ pub(super) struct Work {
 impl Work {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
-        database::with(&config, Private::MayBeMade, async |open, stop| {
-            self.work(open, stop).await
-        })
-        .await
+        database::until_stopped(&config, async |open, stop| self.work(open, stop).await).await
     }
 
     async fn work(self, open: &Open, stop: Stop) -> anyhow::Result<()> {
-        open.prepare(self.fleet.migrate).await?;
+        let prepare = open.prepare(self.fleet.migrate);
+        let Some(prepared) = stop.run_until_cancelled(prepare).await else {
+            return Ok(());
+        };
+        prepared?;
         let tasks = Tasks::demonstration(self.worker.delay_scale);
         let settings = settings(&self.worker, &self.fleet);
         let mut parts = fleet::parts(&open.database, &self.fleet, &stop);

@@ -8,31 +8,42 @@ use anyhow::Context;
 use tokio::time::Instant;
 
 use super::listener::listen;
-use super::{Backoff, Database, private};
+use super::private::{self, Cluster};
+use super::{Backoff, Database};
 use crate::shutdown::{self, Stop};
 
 /// Keeps the private server in `dir` running, and `database` connected to it, until it is told to stop.
 ///
 /// # Errors
-/// None: what cannot be mended is logged and tried again.
+/// When it has started the server and cannot leave it; what else goes wrong is logged and tried again.
 pub async fn run(database: Database, dir: PathBuf, stop: Stop) -> anyhow::Result<()> {
     let mut backoff = Backoff::new();
+    // Its own seat: where it finds the server need not be where it was at first, if the folder was replaced.
+    let mut found: Option<Cluster> = None;
     loop {
         let began = Instant::now();
         if stop.run_until_cancelled(lost(&database)).await.is_none() {
-            return Ok(());
+            break;
         }
         if began.elapsed() > Backoff::LONGEST {
             backoff.reset();
         }
-        // Not cut short by a stop: a server that was just started must be left properly.
-        if let Err(error) = revive(&database, dir.clone()).await {
-            tracing::warn!("the private Postgres is away: {error:#}");
+        match find(dir.clone(), found.take(), stop.clone()).await {
+            Ok(cluster) => {
+                database.moved_to(cluster.url())?;
+                found = Some(cluster);
+            }
+            Err(_) if stop.is_cancelled() => break,
+            Err(error) => tracing::warn!("the private Postgres is away: {error:#}"),
         }
         if !shutdown::sleep(backoff.delay(), &stop).await {
-            return Ok(());
+            break;
         }
     }
+    let Some(cluster) = found else { return Ok(()) };
+    tokio::task::spawn_blocking(move || cluster.leave())
+        .await
+        .context("leaving the private Postgres was interrupted")?
 }
 
 /// Waits until the server does not answer: an idle connection is cut at the moment it dies.
@@ -43,13 +54,15 @@ async fn lost(database: &Database) {
     while let Ok(Some(_)) = idle.try_recv().await {}
 }
 
-/// Finds the server, started again if it is dead, wherever it is now.
-async fn revive(database: &Database, dir: PathBuf) -> anyhow::Result<()> {
-    let cluster = tokio::task::spawn_blocking(move || private::find(&dir))
+/// Finds the server, started again if it is dead, wherever it is now; `before` is where it was.
+async fn find(dir: PathBuf, before: Option<Cluster>, stop: Stop) -> anyhow::Result<Cluster> {
+    // Not cut short: a server that was just started must be left properly. It hears of a stop by itself.
+    let finding = tokio::task::spawn_blocking(move || {
+        let found = private::find(&dir, &stop);
+        drop(before);
+        found
+    });
+    finding
         .await
-        .context("looking for the private Postgres was interrupted")??;
-    database.moved_to(cluster.url())?;
-    // Whoever keeps it has a seat already.
-    cluster.stay();
-    Ok(())
+        .context("looking for the private Postgres was interrupted")?
 }

@@ -22,6 +22,7 @@
 mod folder;
 mod lock;
 mod place;
+mod process;
 mod programs;
 mod server;
 mod settings;
@@ -38,11 +39,16 @@ use place::Place;
 use programs::Programs;
 use server::Server;
 
+use crate::shutdown::Stop;
+
 /// The user, and the database, that every private cluster has.
 const NAME: &str = "ringback";
 
 /// How long a server of ours that is starting or stopping may take to make up its mind.
 const SETTLING: Duration = Duration::from_secs(60);
+
+/// Longer than anybody holds a lock that excludes us: one start that waits for a recovery, and some.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How long leaving tries to talk to a server before it is left alone.
 const LEAVING: Duration = Duration::from_secs(10);
@@ -71,14 +77,15 @@ pub struct Cluster {
 /// Started as root, it runs the server as another user, and uses a folder beneath `/var/lib/ringback` when that user cannot enter `dir`.
 ///
 /// The durability counts when the server is started; one that already runs keeps its own.
+/// When it is told to stop it does so soon, and leaves nothing behind that it has begun.
 ///
 /// # Errors
 ///
-/// When `PostgreSQL` 15 or newer is not installed, or the cluster cannot be made or started; the message says what was tried.
-pub fn ensure(dir: &Path, durability: Durability) -> Result<Cluster> {
+/// When it is told to stop, when `PostgreSQL` 15 or newer is not installed, or the cluster cannot be made or started; the message says what was tried.
+pub fn ensure(dir: &Path, durability: Durability, stop: &Stop) -> Result<Cluster> {
     let place = Place::choose(dir)?;
     place.create()?;
-    join(place, Some(durability))
+    join(place, Some(durability), stop)
 }
 
 /// Gives the cluster in `dir` if it was made before, started if it is stopped; for commands that may not make one.
@@ -86,14 +93,14 @@ pub fn ensure(dir: &Path, durability: Durability) -> Result<Cluster> {
 /// # Errors
 ///
 /// When there is no cluster, with what to do about it, or when it cannot be started.
-pub fn find(dir: &Path) -> Result<Cluster> {
+pub fn find(dir: &Path, stop: &Stop) -> Result<Cluster> {
     let place = Place::choose(dir)?;
     if !place.has_cluster() {
         bail!(
             "there is no database of ours in {place}: go where `ringback dev` runs, or name its folder (--data-dir), or set DATABASE_URL"
         );
     }
-    join(place, None)
+    join(place, None, stop)
 }
 
 /// Stops the server in `dir` and deletes all that was made there; for throwaway clusters.
@@ -104,14 +111,14 @@ pub fn find(dir: &Path) -> Result<Cluster> {
 pub fn discard(dir: &Path) -> Result<()> {
     let place = Place::choose(dir)?;
     if place.has_cluster() {
-        let turn = place.take_turn()?;
+        let turn = place.take_turn(LEAVING, &Stop::new())?;
         if !place.is_unused()? {
             bail!("the database in {place} is in use: nothing was deleted");
         }
         let folder = Folder::of(&place);
         let programs = Programs::find(place.user(), folder.major()?)?;
         let server = Server::new(folder, programs)?;
-        if server.running(LEAVING)?.is_some() {
+        if server.running(LEAVING, &Stop::new())?.is_some() {
             server.stop()?;
         }
         drop(turn);
@@ -120,9 +127,9 @@ pub fn discard(dir: &Path) -> Result<()> {
 }
 
 /// Takes a seat in the cluster; without a durability it must exist and keeps its settings.
-fn join(place: Place, durability: Option<Durability>) -> Result<Cluster> {
-    let turn = place.take_turn()?;
-    let seat = place.take_seat()?;
+fn join(place: Place, durability: Option<Durability>, stop: &Stop) -> Result<Cluster> {
+    let turn = place.take_turn(PATIENCE, stop)?;
+    let seat = place.take_seat(PATIENCE, stop)?;
 
     let folder = Folder::of(&place);
     folder.sweep();
@@ -135,25 +142,35 @@ fn join(place: Place, durability: Option<Durability>) -> Result<Cluster> {
         folder.make(&programs, durability)?;
     }
     let server = Server::new(folder, programs)?;
-    let port = match server.running(SETTLING)? {
-        Some(port) => port,
-        None => server.start(durability)?,
-    };
-    let cluster = Cluster {
-        url: server.url(port),
+    let mut cluster = Cluster {
+        url: String::new(),
         place,
         server,
         seat: Some(seat),
     };
-    let created = cluster.server.create_database(port);
+    let port = match up(&cluster.server, durability, stop) {
+        // It may have died in between; twice is no accident.
+        Err(_) if !stop.is_cancelled() => up(&cluster.server, durability, stop),
+        port => port,
+    };
     // Before the error returns: dropping the cluster leaves it, and leaving needs the turn.
     drop(turn);
-    created?;
+    cluster.url = cluster.server.url(port?);
     Ok(cluster)
 }
 
+/// The port of the server, started if it is not running, with our database in it.
+fn up(server: &Server, durability: Option<Durability>, stop: &Stop) -> Result<u16> {
+    let port = match server.running(SETTLING, stop)? {
+        Some(port) => port,
+        None => server.start(durability, stop)?,
+    };
+    server.create_database(port)?;
+    Ok(port)
+}
+
 impl Cluster {
-    /// Where to connect: `postgres://ringback:<password>@127.0.0.1:<port>/ringback`.
+    /// Where to connect: `postgres://ringback:<password>@127.0.0.1:<port>/ringback?sslmode=disable`.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -178,9 +195,10 @@ impl Cluster {
             return Ok(());
         };
         // Nobody can take a seat while it is our turn, so an empty room stays empty.
-        let _turn = self.place.take_turn()?;
+        let turn = self.place.take_turn(LEAVING, &Stop::new());
         drop(seat);
-        if self.place.is_unused()? && self.server.running(LEAVING)?.is_some() {
+        let _turn = turn?;
+        if self.place.is_unused()? && self.server.running(LEAVING, &Stop::new())?.is_some() {
             self.server.stop()?;
         }
         Ok(())

@@ -163,6 +163,83 @@ async fn ctrl_c_while_the_server_starts_leaves_none_behind() {
 }
 
 #[tokio::test]
+async fn a_verb_that_is_stopped_before_its_end_has_failed() {
+    let folder = DataDir::new();
+    let mut migrate = Program::spawn(&mut folder.command("migrate"));
+    migrate.printed("making a private Postgres").await;
+    migrate.signal("TERM");
+    assert!(!migrate.ended().await.success(), "{}", migrate.output());
+    assert!(!lives_in(folder.path()));
+}
+
+#[tokio::test]
+async fn a_stop_does_not_wait_for_a_migration_that_waits() {
+    let folder = DataDir::new();
+    let first = Program::spawn(&mut folder.command("worker"));
+    first.printed("working").await;
+    let pool = PgPool::connect(&folder.url()).await.unwrap();
+    let mut blocking = pool.begin().await.unwrap();
+    sqlx::query("lock table ringback.migration in access exclusive mode")
+        .execute(&mut *blocking)
+        .await
+        .unwrap();
+    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+    for (before, verb) in [(0, "dev"), (1, "worker")] {
+        let mut second = Program::spawn(&mut folder.command(verb));
+        // What the server has of one that was stopped still waits.
+        eventually("the migration should wait", async || {
+            let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&pool).await.unwrap();
+            waiting > before
+        })
+        .await;
+        second.signal("INT");
+        assert!(second.ended().await.success(), "{}", second.output());
+    }
+    blocking.rollback().await.unwrap();
+    stop(vec![first]).await;
+}
+
+#[tokio::test]
+async fn a_closed_terminal_is_a_stop_unless_it_was_to_be_outlived() {
+    let folder = DataDir::new();
+    let mut dev = Program::spawn(folder.command("dev").args(["--listen", "127.0.0.1:0"]));
+    dev.printed("is ready").await;
+    dev.signal("HUP");
+    assert!(dev.ended().await.success(), "{}", dev.output());
+    assert!(!lives_in(folder.path()));
+
+    let worker = folder.command("worker");
+    let mut outliving = Program::spawn(
+        Command::new("nohup")
+            .arg(worker.get_program())
+            .args(worker.get_args())
+            .env("DATABASE_URL", ""),
+    );
+    outliving.printed("working").await;
+    outliving.signal("HUP");
+    outliving.signal("TERM");
+    assert!(outliving.ended().await.success());
+    outliving.printed("stopping: SIGTERM").await;
+}
+
+#[tokio::test]
+async fn whoever_waits_while_another_is_killed_as_it_starts_the_server_goes_on() {
+    let folder = DataDir::new();
+    let migrated = folder.command("migrate").output().unwrap();
+    assert!(migrated.status.success(), "{migrated:?}");
+    for turn in 0..8 {
+        let mut first = Program::spawn(&mut folder.command("worker"));
+        first.printed("starting the private Postgres").await;
+        let mut second = Program::spawn(&mut folder.command("migrate"));
+        // Somewhere between the first sign of the server and its readiness.
+        tokio::time::sleep(std::time::Duration::from_millis(turn * 8)).await;
+        first.kill();
+        assert!(second.ended().await.success(), "{}", second.output());
+        assert!(!lives_in(folder.path()), "{}", second.output());
+    }
+}
+
+#[tokio::test]
 async fn a_first_start_that_was_killed_is_begun_anew() {
     let folder = DataDir::new();
     let mut first = Program::spawn(&mut folder.command("migrate"));
@@ -190,7 +267,7 @@ async fn a_disk_without_room_is_named_and_does_no_lasting_harm() {
         .args(["-c", "ulimit -f 2000; exec \"$0\" \"$@\""])
         .arg(migrate.get_program())
         .args(migrate.get_args())
-        .env_remove("DATABASE_URL")
+        .env("DATABASE_URL", "")
         .output()
         .unwrap();
     assert!(!limited.status.success());

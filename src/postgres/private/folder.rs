@@ -229,10 +229,11 @@ impl Folder {
         let path = self.path.join(name);
         let doing = || format!("cannot write {}", path.display());
         let new = path.with_extension("new");
+        // The folder is its user's, who may have put a link there for root to write through: only a new file will do.
+        remove(&new)?;
         let mut file = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
             .open(&new)
             .with_context(doing)?;

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Longer than anybody holds a lock that excludes us: one start that waits for a recovery, and some.
-const LIMIT: Duration = Duration::from_secs(180);
+use crate::shutdown::Stop;
+
+/// When somebody waits this long, they are told for whom.
+const WORTH_A_WORD: Duration = Duration::from_secs(2);
 
 /// The shared or the exclusive way to take a lock.
 type Take = fn(&File) -> Result<(), TryLockError>;
@@ -20,13 +22,13 @@ pub(super) struct Lock(File);
 
 impl Lock {
     /// Waits until nobody else holds the file in any way.
-    pub(super) fn exclusive(path: &Path) -> Result<Self> {
-        Self::wait(path, File::try_lock)
+    pub(super) fn exclusive(path: &Path, limit: Duration, stop: &Stop) -> Result<Self> {
+        Self::wait(path, File::try_lock, limit, stop)
     }
 
     /// Waits until nobody holds the file exclusively.
-    pub(super) fn shared(path: &Path) -> Result<Self> {
-        Self::wait(path, File::try_lock_shared)
+    pub(super) fn shared(path: &Path, limit: Duration, stop: &Stop) -> Result<Self> {
+        Self::wait(path, File::try_lock_shared, limit, stop)
     }
 
     /// Takes the file exclusively if nobody holds it in any way.
@@ -36,15 +38,26 @@ impl Lock {
         Ok(taken.then_some(Self(file)))
     }
 
-    fn wait(path: &Path, take: Take) -> Result<Self> {
+    fn wait(path: &Path, take: Take, limit: Duration, stop: &Stop) -> Result<Self> {
         let file = open(path)?;
-        let deadline = Instant::now() + LIMIT;
+        let began = Instant::now();
+        let mut told = false;
         while !attempt(path, &file, take)? {
-            if Instant::now() > deadline {
+            if stop.is_cancelled() {
+                bail!("stopped while another process held {}", path.display());
+            }
+            if began.elapsed() > limit {
                 bail!(
                     "another process has held {} for {} s; end it and try again",
                     path.display(),
-                    LIMIT.as_secs()
+                    limit.as_secs()
+                );
+            }
+            if !told && began.elapsed() > WORTH_A_WORD {
+                told = true;
+                tracing::info!(
+                    "waiting for another process, which holds {}",
+                    path.display()
                 );
             }
             sleep(Duration::from_millis(20));

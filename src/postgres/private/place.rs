@@ -4,12 +4,14 @@ use std::fmt;
 use std::fs::{self, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 
 use super::lock::Lock;
 use super::user::User;
+use crate::shutdown::Stop;
 
 /// Where clusters go whose own folder is closed to the user that runs them.
 const OPEN_TO_ALL: &str = "/var/lib/ringback";
@@ -45,11 +47,12 @@ impl Place {
         }
 
         let place = Self::of_root(dir)?;
-        if place.user.can_enter(nearest(&place.dir))? {
+        let beneath = place.dir.strip_prefix("/").unwrap_or(&place.dir);
+        let mut instead = Self::of_root(resolve(&Path::new(OPEN_TO_ALL).join(beneath))?)?;
+        // What was made there once stays there, also when the folder has become open since.
+        if !instead.has_cluster() && place.user.can_enter(nearest(&place.dir))? {
             return Ok(place);
         }
-        let beneath = place.dir.strip_prefix("/").unwrap_or(&place.dir);
-        let mut instead = Self::of_root(Path::new(OPEN_TO_ALL).join(beneath))?;
         tracing::info!(
             "PostgreSQL runs as {}, who cannot enter {}: its files are in {}",
             place.user.name(),
@@ -116,7 +119,12 @@ impl Place {
                 // Another process is as quick as we are.
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 result => {
-                    result.with_context(|| format!("cannot make {}", folder.display()))?;
+                    result.with_context(|| {
+                        format!(
+                            "cannot make {}: name another folder (--data-dir), or set DATABASE_URL",
+                            folder.display()
+                        )
+                    })?;
                     if !self.user.is_us() {
                         // Whatever our umask is, the user that runs the server must get through.
                         fs::set_permissions(folder, Permissions::from_mode(0o755)).with_context(
@@ -155,13 +163,20 @@ impl Place {
     }
 
     /// Waits for the turn to make, start or stop the server.
-    pub(super) fn take_turn(&self) -> Result<Lock> {
-        Lock::exclusive(&self.dir.join(START_LOCK))
+    pub(super) fn take_turn(&self, limit: Duration, stop: &Stop) -> Result<Lock> {
+        let path = self.dir.join(START_LOCK);
+        let turn = Lock::exclusive(&path, limit, stop)?;
+        // Also the cluster's owner must be able to take it, without us.
+        self.user.give(&path)?;
+        Ok(turn)
     }
 
     /// Says that the server is used.
-    pub(super) fn take_seat(&self) -> Result<Lock> {
-        Lock::shared(&self.dir.join(USE_LOCK))
+    pub(super) fn take_seat(&self, limit: Duration, stop: &Stop) -> Result<Lock> {
+        let path = self.dir.join(USE_LOCK);
+        let seat = Lock::shared(&path, limit, stop)?;
+        self.user.give(&path)?;
+        Ok(seat)
     }
 
     /// Whether nobody uses the server; only true for as long as it is the asker's turn.
@@ -190,27 +205,43 @@ fn resolve(dir: &Path) -> Result<PathBuf> {
     let doing = || format!("cannot find out where {} is", dir.display());
     let dir = std::path::absolute(dir).with_context(doing)?;
     let there = nearest(&dir);
+    if !there.is_dir() {
+        return Err(no_folder(there));
+    }
     let rest = dir.strip_prefix(there).with_context(doing)?;
     let resolved = there.canonicalize().with_context(doing)?;
-    // Joining an empty rest would add a slash.
-    let resolved = if rest.as_os_str().is_empty() {
-        resolved
-    } else {
-        resolved.join(rest)
-    };
-    // pg_ctl puts its arguments between double quotes and gives them to a shell.
-    if resolved
-        .as_os_str()
-        .as_encoded_bytes()
-        .iter()
-        .any(|byte| b"\"$`\\\n".contains(byte))
+    let mut whole = resolved;
+    for part in rest.components() {
+        match part {
+            // What does not exist is no link, so its parent is what stands before it.
+            Component::ParentDir => {
+                whole.pop();
+            }
+            Component::CurDir => {}
+            part => whole.push(part),
+        }
+    }
+    if whole.symlink_metadata().is_ok() && !whole.is_dir() {
+        return Err(no_folder(&whole));
+    }
+    // pg_ctl puts its arguments between double quotes and gives them to a shell, and its answers are text.
+    if whole
+        .to_str()
+        .is_none_or(|path| path.contains(['"', '$', '`', '\\', '\n']))
     {
         bail!(
-            "PostgreSQL cannot be started in {}: its path has a quote, a dollar sign, a backtick, a backslash or a line break; use another folder, or set DATABASE_URL",
-            resolved.display()
+            "PostgreSQL cannot be started in {}: its path has a quote, a dollar sign, a backtick, a backslash or a line break, or is not UTF-8; use another folder, or set DATABASE_URL",
+            whole.display()
         );
     }
-    Ok(resolved)
+    Ok(whole)
+}
+
+fn no_folder(path: &Path) -> anyhow::Error {
+    anyhow!(
+        "{} is not a folder: name another one (--data-dir), or set DATABASE_URL",
+        path.display()
+    )
 }
 
 /// The folder itself, or the closest one above it that exists.

@@ -5,19 +5,27 @@
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use uuid::Uuid;
 
-use super::folder::{Folder, words_of};
+use super::folder::{Folder, PidFile, words_of};
+use super::process::{is_same, is_server_in};
 use super::programs::Programs;
 use super::{Durability, NAME, SETTLING};
+use crate::shutdown::Stop;
 
 /// How long the processes of a killed server may take to notice and go.
 const ORPHANS: Duration = Duration::from_secs(20);
+
+/// How long a pid file may be empty because it is just being written.
+const BEING_WRITTEN: Duration = Duration::from_secs(1);
+
+/// How long a server may take to stop, before the next harder way.
+const STOPPING: Duration = Duration::from_secs(20);
 
 /// How often a start is tried with another port, when somebody was quicker.
 const PORT_TRIES: u32 = 5;
@@ -44,26 +52,30 @@ impl Server {
     /// Where to connect if it listens on this port.
     pub(super) fn url(&self, port: u16) -> String {
         let password = &self.password;
-        format!("postgres://{NAME}:{password}@127.0.0.1:{port}/{NAME}")
+        format!("postgres://{NAME}:{password}@127.0.0.1:{port}/{NAME}?sslmode=disable")
     }
 
     /// The port on which our server answers, or nothing if there is none.
     ///
     /// One that is starting or stopping is waited for, within the limit.
     /// A pid file that names another process is removed, and that process is left alone.
-    pub(super) fn running(&self, limit: Duration) -> Result<Option<u16>> {
-        let deadline = Instant::now() + limit;
+    pub(super) fn running(&self, limit: Duration, stop: &Stop) -> Result<Option<u16>> {
+        let began = Instant::now();
         let data = self.folder.data();
         loop {
             let Some(file) = self.folder.pid_file()? else {
                 return Ok(None);
             };
+            if file.pid.is_none() && began.elapsed() < BEING_WRITTEN {
+                sleep(Duration::from_millis(50));
+                continue;
+            }
             let answer = match file.port {
                 Some(port) => self.data_directory(port).map(|answer| (port, answer)),
                 None => Err(anyhow!("it has no port yet")),
             };
             if let Ok((port, answer)) = &answer
-                && answer.canonicalize().is_ok_and(|answer| answer == data)
+                && is_same(answer, &data)
             {
                 return Ok(Some(*port));
             }
@@ -85,7 +97,7 @@ impl Server {
                 Err(error) => error,
             };
             let refused = format!("{error:#}").contains("authentication failed");
-            if refused || Instant::now() > deadline {
+            if refused || began.elapsed() > limit || stop.is_cancelled() {
                 return Err(error.context(format!(
                     "the server with the pid {pid} runs in {} and does not let us in; {}",
                     data.display(),
@@ -97,29 +109,33 @@ impl Server {
     }
 
     /// Starts the server, which must not be running, and gives its port.
-    pub(super) fn start(&self, durability: Option<Durability>) -> Result<u16> {
+    ///
+    /// One that somebody else has just started, and could not wait for, is as good.
+    pub(super) fn start(&self, durability: Option<Durability>, stop: &Stop) -> Result<u16> {
         if let Some(durability) = durability {
             self.folder.configure(durability)?;
         }
         self.folder.turn_log_over()?;
         tracing::info!("starting the private Postgres");
-        let port = self.launch()?;
-        match self.running(SETTLING) {
-            Ok(Some(found)) if found == port => Ok(port),
-            Ok(_) => bail!(
-                "the server that was started in {} is gone; {}",
-                self.folder.data().display(),
-                self.folder.log_tail()
-            ),
-            Err(error) => {
-                // That we have just started it is proof enough that it is ours.
-                self.stop()?;
-                Err(error)
-            }
+        let started = self.launch().and_then(|()| {
+            self.running(SETTLING, stop)?.with_context(|| {
+                format!(
+                    "the server that was started in {} is gone; {}",
+                    self.folder.data().display(),
+                    self.folder.log_tail()
+                )
+            })
+        });
+        if started.is_err()
+            && let Some(PidFile { pid: Some(pid), .. }) = self.folder.pid_file()?
+            && self.works_here(pid)?
+        {
+            self.stop()?;
         }
+        started
     }
 
-    fn launch(&self) -> Result<u16> {
+    fn launch(&self) -> Result<()> {
         let deadline = Instant::now() + ORPHANS;
         let mut tries = 1;
         let mut port = match self.folder.port()? {
@@ -130,16 +146,18 @@ impl Server {
             self.folder.keep_port(port)?;
             let log = self.folder.log();
             let output = self
-                .pg_ctl("start")
+                .pg_ctl("start", SETTLING)
                 .arg("-l")
                 .arg(&log)
                 .args(["-o", &format!("-p {port}")])
                 .output()
                 .context("cannot run pg_ctl start")?;
-            if output.status.success() {
-                return Ok(port);
-            }
             let tail = self.folder.log_tail();
+            // Whoever had the turn before us was killed while its server was starting.
+            let is_there = tail.contains("lock file \"postmaster.pid\" already exists");
+            if output.status.success() || is_there {
+                return Ok(());
+            }
             let taken = tail.contains("could not create any TCP/IP sockets");
             let orphans = tail.contains("shared memory block");
             if taken && tries < PORT_TRIES {
@@ -158,22 +176,26 @@ impl Server {
         }
     }
 
-    /// Stops the server; only for one that [`Self::running`] has just proved to be ours.
+    /// Stops the server; only for one that was just proved to be ours.
     pub(super) fn stop(&self) -> Result<()> {
-        let output = self
-            .pg_ctl("stop")
-            .args(["-m", "fast"])
-            .output()
-            .context("cannot run pg_ctl stop")?;
-        if !output.status.success() {
-            bail!(
-                "cannot stop PostgreSQL in {}: {}\n{}",
-                self.folder.data().display(),
-                words_of(&output),
-                self.folder.log_tail()
-            );
+        let mut said = String::new();
+        // A process that does not answer holds up the first way, not the second; a recovery makes up for it.
+        for mode in ["fast", "immediate"] {
+            let output = self
+                .pg_ctl("stop", STOPPING)
+                .args(["-m", mode])
+                .output()
+                .context("cannot run pg_ctl stop")?;
+            if output.status.success() {
+                return Ok(());
+            }
+            said = words_of(&output);
         }
-        Ok(())
+        bail!(
+            "cannot stop PostgreSQL in {}: {said}\n{}",
+            self.folder.data().display(),
+            self.folder.log_tail()
+        );
     }
 
     /// Makes the database if it is not there: after the first start, or after somebody dropped it.
@@ -220,37 +242,15 @@ impl Server {
         Ok(output.stdout.trim_ascii_end().to_vec())
     }
 
-    /// Whether a living process has our data directory as its own, as a server does from its first moment.
-    ///
-    /// It is the server's user who asks: even root may not see where others work inside some containers.
     fn works_here(&self, pid: u32) -> Result<bool> {
-        let data = self.folder.data();
-        let data = data.as_os_str().as_bytes();
-        let user = self.folder.user();
-        if Path::new("/proc/self").exists() {
-            let output = user
-                .command("readlink")
-                .arg(format!("/proc/{pid}/cwd"))
-                .output()
-                .context("cannot run readlink")?;
-            return Ok(output.stdout.trim_ascii_end() == data);
-        }
-        let output = user
-            .command("lsof")
-            .args(["-a", "-d", "cwd", "-F", "n", "-p", &pid.to_string()])
-            .output()
-            .context("cannot run lsof")?;
-        Ok(output
-            .stdout
-            .split(|byte| *byte == b'\n')
-            .any(|line| line.strip_prefix(b"n") == Some(data)))
+        is_server_in(self.folder.user(), pid, &self.folder.data())
     }
 
-    fn pg_ctl(&self, verb: &str) -> std::process::Command {
+    fn pg_ctl(&self, verb: &str, limit: Duration) -> std::process::Command {
         let mut command = self.folder.user().command(self.programs.path("pg_ctl"));
         command
             .args([verb, "--silent", "--wait", "--timeout"])
-            .arg(SETTLING.as_secs().to_string())
+            .arg(limit.as_secs().to_string())
             .arg("-D")
             .arg(self.folder.data());
         command

@@ -22,7 +22,7 @@ impl Scratch {
     }
 
     fn ensure(&self) -> Cluster {
-        ensure(&self.dir(), Durability::Off).unwrap()
+        ensure(&self.dir(), Durability::Off, &Stop::new()).unwrap()
     }
 }
 
@@ -115,7 +115,7 @@ fn the_server_is_shared_and_stops_with_the_last_one_to_leave() {
     let scratch = Scratch::new();
     let first = scratch.ensure();
     let second = scratch.ensure();
-    let third = find(&scratch.dir()).unwrap();
+    let third = find(&scratch.dir(), &Stop::new()).unwrap();
     assert_eq!(first.url(), second.url());
     assert_eq!(first.url(), third.url());
 
@@ -138,13 +138,13 @@ fn what_was_committed_is_there_after_a_restart_on_the_same_port() {
     ask(&cluster, "create table kept as select 42 as answer").unwrap();
     cluster.leave().unwrap();
 
-    let cluster = find(&scratch.dir()).unwrap();
+    let cluster = find(&scratch.dir(), &Stop::new()).unwrap();
     assert_eq!(cluster.url(), url);
     assert_eq!(ask(&cluster, "select answer from kept").unwrap(), "42");
     assert_eq!(ask(&cluster, "show fsync").unwrap(), "off");
     cluster.leave().unwrap();
 
-    let cluster = ensure(&scratch.dir(), Durability::Full).unwrap();
+    let cluster = ensure(&scratch.dir(), Durability::Full, &Stop::new()).unwrap();
     assert_eq!(ask(&cluster, "show fsync").unwrap(), "on");
     cluster.leave().unwrap();
 }
@@ -235,7 +235,7 @@ fn a_copy_of_a_running_cluster_does_not_touch_the_original() {
         .unwrap();
     assert!(copied.success());
 
-    let copy = ensure(&copy_dir, Durability::Off).unwrap();
+    let copy = ensure(&copy_dir, Durability::Off, &Stop::new()).unwrap();
     assert_ne!(copy.url(), original.url());
     copy.leave().unwrap();
     assert_eq!(ask(&original, "select 1").unwrap(), "1");
@@ -295,7 +295,10 @@ fn a_cluster_of_another_version_is_left_as_it_is() {
     cluster.leave().unwrap();
 
     fs::write(&version, "9\n").unwrap();
-    let message = format!("{:#}", ensure(&scratch.dir(), Durability::Off).unwrap_err());
+    let message = format!(
+        "{:#}",
+        ensure(&scratch.dir(), Durability::Off, &Stop::new()).unwrap_err()
+    );
     for word in [
         "/pg",
         "PostgreSQL 9, which made this database",
@@ -322,7 +325,10 @@ fn a_server_that_cannot_start_is_heard_to_its_last_words() {
     cluster.leave().unwrap();
 
     for _ in ["the first time", "and again"] {
-        let message = format!("{:#}", ensure(&scratch.dir(), Durability::Off).unwrap_err());
+        let message = format!(
+            "{:#}",
+            ensure(&scratch.dir(), Durability::Off, &Stop::new()).unwrap_err()
+        );
         for word in ["cannot start PostgreSQL", "no_such_library", "server.log"] {
             assert!(message.contains(word), "{word}: {message}");
         }
@@ -335,7 +341,7 @@ fn a_server_that_cannot_start_is_heard_to_its_last_words() {
 fn a_database_that_was_dropped_is_made_again() {
     let scratch = Scratch::new();
     let mut first = scratch.ensure();
-    first.url = format!("{}/postgres", first.url.strip_suffix("/ringback").unwrap());
+    first.url = first.url.replace("/ringback?", "/postgres?");
     ask(&first, "drop database ringback").unwrap();
     let second = scratch.ensure();
     assert_eq!(
@@ -372,11 +378,81 @@ fn many_threads_share_one_server_and_leave_none_behind() {
 #[test]
 fn finding_what_was_never_made_says_what_to_do() {
     let scratch = Scratch::new();
-    let message = find(&scratch.dir()).unwrap_err().to_string();
+    let message = find(&scratch.dir(), &Stop::new()).unwrap_err().to_string();
     for word in ["/pg", "ringback dev", "DATABASE_URL"] {
         assert!(message.contains(word), "{message}");
     }
     assert!(!scratch.0.exists());
+}
+
+#[test]
+fn a_folder_has_one_cluster_however_it_is_spelled() {
+    let scratch = Scratch::new();
+    fs::create_dir(&scratch.0).unwrap();
+    // Of this path, the first part is not there yet.
+    let roundabout = scratch.0.join("not-there/../pg");
+    let first = ensure(&roundabout, Durability::Off, &Stop::new()).unwrap();
+    std::os::unix::fs::symlink(scratch.dir(), scratch.0.join("link")).unwrap();
+    for other in [
+        scratch.dir(),
+        scratch.0.join("link"),
+        scratch.0.join("link/../link/."),
+    ] {
+        let again = find(&other, &Stop::new()).unwrap();
+        assert_eq!(again.url(), first.url(), "{}", other.display());
+        again.leave().unwrap();
+    }
+    let port = port(&first);
+    first.leave().unwrap();
+    assert!(!is_open(port));
+}
+
+#[test]
+fn what_is_no_folder_is_refused() {
+    let scratch = Scratch::new();
+    fs::create_dir(&scratch.0).unwrap();
+    fs::write(scratch.0.join("file"), "").unwrap();
+    std::os::unix::fs::symlink("nowhere", scratch.0.join("link")).unwrap();
+    for name in ["file", "link", "file/under"] {
+        let dir = scratch.0.join(name);
+        let message = format!(
+            "{:#}",
+            ensure(&dir, Durability::Off, &Stop::new()).unwrap_err()
+        );
+        assert!(message.contains("not a folder"), "{name}: {message}");
+    }
+}
+
+#[test]
+fn a_link_in_the_clusters_folder_is_not_written_through() {
+    let scratch = Scratch::new();
+    let cluster = scratch.ensure();
+    let folder = cluster.place.cluster();
+    cluster.leave().unwrap();
+    let victim = scratch.0.join("victim");
+    fs::write(&victim, "mine").unwrap();
+    std::os::unix::fs::symlink(&victim, folder.join("port.new")).unwrap();
+    scratch.ensure().leave().unwrap();
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+}
+
+#[test]
+fn who_is_told_to_stop_does_not_wait_for_the_turn() {
+    let scratch = Scratch::new();
+    let cluster = scratch.ensure();
+    let turn = cluster
+        .place
+        .take_turn(Duration::ZERO, &Stop::new())
+        .unwrap();
+    let stop = Stop::new();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| ensure(&scratch.dir(), Durability::Off, &stop));
+        stop.cancel();
+        // It ends although the turn is never given back.
+        assert!(waiting.join().unwrap().is_err());
+    });
+    drop(turn);
+    cluster.leave().unwrap();
 }
 
 #[test]
@@ -389,7 +465,9 @@ fn a_folder_that_the_servers_user_cannot_enter_is_replaced_by_another() {
     let cluster = scratch.ensure();
     let replaced = cluster.place.cluster().starts_with("/var/lib/ringback");
     assert_eq!(replaced, !cluster.place.user().is_us());
-    let again = find(&scratch.dir()).unwrap();
+    // Also when it can be entered later.
+    fs::set_permissions(&scratch.0, fs::Permissions::from_mode(0o755)).unwrap();
+    let again = find(&scratch.dir(), &Stop::new()).unwrap();
     assert_eq!(again.url(), cluster.url());
     again.leave().unwrap();
     cluster.leave().unwrap();

@@ -26,7 +26,8 @@ impl DataDir {
             .arg(verb)
             .arg("--data-dir")
             .arg(&self.0)
-            .env_remove("DATABASE_URL");
+            // Empty is none, and a file .env of the developer's does not fill it.
+            .env("DATABASE_URL", "");
         command
     }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use ringback::postgres::Database;
 use ringback::postgres::private::{self, Cluster, Durability};
+use ringback::shutdown::Stop;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use uuid::Uuid;
@@ -30,9 +31,11 @@ pub(crate) struct TestDatabase {
 
 impl TestDatabase {
     pub(crate) async fn new() -> Self {
-        let cluster = tokio::task::spawn_blocking(|| private::ensure(&folder(), Durability::Off))
-            .await
-            .unwrap();
+        let cluster = tokio::task::spawn_blocking(|| {
+            private::ensure(&folder(), Durability::Off, &Stop::new())
+        })
+        .await
+        .unwrap();
         let cluster = cluster.expect("a throwaway Postgres should start");
         let options = PgConnectOptions::from_str(cluster.url()).unwrap();
         let admin = options.clone().database("postgres");
@@ -161,7 +164,7 @@ pub(crate) async fn postmaster(pool: &PgPool) -> String {
 
 async fn start(folder: &Path) -> Cluster {
     let folder = folder.to_owned();
-    tokio::task::spawn_blocking(move || private::ensure(&folder, Durability::Full))
+    tokio::task::spawn_blocking(move || private::ensure(&folder, Durability::Full, &Stop::new()))
         .await
         .unwrap()
         .expect("a server of its own should start")
