@@ -13,9 +13,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use ringback::postgres::Database;
 use ringback::shutdown::{Parts, on_signal};
+use ringback::sweeper::{self, Keep};
 use ringback::task::{Again, Context, Task, TaskError, Tasks};
+use ringback::telemetry;
 use ringback::worker::{self, Settings};
-use ringback::{sweeper, telemetry};
 use serde_json::Value;
 
 fn tasks() -> Tasks {
@@ -92,10 +93,13 @@ async fn main() -> anyhow::Result<()> {
     let database = Database::new(&url)?;
     let stop = on_signal()?;
     let mut parts = Parts::default();
-    let keep_history = Duration::from_secs(30 * 86_400);
+    let keep = Keep {
+        history: Duration::from_secs(30 * 86_400),
+        sessions: Duration::from_secs(86_400),
+    };
     parts.spawn(
         "sweeper",
-        sweeper::run(database.clone(), keep_history, stop.clone()),
+        sweeper::run(database.clone(), keep, stop.clone()),
     );
     parts.spawn(
         "worker",

@@ -40,6 +40,10 @@ pub struct FleetConfig {
     #[arg(long, env = "RINGBACK_KEEP_HISTORY", default_value = "30d", value_parser = duration, value_name = "TIME")]
     pub keep_history: Duration,
 
+    /// How long a session lives after its last socket
+    #[arg(long, env = "RINGBACK_KEEP_SESSIONS", default_value = "24h", value_parser = duration, value_name = "TIME")]
+    pub keep_sessions: Duration,
+
     /// How long idempotency keys are remembered
     #[arg(long, env = "RINGBACK_KEEP_KEYS", default_value = "24h", value_parser = duration, value_name = "TIME")]
     pub keep_keys: Duration,

@@ -3,14 +3,17 @@
 //! Routes and what they share are here; each route's work is in its own file.
 
 mod access;
+mod acks;
 mod connection;
 mod goodbye;
 mod health;
 mod hub;
 mod intake;
 mod known_tasks;
+mod outbox;
 mod pages;
 mod relay;
+mod resume;
 mod socket;
 
 use std::future::IntoFuture;
@@ -27,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use crate::ids::{GatewayId, JobIds};
+use crate::ids::{GatewayId, JobId, JobIds};
 use crate::postgres::listener::Hearing;
 use crate::postgres::{Database, patiently};
 use crate::queue::fleet::{self, GatewayRow, TaskRow};
@@ -35,6 +38,7 @@ use crate::shutdown::{Parts, Stop};
 use crate::task::Tasks;
 use crate::wire::SOCKET_PATH;
 
+use connection::Acknowledged;
 use hub::Hub;
 use intake::Submission;
 use known_tasks::KnownTasks;
@@ -49,6 +53,8 @@ pub struct Settings {
     pub max_frame: usize,
     /// Whether it listens for hints.
     pub hearing: Hearing,
+    /// How long a session lives after its last socket.
+    pub keep_sessions: Duration,
     /// How long idempotency keys are remembered.
     pub keep_keys: Duration,
     /// How long answers on their way may still take when it is asked to stop.
@@ -60,7 +66,11 @@ pub struct Settings {
 struct Shared {
     hub: Arc<Hub>,
     tasks: Arc<KnownTasks>,
+    gateway: GatewayId,
     submissions: mpsc::Sender<Submission>,
+    acknowledged: mpsc::Sender<Acknowledged>,
+    /// Tells the relay to look what became of jobs.
+    wanted: mpsc::Sender<Vec<JobId>>,
     sockets: TaskTracker,
     stop: Stop,
     /// Given when, after `stop`, everything that had finished is in the outboxes.
@@ -94,13 +104,17 @@ pub async fn run(
     let known = Arc::new(KnownTasks::new(known));
     let hub = Arc::new(Hub::default());
     let (submissions, receive) = mpsc::channel(intake::WAITING);
+    let (acknowledged, acknowledgements) = mpsc::channel(acks::WAITING);
     let (wanted, look) = mpsc::channel(relay::WANTED);
     let relayed = Stop::new();
     let served = Stop::new();
     let shared = Shared {
         hub: Arc::clone(&hub),
         tasks: Arc::clone(&known),
+        gateway: gateway.id,
         submissions,
+        acknowledged,
+        wanted: wanted.clone(),
         sockets: TaskTracker::new(),
         stop: stop.clone(),
         relayed: relayed.clone(),
@@ -121,6 +135,10 @@ pub async fn run(
             wanted,
         }
         .run(receive, served.clone()),
+    );
+    parts.spawn(
+        "acknowledgements",
+        acks::run(acknowledgements, database.link("acks"), served.clone()),
     );
     let relay = relay::Relay::new(database, gateway, hub, known, settings.hearing, look).await?;
     parts.spawn("relay", relay.run(stop.clone(), relayed));

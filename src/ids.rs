@@ -47,6 +47,25 @@ pub struct JobId(pub Uuid);
 #[sqlx(transparent)]
 pub struct ConnectionId(pub Uuid);
 
+/// What a client keeps when it loses its socket.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    sqlx::Type,
+)]
+#[serde(transparent)]
+#[sqlx(transparent)]
+pub struct SessionId(pub Uuid);
+
 /// One running worker process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
 #[sqlx(transparent)]

@@ -12,7 +12,7 @@
 //! | --- | --- |
 //! | [`ids`], [`config`], [`shutdown`], [`telemetry`] | names, settings, stopping, logging |
 //! | [`postgres`], [`wire`], [`task`] | the way to the database; every message; what work is |
-//! | [`queue`], [`notice`], [`asyncapi`] | all SQL of jobs; notices; the contract |
+//! | [`queue`], [`session`], [`notice`], [`asyncapi`] | all SQL of jobs; sessions and their mailboxes; notices; the contract |
 //! | [`sweeper`] | what keeps the tables true without anybody asking |
 //! | [`worker`], [`gateway`] | runs jobs; the socket and the pages; never each other |
 //! | [`cli`] | the verbs |
@@ -40,6 +40,7 @@ pub mod ids;
 pub mod notice;
 pub mod postgres;
 pub mod queue;
+pub mod session;
 pub mod shutdown;
 pub mod sweeper;
 pub mod task;

@@ -8,6 +8,7 @@ use crate::notice;
 use crate::postgres::link::limited;
 use crate::postgres::{Database, Link};
 use crate::queue::{keys, partitions, recover};
+use crate::session;
 use crate::shutdown::{Stop, sleep};
 
 const EVERY: Duration = Duration::from_secs(2);
@@ -16,14 +17,23 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 /// The longest that two sweeps may be apart, by the database's clock, to count as unbroken contact.
 const UNBROKEN: Duration = Duration::from_secs(6);
 
+/// How long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keep {
+    /// Finished jobs, from their end.
+    pub history: Duration,
+    /// Sessions, from their last socket.
+    pub sessions: Duration,
+}
+
 /// Sweeps and tidies up until it is told to stop.
 ///
 /// # Errors
 /// None: a database that is away is waited for.
-pub async fn run(database: Database, keep_history: Duration, stop: Stop) -> anyhow::Result<()> {
+pub async fn run(database: Database, keep: Keep, stop: Stop) -> anyhow::Result<()> {
     tokio::join!(
         keep_sweeping(database.link("sweeper"), &stop),
-        keep_tidying(database.link("housekeeping"), keep_history, &stop),
+        keep_tidying(database.link("housekeeping"), keep, &stop),
     );
     Ok(())
 }
@@ -86,11 +96,9 @@ async fn sweep(link: &mut Link, earlier: Option<Contact>) -> Result<Contact, sql
     Ok(contact)
 }
 
-async fn keep_tidying(mut link: Link, keep_history: Duration, stop: &Stop) {
+async fn keep_tidying(mut link: Link, keep: Keep, stop: &Stop) {
     loop {
-        let tidied = stop
-            .run_until_cancelled(tidy_up(&mut link, keep_history))
-            .await;
+        let tidied = stop.run_until_cancelled(tidy_up(&mut link, keep)).await;
         let Some(tidied) = tidied else { return };
         link.settle(&tidied);
         let pause = match tidied {
@@ -107,14 +115,15 @@ async fn keep_tidying(mut link: Link, keep_history: Duration, stop: &Stop) {
     }
 }
 
-async fn tidy_up(link: &mut Link, keep_history: Duration) -> Result<(), sqlx::Error> {
+async fn tidy_up(link: &mut Link, keep: Keep) -> Result<(), sqlx::Error> {
     let connection = link.connected().await?;
     limited(partitions::make_ahead(connection)).await?;
     limited(notice::expire(connection)).await?;
     keys::expire(connection).await?;
+    session::expire(connection, keep.sessions).await?;
     limited(recover::forget_gone(&mut *connection)).await?;
     // Not limited in time: it works in small batches, and waits for nobody for long.
-    partitions::expire(connection, keep_history)
+    partitions::expire(connection, keep.history)
         .await
         .map(|_| ())
 }

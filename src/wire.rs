@@ -5,16 +5,18 @@
 
 mod close;
 mod error;
+mod message_id;
 mod parse;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::JobId;
+use crate::ids::{JobId, SessionId};
 
 pub use close::Close;
 pub use error::{ErrorItem, ErrorType};
+pub use message_id::MessageId;
 pub use parse::{Request, parse};
 
 /// The path of the one socket.
@@ -25,6 +27,9 @@ pub const SYSTEM_GROUP: &str = "system";
 
 /// The longest `ref`, in bytes.
 pub const REF_LIMIT: usize = 64;
+
+/// How many ids one `ack` may have.
+pub const ACK_LIMIT: usize = 1_000;
 
 /// The longest `idempotency_key`, in bytes.
 pub const KEY_LIMIT: usize = 255;
@@ -37,6 +42,26 @@ pub enum ClientMessage {
     Ping,
     /// Submits a job.
     SystemMessage(TaskPayload),
+    /// Begins a session, or, with the secret of an earlier one, goes on with that.
+    Resume(Option<ResumePayload>),
+    /// Says that messages have arrived, so that they are not sent again to this session.
+    Ack(AckPayload),
+}
+
+/// The session to go on with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ResumePayload {
+    /// Its id.
+    pub session: String,
+    /// Its secret.
+    pub token: String,
+}
+
+/// What has arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct AckPayload {
+    /// The ids of messages, at most 1000.
+    pub ids: Vec<String>,
 }
 
 /// What to run, and on what.
@@ -66,8 +91,36 @@ pub enum ServerMessage {
     JobFailed(String),
     /// A notice to everyone.
     SystemNotification(String),
+    /// The session of this socket. What it has missed follows.
+    Resumed(ResumedPayload),
     /// What was wrong with a message. The socket stays open.
     Error(Vec<ErrorItem>),
+}
+
+/// A session, and what it still waits for.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct ResumedPayload {
+    /// Its id.
+    pub session: SessionId,
+    /// Its secret: whoever has it is this client.
+    pub token: String,
+    /// Whether it is the session that was asked for; otherwise it is a new one.
+    pub recovered: bool,
+    /// Its jobs that are not over.
+    pub pending: Vec<PendingJob>,
+}
+
+/// A job that is not over.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct PendingJob {
+    /// The job.
+    pub job_id: JobId,
+    /// One of scheduled, held, ready, running, waiting.
+    pub state: String,
+    /// What it last said of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "ProgressValue")]
+    pub progress: Option<Value>,
 }
 
 /// Structured facts about a job, beside the text that people read.
@@ -94,6 +147,9 @@ pub struct Frame {
     /// The client's own mark of the message that this answers.
     #[serde(rename = "ref", skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// The id of a message that may be sent again, to be acknowledged.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<MessageId>,
     /// The job that this is about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job_id: Option<JobId>,
@@ -109,6 +165,7 @@ impl Frame {
         Self {
             message,
             reference: None,
+            id: None,
             job_id: None,
             job: None,
         }
@@ -129,6 +186,24 @@ impl Frame {
         Self {
             job_id: Some(job),
             ..Self::new(message)
+        }
+    }
+
+    /// A notice.
+    #[must_use]
+    pub fn notice(number: i64, content: String) -> Self {
+        Self {
+            id: Some(MessageId::Notice(number)),
+            ..Self::new(ServerMessage::SystemNotification(content))
+        }
+    }
+
+    /// How a job has ended.
+    fn outcome(job: JobId, message: ServerMessage, facts: Option<JobFacts>) -> Self {
+        Self {
+            id: Some(MessageId::Outcome(job)),
+            job: facts,
+            ..Self::about(job, message)
         }
     }
 
@@ -167,10 +242,7 @@ pub fn result_message(job: JobId, result: Value, attempts: i32) -> Frame {
             )
         }
     };
-    Frame {
-        job: facts,
-        ..Frame::about(job, ServerMessage::JobResult(text))
-    }
+    Frame::outcome(job, ServerMessage::JobResult(text), facts)
 }
 
 /// What a client is told about a job that has failed for good.
@@ -181,8 +253,5 @@ pub fn failed_message(job: JobId, code: String, sentence: String, attempts: i32)
         attempts: Some(attempts),
         result: None,
     };
-    Frame {
-        job: Some(facts),
-        ..Frame::about(job, ServerMessage::JobFailed(sentence))
-    }
+    Frame::outcome(job, ServerMessage::JobFailed(sentence), Some(facts))
 }

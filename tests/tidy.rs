@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 7] = [
     &["ids", "config", "shutdown", "telemetry"],
     &["postgres", "wire", "task"],
-    &["queue", "notice", "asyncapi"],
+    &["queue", "session", "notice", "asyncapi"],
     &["sweeper"],
     &["worker", "gateway"],
     &["cli"],
@@ -28,7 +28,7 @@ const HOMES: [(&str, &[&str]); 6] = [
 ];
 
 /// Only here is there SQL.
-const SQL_HOMES: [&str; 3] = ["queue", "notice", "postgres"];
+const SQL_HOMES: [&str; 4] = ["queue", "session", "notice", "postgres"];
 
 /// Past this, look for the second noun in a file.
 const LONG: usize = 300;

@@ -95,10 +95,12 @@ impl Side {
                 json!({ "type": "null", "description": "There is none: null, or absent." });
             properties.insert("payload".to_owned(), payload);
         }
-        // What is always null may as well be absent.
-        let is_null = properties["payload"]["type"] == "null";
+        // What may be null may as well be absent.
+        let payload = &properties["payload"];
+        let mut shapes = payload["anyOf"].as_array().into_iter().flatten();
+        let is_optional = payload["type"] == "null" || shapes.any(|shape| shape["type"] == "null");
         if let Some(required) = envelope["required"].as_array_mut()
-            && is_null
+            && is_optional
         {
             required.retain(|field| field != "payload");
         }

@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::ids::JobId;
+use crate::ids::{JobId, SessionId};
 use crate::wire::{
-    ClientMessage, ErrorItem, Frame, ServerMessage, TaskPayload, failed_message, parse,
-    queued_text, result_message,
+    AckPayload, ClientMessage, ErrorItem, Frame, MessageId, PendingJob, ResumePayload,
+    ResumedPayload, ServerMessage, TaskPayload, failed_message, parse, queued_text, result_message,
 };
 
 /// Whether `answer` can be the direct answer to `question`.
@@ -20,13 +20,17 @@ pub(super) fn is_answered_by(question: &ClientMessage, answer: &ServerMessage) -
                 ServerMessage::JobQueued(_) | ServerMessage::Error(_)
             )
         }
+        ClientMessage::Resume(_) => {
+            matches!(answer, ServerMessage::Resumed(_) | ServerMessage::Error(_))
+        }
+        ClientMessage::Ack(_) => matches!(answer, ServerMessage::Error(_)),
     }
 }
 
 /// Whether a message can come without being the answer to one.
 pub(super) fn comes_unasked(message: &ServerMessage) -> bool {
     match message {
-        ServerMessage::Pong(()) | ServerMessage::JobQueued(_) => false,
+        ServerMessage::Pong(()) | ServerMessage::JobQueued(_) | ServerMessage::Resumed(_) => false,
         // An error comes unasked for a frame that is no message at all.
         ServerMessage::JobResult(_)
         | ServerMessage::JobFailed(_)
@@ -59,6 +63,15 @@ pub(super) fn from_clients() -> Vec<Row<ClientMessage>> {
     };
     let keyed = submission(Some(KEY.to_owned()));
     let submission = submission(None);
+    let resume = ClientMessage::Resume(Some(ResumePayload {
+        session: SESSION.0.to_string(),
+        token: TOKEN.to_owned(),
+    }));
+    let ack = ClientMessage::Ack(AckPayload {
+        ids: [MessageId::Outcome(JOB), MessageId::Notice(12)]
+            .map(|id| id.to_string())
+            .to_vec(),
+    });
     vec![
         Row {
             title: "PingMessage",
@@ -82,6 +95,21 @@ pub(super) fn from_clients() -> Vec<Row<ClientMessage>> {
             ],
             message: submission,
         },
+        Row {
+            title: "ResumeMessage",
+            beside: &["ref"],
+            examples: vec![
+                example("A new session", &ClientMessage::Resume(None)),
+                example("The session of an earlier socket", &resume),
+            ],
+            message: resume,
+        },
+        Row {
+            title: "AckMessage",
+            beside: &["ref"],
+            examples: vec![example("A result and a notice have arrived", &ack)],
+            message: ack,
+        },
     ]
 }
 
@@ -92,7 +120,16 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
     let text = format!("🌍 Translated: '{CONTENT}' → 'hola'");
     let count = json!({ "words": 2, "vowels": 3 });
     let failure = "The task failed: the dictionary cannot be opened";
-    let notice = ServerMessage::SystemNotification("The server restarts at noon.".to_owned());
+    let resumed = ServerMessage::Resumed(ResumedPayload {
+        session: SESSION,
+        token: TOKEN.to_owned(),
+        recovered: true,
+        pending: vec![PendingJob {
+            job_id: JOB,
+            state: "running".to_owned(),
+            progress: None,
+        }],
+    });
     let unknown = parse(r#"{"action":"fly"}"#)
         .message
         .expect_err("there is no action called fly");
@@ -123,7 +160,7 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
         },
         Row {
             title: "JobResult",
-            beside: &["job_id", "job"],
+            beside: &["id", "job_id", "job"],
             examples: vec![
                 example("A text", &result_message(JOB, text.clone().into(), 1)),
                 example("More than a text", &result_message(JOB, count, 1)),
@@ -132,7 +169,7 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
         },
         Row {
             title: "JobFailed",
-            beside: &["job_id", "job"],
+            beside: &["id", "job_id", "job"],
             examples: vec![example(
                 "A failure",
                 &failed_message(JOB, "task_failed".to_owned(), failure.to_owned(), 3),
@@ -141,9 +178,15 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
         },
         Row {
             title: "SystemNotification",
-            beside: &[],
-            examples: vec![example("A notice", &Frame::new(notice.clone()))],
-            message: notice,
+            beside: &["id"],
+            examples: vec![example("A notice", &Frame::notice(12, NOTICE.to_owned()))],
+            message: ServerMessage::SystemNotification(NOTICE.to_owned()),
+        },
+        Row {
+            title: "ResumedMessage",
+            beside: &["ref"],
+            examples: vec![example("An earlier session", &Frame::new(resumed.clone()))],
+            message: resumed,
         },
         Row {
             title: "ErrorMessage",
@@ -169,6 +212,9 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
 const TASK_TYPE: &str = "translate";
 const CONTENT: &str = "hello";
 const MARK: &str = "7";
+const NOTICE: &str = "The server restarts at noon.";
+const TOKEN: &str = "the secret that only this client has";
+const SESSION: SessionId = SessionId(Uuid::from_u128(0x6a0f_4f0e_52c1_4d0c_9a35_8f1b_7d2e_90c3));
 const KEY: &str = "0b7e6c1e-8f0f-4a8c-9c56-3a0f2f1d7f55";
 const JOB: JobId = JobId(Uuid::from_u128(0x0197_6f2c_8a40_7b3e_9d51_2f8c_6a7e_40b1));
 

@@ -4,11 +4,15 @@ use crate::config::FleetConfig;
 use crate::postgres::Database;
 use crate::postgres::listener::Hearing;
 use crate::shutdown::{Parts, Stop};
-use crate::sweeper;
+use crate::sweeper::{self, Keep};
 
 /// The parts of every long-lived verb: so far, the sweeper.
 pub(super) fn parts(database: &Database, fleet: &FleetConfig, stop: &Stop) -> Parts {
-    let sweep = sweeper::run(database.clone(), fleet.keep_history, stop.clone());
+    let keep = Keep {
+        history: fleet.keep_history,
+        sessions: fleet.keep_sessions,
+    };
+    let sweep = sweeper::run(database.clone(), keep, stop.clone());
     let mut parts = Parts::default();
     parts.spawn("sweeper", sweep);
     parts

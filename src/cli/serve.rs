@@ -65,6 +65,7 @@ pub(super) fn settings(gateway: &GatewayConfig, config: &FleetConfig) -> gateway
     gateway::Settings {
         max_frame: gateway.max_frame,
         hearing: fleet::hearing(config),
+        keep_sessions: config.keep_sessions,
         keep_keys: config.keep_keys,
         grace: config.shutdown_grace,
     }

@@ -1,4 +1,6 @@
-//! One socket as the rest of the gateway sees it: an outbox, and the jobs it waits for.
+//! One socket as the rest of the gateway sees it: an outbox, the jobs it waits for, and its session.
+
+mod belonging;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
@@ -7,20 +9,15 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::Notify;
 
+use super::outbox::Outbox;
 use crate::ids::{ConnectionId, JobId};
-use crate::wire::Close;
+use crate::wire::{Close, ErrorItem};
 
-/// How many bytes may wait for a client that does not read.
-const OUTBOX_LIMIT: usize = 2 * 1024 * 1024;
-
-/// From here on outcomes wait in the database: a client that reads gets them a moment later.
-const OUTBOX_FULL: usize = OUTBOX_LIMIT / 2;
+use belonging::Belonging;
+pub(super) use belonging::{Acknowledged, SESSION_LIMIT};
 
 /// How many jobs one socket may wait for: what is remembered of them is in memory.
 const JOBS_LIMIT: usize = 50_000;
-
-/// What a waiting message costs beside its text.
-const MESSAGE_COST: usize = 64;
 
 /// One open socket.
 #[derive(Debug)]
@@ -28,17 +25,18 @@ pub(super) struct Connection {
     pub(super) id: ConnectionId,
     /// Woken when the outbox is no longer empty, or the socket is to be closed.
     pub(super) wake: Notify,
-    /// Woken when the outbox has overflowed.
-    pub(super) overflow: Notify,
+    /// Woken when the socket is to be closed, also while it is being written to.
+    pub(super) closing: Notify,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    outbox: VecDeque<Utf8Bytes>,
-    bytes: usize,
-    close: Option<Close>,
+    outbox: Outbox,
     jobs: HashMap<JobId, Waiting>,
+    /// Outcomes that found no room, to be asked for again when there is some.
+    skipped: Vec<JobId>,
+    session: Option<Belonging>,
 }
 
 /// A job that the socket waits for.
@@ -69,6 +67,8 @@ pub(super) enum Patience {
 pub(super) struct Due {
     pub(super) messages: VecDeque<Utf8Bytes>,
     pub(super) close: Option<Close>,
+    /// Outcomes to be asked for again, now that there is room.
+    pub(super) skipped: Vec<JobId>,
 }
 
 impl Connection {
@@ -76,29 +76,40 @@ impl Connection {
         Self {
             id: ConnectionId::random(),
             wake: Notify::new(),
-            overflow: Notify::new(),
+            closing: Notify::new(),
             state: Mutex::default(),
         }
     }
 
     /// Puts a message in the outbox. A client that lets it grow over its limit is closed.
     pub(super) fn send(&self, text: Utf8Bytes) {
-        self.push(&mut self.lock(), text);
-        self.wake.notify_one();
+        self.lock().outbox.push(text);
+        self.woken();
     }
 
-    /// Whether it waits for so many jobs that it may not ask for more before some of them are over.
-    pub(super) fn waits_for_too_many(&self) -> bool {
-        self.lock().jobs.len() >= JOBS_LIMIT
+    /// Ends the socket.
+    pub(super) fn close(&self, why: Close) {
+        self.lock().outbox.close(why);
+        self.woken();
+    }
+
+    /// Why it may not ask for another job before some are over, if that is so.
+    pub(super) fn is_busy(&self) -> Option<ErrorItem> {
+        let state = self.lock();
+        let unread = state.session.as_ref().map(Belonging::unread);
+        match unread {
+            Some(unread) if unread + state.jobs.len() >= SESSION_LIMIT => {
+                Some(ErrorItem::mailbox_full(SESSION_LIMIT))
+            }
+            _ if state.jobs.len() >= JOBS_LIMIT => Some(ErrorItem::busy()),
+            _ => None,
+        }
     }
 
     /// The job is about to be stored; or it was, and is asked for again.
     pub(super) fn expect(&self, job: JobId) {
         let mut state = self.lock();
-        let waiting = state.jobs.entry(job).or_insert(Waiting {
-            asked: Instant::now(),
-            stage: Stage::Queued,
-        });
+        let waiting = state.jobs.entry(job).or_insert_with(Waiting::queued);
         if matches!(waiting.stage, Stage::Queued) {
             waiting.stage = Stage::Submitted(None);
         }
@@ -112,7 +123,7 @@ impl Connection {
     /// The job is stored: `text` says so, before anything else about it.
     pub(super) fn queued(&self, job: JobId, text: Utf8Bytes) -> Patience {
         let mut state = self.lock();
-        self.push(&mut state, text);
+        state.outbox.push(text);
         let outcome = match state.jobs.get_mut(&job) {
             Some(waiting) => match std::mem::replace(&mut waiting.stage, Stage::Queued) {
                 Stage::Submitted(outcome) => outcome,
@@ -121,15 +132,11 @@ impl Connection {
             None => None,
         };
         let patience = match outcome {
-            Some(outcome) => {
-                state.jobs.remove(&job);
-                self.push(&mut state, outcome);
-                Patience::Over
-            }
+            Some(outcome) => state.hand_over(job, outcome),
             None => Patience::Waits,
         };
         drop(state);
-        self.wake.notify_one();
+        self.woken();
         patience
     }
 
@@ -140,25 +147,20 @@ impl Connection {
 
     /// The job is over, and `text` says how. Heard of twice, it is sent once.
     ///
-    /// Where it does not fit, it is left where it is, and asked for again at a later poll.
+    /// Where it does not fit, it is left where it is, and asked for again when there is room.
     pub(super) fn deliver(&self, job: JobId, text: Utf8Bytes) -> Patience {
         let mut state = self.lock();
-        let is_full = !state.outbox.is_empty() && state.bytes + text.len() > OUTBOX_FULL;
-        match state.jobs.get_mut(&job).map(|waiting| &mut waiting.stage) {
+        let patience = match state.jobs.get_mut(&job).map(|waiting| &mut waiting.stage) {
             Some(Stage::Submitted(outcome)) => {
                 *outcome = Some(text);
                 Patience::Waits
             }
-            Some(Stage::Queued) if is_full => Patience::Waits,
-            Some(Stage::Queued) => {
-                state.jobs.remove(&job);
-                self.push(&mut state, text);
-                drop(state);
-                self.wake.notify_one();
-                Patience::Over
-            }
+            Some(Stage::Queued) => state.hand_over(job, text),
             None => Patience::Over,
-        }
+        };
+        drop(state);
+        self.woken();
+        patience
     }
 
     /// The jobs whose outcome was not asked for within `patience`, with the time it was last.
@@ -180,25 +182,19 @@ impl Connection {
     /// Takes everything there is to do.
     pub(super) fn take(&self) -> Due {
         let mut state = self.lock();
-        state.bytes = 0;
+        let (messages, close) = state.outbox.take();
         Due {
-            messages: std::mem::take(&mut state.outbox),
-            close: state.close,
+            messages,
+            close,
+            skipped: std::mem::take(&mut state.skipped),
         }
     }
 
-    fn push(&self, state: &mut State, text: Utf8Bytes) {
-        if state.close.is_some() {
-            return;
-        }
-        // One message always fits, however large.
-        let is_alone = state.outbox.is_empty();
-        state.bytes += text.len() + MESSAGE_COST;
-        state.outbox.push_back(text);
-        if state.bytes > OUTBOX_LIMIT && !is_alone {
-            state.outbox = VecDeque::new();
-            state.close = Some(Close::TooSlow);
-            self.overflow.notify_one();
+    /// Wakes whoever writes the outbox.
+    fn woken(&self) {
+        self.wake.notify_one();
+        if self.lock().outbox.is_closed() {
+            self.closing.notify_one();
         }
     }
 
@@ -209,21 +205,43 @@ impl Connection {
     }
 }
 
+impl State {
+    /// Sends the outcome of a job that the socket waits for, if there is room.
+    fn hand_over(&mut self, job: JobId, text: Utf8Bytes) -> Patience {
+        if self.outbox.is_full_for(text.len()) {
+            self.skipped.push(job);
+            return Patience::Waits;
+        }
+        self.jobs.remove(&job);
+        if let Some(session) = &mut self.session {
+            session.sent(job);
+        }
+        self.outbox.push(text);
+        Patience::Over
+    }
+}
+
+impl Waiting {
+    fn queued() -> Self {
+        Self {
+            asked: Instant::now(),
+            stage: Stage::Queued,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
 
+    use super::super::outbox::FULL;
     use super::*;
 
     const JOB: JobId = JobId(Uuid::nil());
 
     fn texts(connection: &Connection) -> Vec<String> {
-        connection
-            .take()
-            .messages
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        let messages = connection.take().messages;
+        messages.iter().map(ToString::to_string).collect()
     }
 
     #[test]
@@ -248,23 +266,16 @@ mod tests {
     }
 
     #[test]
-    fn an_outcome_that_does_not_fit_is_left_to_be_asked_for_again() {
+    fn an_outcome_that_does_not_fit_is_asked_for_again_when_there_is_room() {
         let connection = Connection::new();
         connection.expect(JOB);
-        connection.queued(JOB, "x".repeat(OUTBOX_FULL).into());
+        connection.queued(JOB, "x".repeat(FULL).into());
         connection.deliver(JOB, "result".into());
-        assert_eq!(texts(&connection).len(), 1);
+        let due = connection.take();
+        assert_eq!((due.messages.len(), due.skipped), (1, vec![JOB]));
         assert_eq!(connection.unheard(Duration::ZERO).len(), 1);
         connection.deliver(JOB, "result".into());
         assert_eq!(texts(&connection), ["result"]);
-    }
-
-    #[test]
-    fn one_message_always_fits() {
-        let connection = Connection::new();
-        connection.send("x".repeat(OUTBOX_LIMIT * 2).into());
-        let due = connection.take();
-        assert_eq!((due.close, due.messages.len()), (None, 1));
     }
 
     #[test]
@@ -272,16 +283,5 @@ mod tests {
         let connection = Connection::new();
         connection.deliver(JOB, "result".into());
         assert!(texts(&connection).is_empty());
-    }
-
-    #[test]
-    fn a_client_that_does_not_read_is_closed_and_its_memory_is_freed() {
-        let connection = Connection::new();
-        for _ in 0..=OUTBOX_LIMIT / 1024 {
-            connection.send("x".repeat(1024).into());
-        }
-        connection.send("one more".into());
-        let due = connection.take();
-        assert_eq!((due.close, due.messages.len()), (Some(Close::TooSlow), 0));
     }
 }

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::Utf8Bytes;
 
 use super::connection::{Connection, Patience};
-use crate::ids::{ConnectionId, JobId};
+use crate::ids::{ConnectionId, JobId, SessionId};
+use crate::session::{Seat, Unread};
+use crate::wire::Close;
 
 /// The open sockets of this gateway. All of them are in the group `system`.
 #[derive(Debug, Default)]
@@ -20,6 +22,24 @@ struct Here {
     connections: HashMap<ConnectionId, Arc<Connection>>,
     /// Who waits for a job: as a rule one socket, more where it was submitted again.
     askers: HashMap<JobId, Vec<Arc<Connection>>>,
+    /// The sockets that belong to a session.
+    sessions: HashMap<SessionId, Arc<Connection>>,
+}
+
+/// How a job ended, for those who wait for it.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) job: JobId,
+    /// Its session, where that has not acknowledged it.
+    pub(super) session: Option<SessionId>,
+    pub(super) text: Utf8Bytes,
+}
+
+/// Whether somebody here was concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    Here,
+    Nowhere,
 }
 
 impl Hub {
@@ -35,6 +55,98 @@ impl Hub {
         for job in connection.jobs() {
             here.forget(job, connection.id);
         }
+        if let Some(seat) = connection.seat() {
+            here.part(seat.session, connection.id);
+        }
+    }
+
+    /// From now on the socket belongs to a session; another socket of that here is closed. Answers the session that it
+    /// belonged to before.
+    pub(super) fn belong(&self, connection: &Arc<Connection>, seat: Seat) -> Option<Seat> {
+        let mut here = self.lock();
+        let before = connection.belong(seat);
+        if let Some(before) = before {
+            here.part(before.session, connection.id);
+        }
+        // A socket that has gone is no place for it; its end is told to the database by whoever ends it.
+        if here.connections.contains_key(&connection.id) {
+            let earlier = here.sessions.insert(seat.session, Arc::clone(connection));
+            if let Some(earlier) = earlier
+                && earlier.id != connection.id
+            {
+                earlier.close(Close::TakenOver);
+            }
+        }
+        before.filter(|before| before.session != seat.session)
+    }
+
+    /// The socket does not belong to its session after all.
+    pub(super) fn part(&self, connection: &Connection) {
+        if let Some(seat) = connection.seat() {
+            self.lock().part(seat.session, connection.id);
+            connection.part();
+        }
+    }
+
+    /// The session as it was read: `text` says so. Answers which jobs to look at.
+    pub(super) fn resumed(
+        &self,
+        connection: &Arc<Connection>,
+        text: Utf8Bytes,
+        unread: &Unread,
+    ) -> Vec<JobId> {
+        let mut here = self.lock();
+        if here.connections.contains_key(&connection.id) {
+            for job in unread.jobs() {
+                here.ask(job, connection);
+            }
+        }
+        connection.resumed(text, unread)
+    }
+
+    /// A socket of this session elsewhere has a later epoch.
+    pub(super) fn taken_over(&self, session: SessionId, epoch: i64) {
+        let mut here = self.lock();
+        let Some(connection) = here.sessions.get(&session) else {
+            return;
+        };
+        if connection.seat().is_none_or(|seat| seat.epoch < epoch) {
+            connection.close(Close::TakenOver);
+            here.sessions.remove(&session);
+        }
+    }
+
+    /// Jobs of a session, as they were just read; answers which of them to look at.
+    pub(super) fn found(&self, session: SessionId, unread: &Unread) -> Vec<JobId> {
+        let mut here = self.lock();
+        let Some(connection) = here.sessions.get(&session).cloned() else {
+            return Vec::new();
+        };
+        for job in unread.jobs() {
+            if connection.adopt(job) {
+                here.ask(job, &connection);
+            }
+        }
+        unread.finished.clone()
+    }
+
+    /// The sessions whose sockets are here.
+    pub(super) fn seats(&self) -> Vec<Seat> {
+        let here = self.lock();
+        here.sessions
+            .values()
+            .filter_map(|connection| connection.seat())
+            .collect()
+    }
+
+    /// Those of them of which jobs may still turn up that their socket does not know of.
+    pub(super) fn unsettled(&self) -> Vec<SessionId> {
+        let here = self.lock();
+        let unsettled = here
+            .sessions
+            .iter()
+            .filter(|(_, connection)| connection.is_unsettled());
+        unsettled.map(|(session, _)| *session).collect()
     }
 
     /// `connection` asks for a job that is being stored, or was before. A socket that has gone asks for nothing.
@@ -44,10 +156,7 @@ impl Hub {
             return;
         }
         connection.expect(job);
-        let askers = here.askers.entry(job).or_default();
-        if askers.iter().all(|asker| asker.id != connection.id) {
-            askers.push(Arc::clone(connection));
-        }
+        here.ask(job, connection);
     }
 
     /// The job is stored: `text` says so, before anything else about it.
@@ -69,20 +178,39 @@ impl Hub {
         connection.send(text);
     }
 
-    /// Gives the outcome of a job to every socket that asked for it and is still here.
-    pub(super) fn deliver(&self, job: JobId, text: &Utf8Bytes) {
-        let askers = self.lock().askers.get(&job).cloned();
-        for connection in askers.unwrap_or_default() {
-            if connection.deliver(job, text.clone()) == Patience::Over {
-                self.lock().forget(job, connection.id);
+    /// Gives the outcome of a job to every socket that asked for it and is still here, and to its session's.
+    pub(super) fn deliver(&self, ended: &Ended) -> Heard {
+        let (askers, session) = {
+            let here = self.lock();
+            let session = ended
+                .session
+                .and_then(|session| here.sessions.get(&session));
+            let askers = here.askers.get(&ended.job).cloned().unwrap_or_default();
+            (askers, session.cloned())
+        };
+        let heard = if askers.is_empty() && session.is_none() {
+            Heard::Nowhere
+        } else {
+            Heard::Here
+        };
+        for connection in &askers {
+            if connection.deliver(ended.job, ended.text.clone()) == Patience::Over {
+                self.lock().forget(ended.job, connection.id);
             }
         }
+        if let Some(connection) = session
+            && askers.iter().all(|asker| asker.id != connection.id)
+            && connection.deliver_to_session(ended.job, ended.text.clone()) == Patience::Waits
+        {
+            self.lock().ask(ended.job, &connection);
+        }
+        heard
     }
 
-    /// Gives a message, encoded once, to everyone.
-    pub(super) fn broadcast(&self, text: &Utf8Bytes) {
+    /// Gives a notice, encoded once, to everyone.
+    pub(super) fn notify(&self, number: i64, text: &Utf8Bytes) {
         for connection in self.everyone() {
-            connection.send(text.clone());
+            connection.notify(number, text.clone());
         }
     }
 
@@ -118,6 +246,23 @@ impl Hub {
 }
 
 impl Here {
+    fn ask(&mut self, job: JobId, connection: &Arc<Connection>) {
+        let askers = self.askers.entry(job).or_default();
+        if askers.iter().all(|asker| asker.id != connection.id) {
+            askers.push(Arc::clone(connection));
+        }
+    }
+
+    fn part(&mut self, session: SessionId, connection: ConnectionId) {
+        if self
+            .sessions
+            .get(&session)
+            .is_some_and(|here| here.id == connection)
+        {
+            self.sessions.remove(&session);
+        }
+    }
+
     fn forget(&mut self, job: JobId, connection: ConnectionId) {
         if let Some(askers) = self.askers.get_mut(&job) {
             askers.retain(|asker| asker.id != connection);
@@ -141,6 +286,14 @@ mod tests {
         messages.iter().map(ToString::to_string).collect()
     }
 
+    fn ended() -> Ended {
+        Ended {
+            job: JOB,
+            session: None,
+            text: "result".into(),
+        }
+    }
+
     fn pair(hub: &Hub) -> [Arc<Connection>; 2] {
         let pair = [(); 2].map(|()| Arc::new(Connection::new()));
         for connection in &pair {
@@ -156,7 +309,7 @@ mod tests {
         hub.expect(&first, JOB);
         hub.queued(&first, JOB, "queued".into());
         hub.expect(&second, JOB);
-        hub.deliver(JOB, &"result".into());
+        hub.deliver(&ended());
         hub.queued(&second, JOB, "queued".into());
         assert_eq!(texts(&first), ["queued", "result"]);
         assert_eq!(texts(&second), ["queued", "result"]);
@@ -175,6 +328,77 @@ mod tests {
         assert!(hub.lock().connections.is_empty());
     }
 
+    const SESSION: SessionId = SessionId(Uuid::nil());
+
+    fn seat(epoch: i64) -> Seat {
+        Seat {
+            session: SESSION,
+            epoch,
+            notified: 0,
+        }
+    }
+
+    fn of_the_session() -> Ended {
+        Ended {
+            session: Some(SESSION),
+            ..ended()
+        }
+    }
+
+    #[test]
+    fn what_is_heard_while_a_socket_catches_up_is_looked_at_afterwards() {
+        let hub = Hub::default();
+        let [connection, _] = pair(&hub);
+        hub.belong(&connection, seat(2));
+        assert_eq!(hub.deliver(&of_the_session()), Heard::Here);
+        hub.notify(1, &"notice".into());
+        let look = hub.resumed(&connection, "resumed".into(), &Unread::default());
+        assert_eq!(look, [JOB]);
+        assert!(!connection.caught_up(0), "the notice was not read yet");
+        assert!(connection.caught_up(1));
+        hub.notify(1, &"notice".into());
+        hub.deliver(&of_the_session());
+        hub.deliver(&of_the_session());
+        assert_eq!(texts(&connection), ["resumed", "result"]);
+    }
+
+    #[test]
+    fn what_was_missed_comes_once_and_counts_until_it_is_acknowledged() {
+        let hub = Hub::default();
+        let [connection, _] = pair(&hub);
+        hub.belong(&connection, seat(1));
+        let unread = Unread {
+            finished: vec![JOB],
+            pending: Vec::new(),
+        };
+        assert_eq!(hub.resumed(&connection, "resumed".into(), &unread), [JOB]);
+        assert!(connection.caught_up(0));
+        hub.deliver(&of_the_session());
+        assert!(hub.found(SESSION, &unread).contains(&JOB));
+        hub.deliver(&of_the_session());
+        assert_eq!(texts(&connection), ["resumed", "result"]);
+        let acknowledged = connection.acknowledge(&[JOB.to_string(), "of another".to_owned()]);
+        assert_eq!(acknowledged.unwrap().jobs, [JOB]);
+        assert!(hub.lock().askers.is_empty());
+    }
+
+    #[test]
+    fn only_a_later_socket_ends_an_earlier_one() {
+        let hub = Hub::default();
+        let [first, second] = pair(&hub);
+        hub.belong(&first, seat(1));
+        hub.taken_over(SESSION, 1);
+        assert_eq!(first.take().close, None);
+        hub.belong(&second, seat(2));
+        assert_eq!(first.take().close, Some(Close::TakenOver));
+        // The earlier one leaves; the session stays.
+        hub.leave(&first);
+        assert_eq!(hub.seats(), [seat(2)]);
+        hub.taken_over(SESSION, 3);
+        assert_eq!(second.take().close, Some(Close::TakenOver));
+        assert!(hub.seats().is_empty());
+    }
+
     #[test]
     fn a_job_that_is_asked_for_again_is_queued_again_before_its_outcome() {
         let hub = Hub::default();
@@ -182,7 +406,7 @@ mod tests {
         hub.expect(&asker, JOB);
         hub.queued(&asker, JOB, "queued".into());
         hub.expect(&asker, JOB);
-        hub.deliver(JOB, &"result".into());
+        hub.deliver(&ended());
         hub.queued(&asker, JOB, "queued again".into());
         assert_eq!(texts(&asker), ["queued", "queued again", "result"]);
         assert!(hub.lock().askers.is_empty());

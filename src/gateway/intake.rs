@@ -15,6 +15,7 @@ use crate::postgres::link::limited;
 use crate::queue::fleet::TaskRow;
 use crate::queue::keys::readdress;
 use crate::queue::{Answer, Asker, Key, NewJob, Refusal, Rows, commit};
+use crate::session;
 use crate::shutdown::Stop;
 use crate::wire::{ErrorItem, Frame, ServerMessage, TaskPayload, queued_text};
 
@@ -52,7 +53,7 @@ pub(super) struct Intake {
     pub(super) gateway: GatewayId,
     pub(super) keep_keys: Duration,
     /// Tells the relay to look what became of a job.
-    pub(super) wanted: mpsc::Sender<JobId>,
+    pub(super) wanted: mpsc::Sender<Vec<JobId>>,
 }
 
 impl Intake {
@@ -145,18 +146,25 @@ impl Intake {
             .collect();
         let addressed = async {
             let connection = self.link.connected().await?;
-            limited(readdress(connection, &addresses, self.gateway)).await
+            limited(readdress(connection, &addresses, self.gateway)).await?;
+            for (submission, job) in &repeated {
+                if let Some(seat) = submission.connection.seat() {
+                    limited(session::adopt(connection, seat.session, &[*job])).await?;
+                }
+            }
+            Ok(())
         };
         let addressed = addressed.await;
         self.link.settle(&addressed);
         if let Err(error) = addressed {
             tracing::warn!(%error, "could not address jobs anew; their outcomes are found by polling");
         }
+        // They may be over already. Where there is no room, this is found by polling.
+        let jobs = repeated.iter().map(|(_, job)| *job).collect();
         for (submission, job) in repeated {
             self.queued(submission, job);
-            // It may be over already. Where there is no room, it is found by polling.
-            let _ = self.wanted.try_send(job);
         }
+        let _ = self.wanted.try_send(jobs);
     }
 
     fn job(&mut self, asked: &Submission) -> NewJob {
@@ -173,6 +181,7 @@ impl Intake {
             asker: Asker {
                 connection: Some(asked.connection.id),
                 gateway: Some(self.gateway),
+                session: asked.connection.seat().map(|seat| seat.session),
                 ..Asker::nobody()
             },
             key: payload.idempotency_key.clone().map(|name| Key {

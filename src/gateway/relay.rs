@@ -1,15 +1,15 @@
 //! From Postgres to the hub: hears hints, reads what they are about, and hands it on.
 
-use std::collections::BTreeSet;
+mod look;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
-use super::hub::Hub;
+use super::hub::{Ended, Heard, Hub};
 use super::known_tasks::KnownTasks;
 use crate::ids::JobId;
 use crate::notice::{self, NOTICE_CHANNEL};
@@ -18,8 +18,11 @@ use crate::postgres::listener::{Hearing, Listener, Wake};
 use crate::postgres::{Backoff, Database, Link};
 use crate::queue::fleet::{self, GatewayRow};
 use crate::queue::read::{Outcome, outcomes};
+use crate::session;
 use crate::shutdown::Stop;
-use crate::wire::{self, Frame, SYSTEM_GROUP, ServerMessage};
+use crate::wire::{self, Frame, SYSTEM_GROUP};
+
+use look::{Look, Unheard};
 
 /// How many outcomes are read at once.
 const PAGE: usize = 500;
@@ -45,26 +48,9 @@ pub(super) struct Relay {
     tasks: Arc<KnownTasks>,
     listener: Listener,
     /// Jobs that are to be looked at because somebody has asked for them again.
-    wanted: mpsc::Receiver<JobId>,
+    wanted: mpsc::Receiver<Vec<JobId>>,
     done_channel: String,
     last_notice: i64,
-}
-
-/// What there is to look at.
-#[derive(Debug, Default)]
-struct Look {
-    jobs: BTreeSet<JobId>,
-    notices: bool,
-    unheard: Option<Unheard>,
-}
-
-/// Which of the jobs that sockets wait for to ask for.
-#[derive(Debug)]
-enum Unheard {
-    /// All: hints may have been missed.
-    All,
-    /// Those that have waited longest: as many as are due in the time between two polls.
-    Longest(Duration),
 }
 
 impl Relay {
@@ -75,7 +61,7 @@ impl Relay {
         hub: Arc<Hub>,
         tasks: Arc<KnownTasks>,
         hearing: Hearing,
-        wanted: mpsc::Receiver<JobId>,
+        wanted: mpsc::Receiver<Vec<JobId>>,
     ) -> anyhow::Result<Self> {
         let last_notice = notice::last_number(database.pool(), SYSTEM_GROUP)
             .await
@@ -105,15 +91,15 @@ impl Relay {
         let mut look = Look::default();
         loop {
             tokio::select! {
-                wake = self.listener.next() => self.note(wake, &mut look),
-                Some(job) = self.wanted.recv() => { look.jobs.insert(job); },
+                wake = self.listener.next() => look.note(wake, &self.done_channel),
+                Some(jobs) = self.wanted.recv() => look.jobs.extend(jobs),
                 () = stop.cancelled() => break,
             }
             for _ in 0..HINTS_AT_ONCE {
                 let Some(wake) = self.listener.try_next() else {
                     break;
                 };
-                self.note(wake, &mut look);
+                look.note(wake, &self.done_channel);
             }
             while let Err(error) = self.look(&mut look).await {
                 let delay = backoff.delay();
@@ -124,10 +110,11 @@ impl Relay {
             }
             backoff.reset();
         }
-        self.note(Wake::Sweep, &mut look);
+        look.note(Wake::Sweep, &self.done_channel);
         let last = async {
             self.look(&mut look).await?;
             drop(relayed);
+            session::leave_all(self.database.pool(), self.gateway.id).await?;
             fleet::gateway_left(self.database.pool(), self.gateway.id).await
         };
         match tokio::time::timeout(LAST_LOOK, last).await {
@@ -136,28 +123,6 @@ impl Relay {
             Err(_) => tracing::warn!("the database did not answer a last time"),
         }
         Ok(())
-    }
-
-    fn note(&self, wake: Wake, look: &mut Look) {
-        match wake {
-            Wake::Sweep => {
-                look.notices = true;
-                look.unheard = Some(Unheard::All);
-            }
-            Wake::Poll { every } => {
-                look.notices = true;
-                look.unheard.get_or_insert(Unheard::Longest(every));
-            }
-            Wake::Hint { channel, payload } if channel == self.done_channel => {
-                let ids = payload.split(' ').map(|id| Uuid::parse_str(id).map(JobId));
-                match ids.collect::<Result<Vec<_>, _>>() {
-                    Ok(ids) => look.jobs.extend(ids),
-                    // A hint in words we do not know says at least that there is something.
-                    Err(_) => look.unheard = Some(Unheard::All),
-                }
-            }
-            Wake::Hint { .. } => look.notices = true,
-        }
     }
 
     /// Looks, and forgets what it has looked at; what an error keeps it from is looked at the next time.
@@ -175,14 +140,30 @@ impl Relay {
             };
             look.jobs.extend(self.hub.unheard(patience, limit));
             self.beat().await?;
+            self.keep_sessions(look).await?;
+        }
+        for (session, epoch) in look.taken.drain(..) {
+            self.hub.taken_over(session, epoch);
         }
         while !look.jobs.is_empty() {
             let page: Vec<JobId> = look.jobs.iter().copied().take(PAGE).collect();
+            let mut strangers = Vec::new();
             for outcome in limited(outcomes(self.link.connected().await?, &page)).await? {
-                self.deliver(outcome);
+                let (session, job) = (outcome.session_id, outcome.id);
+                if self.deliver(outcome) == Heard::Nowhere
+                    && let Some(session) = session
+                    && look.hinted.contains(&job)
+                {
+                    strangers.push((session, job));
+                }
+            }
+            if !strangers.is_empty() {
+                let connection = self.link.connected().await?;
+                limited(session::forward(connection, self.gateway.id, &strangers)).await?;
             }
             for job in &page {
                 look.jobs.remove(job);
+                look.hinted.remove(job);
             }
         }
         while look.notices {
@@ -194,8 +175,8 @@ impl Relay {
             .await?;
             look.notices = !notices.is_empty();
             for notice in notices {
-                let frame = Frame::new(ServerMessage::SystemNotification(notice.content));
-                self.hub.broadcast(&frame.encode().into());
+                let text = Frame::notice(notice.number, notice.content).encode();
+                self.hub.notify(notice.number, &text.into());
                 self.last_notice = notice.number;
             }
         }
@@ -209,7 +190,22 @@ impl Relay {
         Ok(())
     }
 
-    fn deliver(&self, outcome: Outcome) {
+    /// Says which sessions are here, hears which are not any more, and finds what their earlier sockets left behind.
+    async fn keep_sessions(&mut self, look: &mut Look) -> Result<(), sqlx::Error> {
+        let seats = self.hub.seats();
+        let connection = self.link.connected().await?;
+        limited(session::let_go(connection, self.gateway.id, &seats)).await?;
+        for (gone, epoch) in limited(session::keep(connection, self.gateway.id, &seats)).await? {
+            self.hub.taken_over(gone, epoch);
+        }
+        for session in self.hub.unsettled() {
+            let unread = limited(session::unread(connection, session)).await?;
+            look.jobs.extend(self.hub.found(session, &unread));
+        }
+        Ok(())
+    }
+
+    fn deliver(&self, outcome: Outcome) -> Heard {
         let frame = match (outcome.state.as_str(), outcome.result) {
             ("succeeded", Some(result)) => {
                 // What we cannot read (nested too deeply, for example) can still be shown.
@@ -223,7 +219,11 @@ impl Relay {
                 outcome.attempt,
             ),
         };
-        self.hub.deliver(outcome.id, &frame.encode().into());
+        self.hub.deliver(&Ended {
+            job: outcome.id,
+            session: outcome.session_id.filter(|_| outcome.unread),
+            text: frame.encode().into(),
+        })
     }
 }
 

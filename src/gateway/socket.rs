@@ -1,5 +1,7 @@
 //! The life of one connection: one task that reads everything that is ready, then writes everything that is ready.
 
+mod requests;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,23 +11,20 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use tokio::sync::mpsc::error::TrySendError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Shared;
 use super::connection::Connection;
 use super::goodbye;
-use super::intake::Submission;
-use crate::wire::{ClientMessage, Close, ErrorItem, Frame, ServerMessage, TaskPayload, parse};
+use crate::postgres::link::limited_to;
+use crate::session;
+use crate::wire::Close;
 
 /// How many of a socket's submissions may be on their way to the database; it is not read further before they are
 /// answered, so that one client cannot fill the intake.
 const UNDER_WAY: u32 = 256;
-
-/// The bytes that one of these places has room for.
-const PLACE: usize = 4 * 1024;
 
 /// How many ready frames are read before what they caused is written.
 const READ_AT_ONCE: usize = 64;
@@ -45,6 +44,9 @@ const SILENCE: Duration = Duration::from_secs(80);
 
 /// How long a client may take to read what is being written to it.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long the database may take to note that a session has lost its socket.
+const LEAVING: Duration = Duration::from_secs(5);
 
 pub(super) async fn upgrade(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
     let hard_limit = shared.settings.max_frame.saturating_mul(HARD_LIMIT_FACTOR);
@@ -72,6 +74,7 @@ async fn live(mut socket: WebSocket, connection: Arc<Connection>, shared: Shared
     };
     let Err(end) = peer.talk(&mut socket).await;
     peer.shared.hub.leave(&peer.connection);
+    peer.leave_session().await;
     tracing::debug!(?end, "disconnected");
     match end {
         End::Gone => {}
@@ -131,99 +134,21 @@ impl Peer {
         }
     }
 
-    /// Acts on one frame.
-    async fn hear(&self, frame: Message, socket: &mut WebSocket) -> Result<(), End> {
-        let text = match frame {
-            Message::Text(text) => text,
-            Message::Binary(_) => {
-                self.refuse(
-                    None,
-                    vec![ErrorItem::json_invalid("binary frames are not supported")],
-                );
-                return Ok(());
-            }
-            // Pings are answered by the library.
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
-            Message::Close(_) => return Err(End::Left),
+    /// Its session lives on without it. While the gateway stops, all sessions are left together.
+    async fn leave_session(&self) {
+        let Some(seat) = self.connection.seat() else {
+            return;
         };
-        let limit = self.shared.settings.max_frame;
-        if text.len() > limit {
-            self.refuse(None, vec![ErrorItem::frame_too_large(text.len(), limit)]);
-            return Ok(());
+        if self.shared.stop.is_cancelled() {
+            return;
         }
-        let request = parse(&text);
-        match request.message {
-            Ok(ClientMessage::Ping) => self.answer(request.reference, ServerMessage::Pong(())),
-            Ok(ClientMessage::SystemMessage(payload)) => {
-                self.submit(request.reference, payload, socket).await?;
-            }
-            Err(errors) => self.refuse(request.reference, errors),
-        }
-        Ok(())
-    }
-
-    async fn submit(
-        &self,
-        reference: Option<String>,
-        payload: TaskPayload,
-        socket: &mut WebSocket,
-    ) -> Result<(), End> {
-        let Some(task) = self.shared.tasks.resolve(&payload.task_type) else {
-            self.refuse(reference, vec![ErrorItem::task_unknown(&payload.task_type)]);
-            return Ok(());
+        let left = async {
+            let mut database = self.shared.database.pool().acquire().await?;
+            session::leave(&mut database, seat).await
         };
-        if self.connection.waits_for_too_many() {
-            self.refuse(reference, vec![ErrorItem::busy()]);
-            return Ok(());
+        if let Err(error) = limited_to(LEAVING, left).await {
+            tracing::debug!(%error, "could not leave a session; it is let go of later");
         }
-        let arrived = Instant::now();
-        let turn = self.turn(&payload, socket).await?;
-        let connection = Arc::clone(&self.connection);
-        let submission = Submission {
-            connection,
-            reference,
-            payload,
-            task,
-            arrived,
-            turn,
-        };
-        match self.shared.submissions.try_send(submission) {
-            Ok(()) => {}
-            Err(TrySendError::Full(submission) | TrySendError::Closed(submission)) => {
-                self.refuse(submission.reference, vec![ErrorItem::busy()]);
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits for a place on the way to the database, or several for a large job; the answers to earlier ones are written
-    /// meanwhile.
-    async fn turn(
-        &self,
-        payload: &TaskPayload,
-        socket: &mut WebSocket,
-    ) -> Result<OwnedSemaphorePermit, End> {
-        let bytes = payload.content.len() + payload.task_type.len();
-        let places = u32::try_from(1 + bytes / PLACE)
-            .unwrap_or(UNDER_WAY)
-            .min(UNDER_WAY);
-        loop {
-            tokio::select! {
-                turn = Arc::clone(&self.turns).acquire_many_owned(places) => {
-                    return Ok(turn.expect("the turns are never closed"));
-                }
-                () = self.connection.wake.notified() => self.write_due(socket).await?,
-            }
-        }
-    }
-
-    fn refuse(&self, reference: Option<String>, errors: Vec<ErrorItem>) {
-        self.answer(reference, ServerMessage::Error(errors));
-    }
-
-    fn answer(&self, reference: Option<String>, message: ServerMessage) {
-        self.connection
-            .send(Frame::answering(message, reference).encode().into());
     }
 
     /// Writes what is in the outbox.
@@ -232,6 +157,10 @@ impl Peer {
         if !due.messages.is_empty() {
             self.write(socket, due.messages.into_iter().map(Message::Text))
                 .await?;
+        }
+        if !due.skipped.is_empty() {
+            // There is room now. Where the relay has none, they are found by polling.
+            let _ = self.shared.wanted.try_send(due.skipped);
         }
         due.close.map_or(Ok(()), |why| Err(End::Close(why)))
     }
@@ -250,7 +179,9 @@ impl Peer {
         };
         tokio::select! {
             written = write => written.map_err(|_: axum::Error| End::Gone),
-            () = self.connection.overflow.notified() => Err(End::Close(Close::TooSlow)),
+            () = self.connection.closing.notified() => {
+                Err(End::Close(self.connection.take().close.unwrap_or(Close::TooSlow)))
+            }
             () = tokio::time::sleep(WRITE_LIMIT) => Err(End::Close(Close::TooSlow)),
         }
     }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::Try;
 use super::keys::{Key, Repeat};
-use crate::ids::{ConnectionId, GatewayId, JobId};
+use crate::ids::{ConnectionId, GatewayId, JobId, SessionId};
 
 /// Whose jobs they are that nobody has signed in for.
 const ANONYMOUS: &str = "anonymous";
@@ -45,6 +45,8 @@ pub struct Asker {
     pub connection: Option<ConnectionId>,
     /// The gateway of that socket.
     pub gateway: Option<GatewayId>,
+    /// The session of that socket, which the job belongs to.
+    pub session: Option<SessionId>,
     /// Whose job it is.
     pub owner: String,
 }
@@ -56,6 +58,7 @@ impl Asker {
         Self {
             connection: None,
             gateway: None,
+            session: None,
             owner: ANONYMOUS.to_owned(),
         }
     }
@@ -111,6 +114,10 @@ async fn insert(
         .iter()
         .map(|job| job.asker.gateway.map(|id| id.0))
         .collect();
+    let sessions: Vec<Option<Uuid>> = jobs
+        .iter()
+        .map(|job| job.asker.session.map(|id| id.0))
+        .collect();
     let owners: Vec<&str> = jobs.iter().map(|job| job.asker.owner.as_str()).collect();
     let keys: Vec<Option<&str>> = jobs
         .iter()
@@ -133,6 +140,7 @@ async fn insert(
         &connections as _,
         &gateways as _,
         &due as _,
+        &sessions as _,
         &owners as _,
         &keys as _,
         &keep as _,

@@ -1,20 +1,21 @@
 -- Commits a batch of new jobs and hints the workers of each queue.
--- $1..$13 are columns, a row each: $10 is in seconds since 1970, null is now; $12 is the key of a submission that may be
--- repeated, and $13 for how many seconds. $14 says that this batch may be stored already (its connection was cut while
--- it was being committed), so whatever the history has is left out; $15 whether to hint.
+-- $1..$14 are columns, a row each: $10 is in seconds since 1970, null is now; $13 is the key of a submission that may be
+-- repeated, and $14 for how many seconds. $15 says that this batch may be stored already (its connection was cut while
+-- it was being committed), so whatever the history has is left out; $16 whether to hint.
 -- Answers which of them repeat an earlier submission, of which job, and whether they ask for the same.
 with submitted as materialized (
     select id, task, task_type, queue, input::jsonb as input, priority, max_attempts, connection_id, gateway_id,
-        coalesce(to_timestamp(due), now()) as run_at, owner, key,
+        coalesce(to_timestamp(due), now()) as run_at, session_id, owner, key,
         case when key is not null then
             sha256(convert_to(jsonb_build_array(task_type, input::jsonb, priority)::text, 'UTF8'))
         end as request,
         make_interval(secs => keep) as keep
     from unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::integer[], $8::uuid[],
-        $9::uuid[], $10::double precision[], $11::text[], $12::text[], $13::double precision[]
+        $9::uuid[], $10::double precision[], $11::uuid[], $12::text[], $13::text[], $14::double precision[]
     ) as submitted (
-        id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, due, owner, key, keep
+        id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, due, session_id, owner,
+        key, keep
     )
 ), kept as (
     insert into ringback.idempotency as kept (owner, key, job_id, request, expires_at)
@@ -36,16 +37,17 @@ with submitted as materialized (
     where kept.job_id <> submitted.id
 ), stored as (
     insert into ringback.job (
-        id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, owner, run_at, state, rank
+        id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, session_id, owner, run_at,
+        state, rank
     )
     select
-        id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, owner, run_at,
-        case when run_at > now() then 'scheduled' else 'ready' end, ringback.rank(run_at, priority)
+        id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, session_id, owner,
+        run_at, case when run_at > now() then 'scheduled' else 'ready' end, ringback.rank(run_at, priority)
     from submitted
     where id <> all (array(select repeated.id from repeated))
         -- Not `exists`, which may be planned as a hash of the whole history.
         and (
-            not $14::boolean
+            not $15::boolean
             or (select past.id from ringback.job_history past where past.id = submitted.id) is null
         )
     on conflict (id) do nothing
@@ -53,7 +55,7 @@ with submitted as materialized (
 ), hinted as (
     select ringback.hint('ringback_ready', queue || ' ' || min(rank))
     from stored
-    where $15::boolean and state = 'ready'
+    where $16::boolean and state = 'ready'
     group by queue
 )
 select

@@ -1,5 +1,5 @@
--- Ends a batch of jobs: each leaves the live table if it still carries the claim, enters the history, and its gateway
--- is told, a hundred ids to a hint. $1..$6 are columns, a row each; $7 says whether to hint.
+-- Ends a batch of jobs: each leaves the live table if it still carries the claim, enters the history and the mailbox
+-- of its session, and the gateway is told, a hundred ids to a hint. $1..$6 are columns, a row each; $7 says whether to hint.
 with outcome as materialized (
     select id, state, result::jsonb as result, error_code, error
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
@@ -26,11 +26,22 @@ with outcome as materialized (
     join outcome using (id)
     on conflict (id) do nothing
     returning id
+), addressed as materialized (
+    -- To where their sessions are now; looked up one by one, since two lists joined may meet as each with each.
+    select ended.id, home.id as session_id, coalesce(home.gateway_id, ended.gateway_id) as gateway_id
+    from ended
+    left join lateral (
+        select session.id, session.gateway_id from ringback.session where session.id = ended.session_id offset 0
+    ) as home on true
+), mailed as (
+    insert into ringback.mailbox (session_id, job_id)
+    select session_id, id from addressed where session_id is not null
+    on conflict do nothing
 ), hinted as (
     select ringback.hint('ringback_done_' || replace(gateway_id::text, '-', ''), string_agg(id::text, ' '))
     from (
         select id, gateway_id, (row_number() over (partition by gateway_id) - 1) / 100 as page
-        from ended
+        from addressed
         where $7::boolean and gateway_id is not null
     ) as paged
     group by gateway_id, page

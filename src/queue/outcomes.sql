@@ -1,12 +1,16 @@
 -- What became of these jobs, for the gateway that waits for them.
 select
     past.id as "id!: JobId",
-    past.connection_id as "connection_id: ConnectionId",
+    past.session_id as "session_id: SessionId",
     past.state as "state!",
     past.result::text as result,
     past.error_code,
     past.error,
-    past.attempt as "attempt!"
+    past.attempt as "attempt!",
+    (
+        select true from ringback.mailbox
+        where mailbox.session_id = past.session_id and mailbox.job_id = past.id
+    ) is not null as "unread!"
 from unnest($1::uuid[]) as wanted (id)
 cross join lateral (
     select * from ringback.job_history where job_history.id = wanted.id

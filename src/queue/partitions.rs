@@ -118,8 +118,8 @@ struct Part {
     name: String,
 }
 
-/// Partitions whose range ended before the retention began, and in which nothing finished since.
-/// Their live jobs, if there are any, need them to finish in. A table lets go of one partition at a time: while a reader
+/// Partitions whose range ended before the retention began, in which nothing finished since and nobody's mailbox has
+/// anything. Their live jobs, if there are any, need them to finish in. A table lets go of one partition at a time: while a reader
 /// holds one up, there are no others.
 async fn expired(connection: &mut PgConnection, keep: Duration) -> Result<Vec<Part>, sqlx::Error> {
     let candidates = sqlx::query!(
@@ -140,6 +140,13 @@ async fn expired(connection: &mut PgConnection, keep: Duration) -> Result<Vec<Pa
                 where job.id >= ringback.uuid_floor(
                         to_date(right(part.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC')
                     and job.id < ringback.uuid_floor(
+                        (to_date(right(part.relname, 8), 'YYYYMMDD') + 1)::timestamp at time zone 'UTC')
+            )
+            and not exists (
+                select from ringback.mailbox
+                where job_id >= ringback.uuid_floor(
+                        to_date(right(part.relname, 8), 'YYYYMMDD')::timestamp at time zone 'UTC')
+                    and job_id < ringback.uuid_floor(
                         (to_date(right(part.relname, 8), 'YYYYMMDD') + 1)::timestamp at time zone 'UTC')
             )
         order by 1, 2
@@ -257,6 +264,11 @@ async fn delete_old_rows(connection: &mut PgConnection, keep: Duration) -> Resul
                 where id > $2
                     and id < ringback.uuid_floor(now() - make_interval(secs => $1))
                     and finished_at < now() - make_interval(secs => $1)
+                    -- Somebody may still come back for it.
+                    and (
+                        select mailbox.job_id from ringback.mailbox
+                        where mailbox.session_id = job_history.session_id and mailbox.job_id = job_history.id
+                    ) is null
                 order by id
                 limit 1000
                 for update skip locked

@@ -3,15 +3,15 @@
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use crate::ids::{ConnectionId, JobId};
+use crate::ids::{JobId, SessionId};
 
 /// What became of a job.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
     /// The job.
     pub id: JobId,
-    /// The socket that asked for it.
-    pub connection_id: Option<ConnectionId>,
+    /// The session that it belongs to.
+    pub session_id: Option<SessionId>,
     /// `succeeded`, `failed` or `cancelled`.
     pub state: String,
     /// Its result, as JSON.
@@ -22,6 +22,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// How many attempts were made.
     pub attempt: i32,
+    /// Whether it waits in the mailbox of its session.
+    pub unread: bool,
 }
 
 /// Those of the given jobs that are over.

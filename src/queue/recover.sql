@@ -61,11 +61,22 @@ with turn as materialized (
     from orphan
     where not over
     on conflict (job_id, attempt) do nothing
+), addressed as materialized (
+    -- To where their sessions are now; looked up one by one, since two lists joined may meet as each with each.
+    select ended.id, home.id as session_id, coalesce(home.gateway_id, ended.gateway_id) as gateway_id
+    from ended
+    left join lateral (
+        select session.id, session.gateway_id from ringback.session where session.id = ended.session_id offset 0
+    ) as home on true
+), mailed as (
+    insert into ringback.mailbox (session_id, job_id)
+    select session_id, id from addressed where session_id is not null
+    on conflict do nothing
 ), hinted as (
     select ringback.hint('ringback_ready', queue || ' ' || min(rank)) from put where $4::boolean group by queue
     union all
     select ringback.hint('ringback_done_' || replace(gateway_id::text, '-', ''), id::text)
-    from ended
+    from addressed
     where $4::boolean and gateway_id is not null
 )
 select

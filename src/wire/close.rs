@@ -15,17 +15,20 @@ pub enum Close {
     TooSlow,
     /// Nothing was heard from the client for too long.
     Silent,
+    /// Another socket has taken its session over.
+    TakenOver,
 }
 
 impl Close {
     /// Every close, for the table in the contract.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::NotAFrame,
         Self::NotText,
         Self::Stopping,
         Self::FrameTooLarge,
         Self::TooSlow,
         Self::Silent,
+        Self::TakenOver,
     ];
 
     /// The code of the close frame.
@@ -38,6 +41,7 @@ impl Close {
             Self::FrameTooLarge => 1009,
             Self::TooSlow => 4008,
             Self::Silent => 4009,
+            Self::TakenOver => 4010,
         }
     }
 
@@ -51,6 +55,7 @@ impl Close {
             Self::FrameTooLarge => "the frame was too large to skip; come back with smaller ones",
             Self::TooSlow => "messages were not read fast enough; come back",
             Self::Silent => "nothing was heard for too long; come back",
+            Self::TakenOver => "the session goes on with another socket; do not come back",
         }
     }
 }

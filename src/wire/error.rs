@@ -35,6 +35,8 @@ pub enum ErrorType {
     Missing,
     /// A field must be a string that can be stored.
     StringType,
+    /// A value must be a list.
+    ListType,
     /// A value must be an object.
     ModelType,
     /// There must be no value.
@@ -120,6 +122,34 @@ impl ErrorItem {
             &["system_message", "payload"],
             "The database refused this job; it was not stored",
         )
+    }
+
+    /// The database cannot be reached, and with it no session.
+    #[must_use]
+    pub fn no_session() -> Self {
+        Self {
+            retry_after: Some(5),
+            ..Self::new(
+                ErrorType::Unavailable,
+                &["resume"],
+                "The database cannot be reached; try again to resume",
+            )
+        }
+    }
+
+    /// The session has as many jobs unfinished or unacknowledged as it may have.
+    #[must_use]
+    pub fn mailbox_full(limit: usize) -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::new(
+                ErrorType::Busy,
+                &[],
+                format!(
+                    "This session has {limit} jobs that are not over or not acknowledged; acknowledge some"
+                ),
+            )
+        }
     }
 
     /// The idempotency key belongs to another request.

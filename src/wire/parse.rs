@@ -2,9 +2,14 @@
 //!
 //! One way only: what is accepted and what is reported come from the same walk, so they cannot disagree.
 
+mod fields;
+
 use serde_json::{Map, Value};
 
-use super::{ClientMessage, ErrorItem, ErrorType, KEY_LIMIT, REF_LIMIT, TaskPayload};
+use super::{
+    AckPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT, ResumePayload, TaskPayload,
+};
+use fields::{check_reference, read_ids, read_key, read_text};
 
 /// A message from a client, with the mark it carried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,13 +60,18 @@ fn read_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorIt
     match tag {
         "ping" => read_ping(frame),
         "system_message" => read_system_message(frame),
+        "resume" => read_resume(frame),
+        "ack" => read_ack(frame),
         other => Err(vec![unknown_tag(other)]),
     }
 }
 
+/// What a client may send.
+const TAGS: &str = "'ping', 'system_message', 'resume', 'ack'";
+
 fn unknown_tag(tag: &str) -> ErrorItem {
     let msg = format!(
-        "Input tag '{tag}' found using 'action' does not match any of the expected tags: 'ping', 'system_message'"
+        "Input tag '{tag}' found using 'action' does not match any of the expected tags: {TAGS}"
     );
     ErrorItem::new(ErrorType::UnionTagInvalid, &[], msg)
 }
@@ -108,8 +118,8 @@ fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<
             "Field required",
         )),
         Some(Value::Object(payload)) => {
-            let task_type = read_text(payload, "task_type", &mut errors);
-            let content = read_text(payload, "content", &mut errors);
+            let task_type = read_text(payload, "system_message", "task_type", &mut errors);
+            let content = read_text(payload, "system_message", "content", &mut errors);
             let idempotency_key = read_key(payload, &mut errors);
             read = task_type
                 .zip(content)
@@ -119,14 +129,7 @@ fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<
                     idempotency_key,
                 });
         }
-        Some(_) => {
-            let msg = "Input should be a valid dictionary or instance of TaskPayload";
-            errors.push(ErrorItem::new(
-                ErrorType::ModelType,
-                &["system_message", "payload"],
-                msg,
-            ));
-        }
+        Some(_) => errors.push(not_a("TaskPayload", "system_message")),
     }
     check_reference(frame, "system_message", &mut errors);
     match read {
@@ -135,73 +138,51 @@ fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<
     }
 }
 
-fn read_text(
-    payload: &Map<String, Value>,
-    field: &str,
-    errors: &mut Vec<ErrorItem>,
-) -> Option<String> {
-    let loc = ["system_message", "payload", field];
-    let error = match payload.get(field) {
-        None => ErrorItem::new(ErrorType::Missing, &loc, "Field required"),
-        // Postgres cannot store it, so it is refused here, rather than accepted and lost.
-        Some(Value::String(text)) if text.contains('\0') => ErrorItem::new(
-            ErrorType::StringType,
-            &loc,
-            "Input should be a valid string without NUL characters",
-        ),
-        Some(Value::String(text)) => return Some(text.clone()),
-        Some(_) => ErrorItem::new(
-            ErrorType::StringType,
-            &loc,
-            "Input should be a valid string",
-        ),
-    };
-    errors.push(error);
-    None
-}
-
-fn read_key(payload: &Map<String, Value>, errors: &mut Vec<ErrorItem>) -> Option<String> {
-    let field = "idempotency_key";
-    if payload.get(field).is_none_or(Value::is_null) {
-        return None;
-    }
-    let key = read_text(payload, field, errors)?;
-    let loc = ["system_message", "payload", field];
-    let error = match key.len() {
-        0 => ErrorItem::new(
-            ErrorType::StringType,
-            &loc,
-            "Input should be a string that is not empty",
-        ),
-        1..=KEY_LIMIT => return Some(key),
-        bytes => ErrorItem::new(
-            ErrorType::TooLarge,
-            &loc,
-            format!("The idempotency_key has {bytes} bytes; at most {KEY_LIMIT} are allowed"),
-        ),
-    };
-    errors.push(error);
-    None
-}
-
-fn check_reference(frame: &Map<String, Value>, action: &str, errors: &mut Vec<ErrorItem>) {
-    let loc = [action, "ref"];
-    match frame.get("ref") {
+fn read_resume(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let mut errors = Vec::new();
+    let mut read = None;
+    match frame.get("payload") {
         None | Some(Value::Null) => {}
-        Some(Value::String(mark)) if mark.len() <= REF_LIMIT => {}
-        Some(Value::String(mark)) => {
-            let msg = format!(
-                "The ref has {} bytes; at most {REF_LIMIT} are allowed",
-                mark.len()
-            );
-            errors.push(ErrorItem::new(ErrorType::TooLarge, &loc, msg));
+        Some(Value::Object(payload)) => {
+            let session = read_text(payload, "resume", "session", &mut errors);
+            let token = read_text(payload, "resume", "token", &mut errors);
+            read = session
+                .zip(token)
+                .map(|(session, token)| ResumePayload { session, token });
         }
-        Some(_) => errors.push(ErrorItem::new(
-            ErrorType::StringType,
-            &loc,
-            "Input should be a valid string",
-        )),
+        Some(_) => errors.push(not_a("ResumePayload", "resume")),
     }
+    check_reference(frame, "resume", &mut errors);
+    if errors.is_empty() {
+        Ok(ClientMessage::Resume(read))
+    } else {
+        Err(errors)
+    }
+}
+
+fn read_ack(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let mut errors = Vec::new();
+    let mut read = None;
+    match frame.get("payload") {
+        None => errors.push(ErrorItem::new(
+            ErrorType::Missing,
+            &["ack", "payload"],
+            "Field required",
+        )),
+        Some(Value::Object(payload)) => read = read_ids(payload, &mut errors),
+        Some(_) => errors.push(not_a("AckPayload", "ack")),
+    }
+    check_reference(frame, "ack", &mut errors);
+    match read {
+        Some(ids) if errors.is_empty() => Ok(ClientMessage::Ack(AckPayload { ids })),
+        _ => Err(errors),
+    }
+}
+
+/// A payload that is not an object of its model.
+fn not_a(model: &str, action: &str) -> ErrorItem {
+    let msg = format!("Input should be a valid dictionary or instance of {model}");
+    ErrorItem::new(ErrorType::ModelType, &[action, "payload"], msg)
 }
 
 #[cfg(test)]
@@ -299,7 +280,7 @@ mod tests {
         ] {
             let msg = format!(
                 "Input tag '{tag}' found using 'action' does not match any of the expected tags: \
-                 'ping', 'system_message'"
+                 'ping', 'system_message', 'resume', 'ack'"
             );
             assert_eq!(errors(text), error("union_tag_invalid", &[], &msg));
         }
@@ -365,6 +346,73 @@ mod tests {
             assert_eq!(errors[0].kind, kind, "{given}");
             assert_eq!(errors[0].loc[2], "idempotency_key", "{given}");
         }
+    }
+
+    #[test]
+    fn a_session_is_asked_for_with_its_secret_or_anew() {
+        let resume = |payload: Value| {
+            parse(&json!({"action": "resume", "payload": payload}).to_string()).message
+        };
+        assert_eq!(
+            parse(r#"{"action":"resume"}"#).message,
+            Ok(ClientMessage::Resume(None))
+        );
+        assert_eq!(resume(Value::Null), Ok(ClientMessage::Resume(None)));
+        let (session, token) = ("s".to_owned(), "t".to_owned());
+        assert_eq!(
+            resume(json!({"session": "s", "token": "t", "have": {}})),
+            Ok(ClientMessage::Resume(Some(ResumePayload {
+                session,
+                token
+            })))
+        );
+        assert_eq!(
+            errors(r#"{"action":"resume","payload":{"session":5}}"#),
+            json!([
+                {"type": "string_type", "loc": ["resume", "payload", "session"], "msg": "Input should be a valid string"},
+                {"type": "missing", "loc": ["resume", "payload", "token"], "msg": "Field required"},
+            ])
+        );
+        let msg = "Input should be a valid dictionary or instance of ResumePayload";
+        assert_eq!(
+            errors(r#"{"action":"resume","payload":[]}"#),
+            error("model_type", &["resume", "payload"], msg)
+        );
+    }
+
+    #[test]
+    fn an_acknowledgement_is_a_list_of_strings() {
+        let ids = vec!["a".to_owned(), "b".to_owned()];
+        assert_eq!(
+            parse(r#"{"action":"ack","payload":{"ids":["a","b"]}}"#).message,
+            Ok(ClientMessage::Ack(AckPayload { ids }))
+        );
+        let place = ["ack", "payload", "ids"];
+        assert_eq!(
+            errors(r#"{"action":"ack","payload":{"ids":"a"}}"#),
+            error("list_type", &place, "Input should be a valid list")
+        );
+        assert_eq!(
+            errors(r#"{"action":"ack","payload":{"ids":["a",5]}}"#),
+            error(
+                "string_type",
+                &["ack", "payload", "ids", "1"],
+                "Input should be a valid string"
+            )
+        );
+        let many = json!({"action": "ack", "payload": {"ids": vec!["a"; 1_001]}}).to_string();
+        assert_eq!(
+            errors(&many),
+            error(
+                "too_large",
+                &place,
+                "There are 1001 ids; at most 1000 are allowed"
+            )
+        );
+        assert_eq!(
+            errors(r#"{"action":"ack"}"#),
+            error("missing", &["ack", "payload"], "Field required")
+        );
     }
 
     #[test]

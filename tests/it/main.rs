@@ -18,6 +18,7 @@ mod notices;
 mod poison;
 mod private;
 mod scale;
+mod sessions;
 mod stops;
 mod wire;
 

@@ -55,11 +55,14 @@ async fn four_processes_that_race_on_an_empty_folder_make_one_database() {
 
     let url = folder.url();
     let pool = PgPool::connect(&url).await.unwrap();
-    let alive: i64 = sqlx::query_scalar("select count(*) from ringback.worker")
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-    assert_eq!(alive, 4);
+    eventually("all four should be known in it", async || {
+        let alive: i64 = sqlx::query_scalar("select count(*) from ringback.worker")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        alive == 4
+    })
+    .await;
     pool.close().await;
     stop(workers).await;
     assert!(

@@ -342,6 +342,45 @@ async fn only_what_nothing_recent_or_live_is_in_is_dropped_and_old_rows_go_alone
 }
 
 #[tokio::test]
+async fn what_waits_in_a_mailbox_is_kept_until_it_is_acknowledged() {
+    let database = TestDatabase::new().await;
+    fill(&database, &[0, 1]).await;
+    // Of the first day one job waits alone, and of the second beside one that has just finished.
+    let kept: Vec<JobId> = sqlx::query_scalar("select id from ringback.job_history order by id")
+        .fetch_all(&database.pool)
+        .await
+        .unwrap();
+    assert_eq!(kept.len(), 2);
+    let session = Uuid::new_v4();
+    for id in &kept {
+        let update = format!(
+            "update ringback.job_history set session_id = '{session}' where id = '{}'",
+            id.0
+        );
+        database.execute(&update).await;
+        let mail = format!(
+            "insert into ringback.mailbox values ('{session}', '{}')",
+            id.0
+        );
+        database.execute(&mail).await;
+    }
+    let mut link = database.database().link("test");
+    let connection = link.connected().await.unwrap();
+    partitions::expire(connection, 30 * DAY).await.unwrap();
+    let mut left = read::outcomes(&mut *connection, &kept).await.unwrap();
+    left.sort_by_key(|outcome| outcome.id);
+    assert_eq!(
+        left.iter().map(|outcome| outcome.id).collect::<Vec<_>>(),
+        kept
+    );
+    assert!(left.iter().all(|outcome| outcome.unread));
+
+    database.execute("delete from ringback.mailbox").await;
+    partitions::expire(connection, 30 * DAY).await.unwrap();
+    assert_eq!(database.count("ringback.job_history").await, 0);
+}
+
+#[tokio::test]
 async fn every_process_may_expire_at_once() {
     let database = TestDatabase::new().await;
     fill(&database, &[0, 1, 2, 3, 4, 5]).await;
@@ -759,6 +798,7 @@ fn statements(
         same("null", count, "uuid"),
         same("null", count, "uuid"),
         same("null", count, "float8"),
+        ids((0..count).map(session).collect()),
         same("anonymous", count, "text"),
         column(new.iter().map(|job| job.id.to_string()).collect(), "text"),
         same("60", count, "float8"),
@@ -808,12 +848,24 @@ async fn statements_use_indexes_whenever_their_tables_were_analyzed() {
     }
 }
 
+/// One of five hundred sessions.
+fn session(turn: usize) -> Uuid {
+    Uuid::from_u128(1 + turn as u128 % 500)
+}
+
 /// Sixteen turns of a batch each, on tables that are full from the eighth on, and analyzed before one of the turns.
 async fn statements_use_indexes(analyzed: usize) {
     let database = TestDatabase::new().await;
     database
         .execute("vacuum (analyze) ringback.job, ringback.job_history, ringback.queue")
         .await;
+    for turn in 0..500 {
+        let session = format!(
+            "insert into ringback.session (id, token_hash, notified) values ('{}', '', 0)",
+            session(turn)
+        );
+        database.execute(&session).await;
+    }
     let mut link = database.database().link("test");
     link.connected().await.unwrap();
     let mut ids = JobIds::default();

@@ -1,0 +1,74 @@
+//! Forgets what clients have said they have, in natural batches.
+
+use tokio::sync::mpsc;
+
+use super::connection::Acknowledged;
+use crate::ids::{JobId, SessionId};
+use crate::postgres::link::limited;
+use crate::postgres::{Backoff, Fault, Link};
+use crate::session::acknowledge;
+use crate::shutdown::{Stop, sleep};
+
+/// How many acknowledgements may wait. One that finds no room is dropped: its message may come again, with its id.
+pub(super) const WAITING: usize = 10_000;
+
+/// The most of them in one batch.
+const WIDEST: usize = 500;
+
+/// Writes acknowledgements until `last` is given and none is left.
+pub(super) async fn run(
+    mut waiting: mpsc::Receiver<Acknowledged>,
+    mut link: Link,
+    last: Stop,
+) -> anyhow::Result<()> {
+    let mut batch = Vec::new();
+    loop {
+        tokio::select! {
+            biased;
+            received = waiting.recv_many(&mut batch, WIDEST) => if received == 0 { break },
+            () = last.cancelled(), if !waiting.is_closed() => {
+                waiting.close();
+                continue;
+            }
+        }
+        write(&mut link, &batch, &last).await;
+        batch.clear();
+    }
+    link.close().await;
+    Ok(())
+}
+
+async fn write(link: &mut Link, batch: &[Acknowledged], last: &Stop) {
+    let outcomes: Vec<(SessionId, JobId)> = batch
+        .iter()
+        .flat_map(|acknowledged| {
+            let session = acknowledged.session;
+            acknowledged.jobs.iter().map(move |job| (session, *job))
+        })
+        .collect();
+    let notices: Vec<(SessionId, i64)> = batch
+        .iter()
+        .filter_map(|acknowledged| Some((acknowledged.session, acknowledged.notice?)))
+        .collect();
+    let mut backoff = Backoff::new();
+    loop {
+        let written = async {
+            let connection = link.connected().await?;
+            limited(acknowledge(connection, &outcomes, &notices)).await
+        };
+        let written = written.await;
+        link.settle(&written);
+        match written {
+            Ok(()) => return,
+            Err(error) if Fault::of(&error) == Fault::Away => {
+                if !sleep(backoff.delay(), last).await {
+                    return;
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "acknowledgements could not be written; their messages may come again");
+                return;
+            }
+        }
+    }
+}

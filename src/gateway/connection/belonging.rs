@@ -1,0 +1,205 @@
+//! The session that a socket belongs to: what it has not acknowledged, and how it catches up.
+
+use std::collections::HashSet;
+use std::time::{Duration, Instant};
+
+use axum::extract::ws::Utf8Bytes;
+
+use super::{Connection, Patience, Waiting};
+use crate::ids::{JobId, SessionId};
+use crate::session::{Seat, Unread};
+use crate::wire::MessageId;
+
+/// How many jobs of one session may be unfinished or unacknowledged.
+pub(in crate::gateway) const SESSION_LIMIT: usize = 1_000;
+
+/// For how long jobs may turn up that an earlier socket of the session has submitted: as long as its submissions may
+/// wait for a database that is away, and some.
+const SETTLING: Duration = Duration::from_secs(90);
+
+/// A socket's part in a session.
+#[derive(Debug)]
+pub(super) struct Belonging {
+    seat: Seat,
+    since: Instant,
+    /// Outcomes that are in the mailbox, as far as this socket knows.
+    unacknowledged: HashSet<JobId>,
+    /// The last notice that this socket was sent.
+    notified: i64,
+    /// While it reads what it has missed: what was heard meanwhile.
+    catching_up: Option<Meanwhile>,
+}
+
+/// What was heard of while a socket was catching up; it asks for these afterwards.
+#[derive(Debug, Default)]
+struct Meanwhile {
+    jobs: HashSet<JobId>,
+    notice: i64,
+}
+
+/// What a client has said it has.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::gateway) struct Acknowledged {
+    pub(in crate::gateway) session: SessionId,
+    pub(in crate::gateway) jobs: Vec<JobId>,
+    pub(in crate::gateway) notice: Option<i64>,
+}
+
+impl Belonging {
+    fn new(seat: Seat) -> Self {
+        Self {
+            seat,
+            since: Instant::now(),
+            unacknowledged: HashSet::new(),
+            notified: seat.notified,
+            catching_up: Some(Meanwhile::default()),
+        }
+    }
+
+    /// How many outcomes are unacknowledged.
+    pub(super) fn unread(&self) -> usize {
+        self.unacknowledged.len()
+    }
+
+    /// The outcome of a job was sent.
+    pub(super) fn sent(&mut self, job: JobId) {
+        self.unacknowledged.insert(job);
+    }
+}
+
+impl Connection {
+    /// The session that it belongs to.
+    pub(in crate::gateway) fn seat(&self) -> Option<Seat> {
+        self.lock().session.as_ref().map(|session| session.seat)
+    }
+
+    /// From now on it belongs to a session, and catches up; answers the one that it belonged to before.
+    pub(in crate::gateway) fn belong(&self, seat: Seat) -> Option<Seat> {
+        let before = self.lock().session.replace(Belonging::new(seat));
+        before.map(|session| session.seat)
+    }
+
+    /// It does not belong to its session after all.
+    pub(in crate::gateway) fn part(&self) {
+        self.lock().session = None;
+    }
+
+    /// The session as it was read: `text` says so, before anything that was missed. Answers which jobs to look at.
+    pub(in crate::gateway) fn resumed(&self, text: Utf8Bytes, unread: &Unread) -> Vec<JobId> {
+        let mut state = self.lock();
+        state.outbox.push(text);
+        let state = &mut *state;
+        for job in unread.jobs() {
+            state.jobs.entry(job).or_insert_with(Waiting::queued);
+        }
+        let mut look = unread.finished.clone();
+        if let Some(session) = &mut state.session {
+            let meanwhile = session.catching_up.as_mut();
+            look.extend(meanwhile.into_iter().flat_map(|heard| heard.jobs.drain()));
+        }
+        self.wake.notify_one();
+        look
+    }
+
+    /// All notices up to `number` are sent; answers whether that is all there are. Then it has caught up.
+    pub(in crate::gateway) fn caught_up(&self, number: i64) -> bool {
+        let mut state = self.lock();
+        let Some(session) = &mut state.session else {
+            return true;
+        };
+        session.notified = session.notified.max(number);
+        let missed = session.catching_up.as_ref().map(|heard| heard.notice);
+        if missed.is_some_and(|missed| missed > number) {
+            return false;
+        }
+        session.catching_up = None;
+        true
+    }
+
+    /// A notice to everyone; one that the session has is not sent again.
+    pub(in crate::gateway) fn notify(&self, number: i64, text: Utf8Bytes) {
+        let mut state = self.lock();
+        match &mut state.session {
+            Some(Belonging {
+                catching_up: Some(heard),
+                ..
+            }) => {
+                heard.notice = heard.notice.max(number);
+                return;
+            }
+            Some(session) if number <= session.notified => return,
+            Some(session) => session.notified = number,
+            None => {}
+        }
+        state.outbox.push(text);
+        drop(state);
+        self.woken();
+    }
+
+    /// A job of its session is over that it did not ask for itself: an earlier socket did.
+    pub(in crate::gateway) fn deliver_to_session(&self, job: JobId, text: Utf8Bytes) -> Patience {
+        let mut state = self.lock();
+        match &mut state.session {
+            None => return Patience::Over,
+            Some(session) => {
+                if let Some(heard) = &mut session.catching_up {
+                    heard.jobs.insert(job);
+                    return Patience::Over;
+                }
+                if session.unacknowledged.contains(&job) {
+                    return Patience::Over;
+                }
+            }
+        }
+        state.jobs.entry(job).or_insert_with(Waiting::queued);
+        let patience = state.hand_over(job, text);
+        drop(state);
+        self.woken();
+        patience
+    }
+
+    /// The client says that it has these messages; answers what there is to forget.
+    pub(in crate::gateway) fn acknowledge(&self, ids: &[String]) -> Option<Acknowledged> {
+        let mut state = self.lock();
+        let session = state.session.as_mut()?;
+        let mut acknowledged = Acknowledged {
+            session: session.seat.session,
+            jobs: Vec::new(),
+            notice: None,
+        };
+        for id in ids {
+            match MessageId::parse(id) {
+                Some(MessageId::Outcome(job)) => {
+                    session.unacknowledged.remove(&job);
+                    acknowledged.jobs.push(job);
+                }
+                // Not beyond what it was sent: a number that is to come must not be passed over.
+                Some(MessageId::Notice(number)) if number <= session.notified => {
+                    acknowledged.notice = acknowledged.notice.max(Some(number));
+                }
+                Some(MessageId::Notice(_)) | None => {}
+            }
+        }
+        Some(acknowledged)
+    }
+
+    /// It waits for a job of its session that an earlier socket asked for; answers whether that is new to it.
+    pub(in crate::gateway) fn adopt(&self, job: JobId) -> bool {
+        let mut state = self.lock();
+        let is_known = state.session.as_ref().is_none_or(|session| {
+            session.catching_up.is_some() || session.unacknowledged.contains(&job)
+        });
+        if is_known || state.jobs.contains_key(&job) {
+            return false;
+        }
+        state.jobs.insert(job, Waiting::queued());
+        true
+    }
+
+    /// Whether jobs of its session may still turn up that it does not know of.
+    pub(in crate::gateway) fn is_unsettled(&self) -> bool {
+        let state = self.lock();
+        let session = state.session.as_ref();
+        session.is_some_and(|session| session.since.elapsed() < SETTLING)
+    }
+}

@@ -1,0 +1,86 @@
+//! What waits to be written to one socket, bounded by bytes.
+
+use std::collections::VecDeque;
+
+use axum::extract::ws::Utf8Bytes;
+
+use crate::wire::Close;
+
+/// How many bytes may wait for a client that does not read.
+pub(super) const LIMIT: usize = 2 * 1024 * 1024;
+
+/// From here on outcomes wait in the database: a client that reads gets them a moment later.
+pub(super) const FULL: usize = LIMIT / 2;
+
+/// What a waiting message costs beside its text.
+const MESSAGE_COST: usize = 64;
+
+/// Messages in their order, and the close that follows them.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    messages: VecDeque<Utf8Bytes>,
+    bytes: usize,
+    close: Option<Close>,
+}
+
+impl Outbox {
+    /// Adds a message; a client that lets the outbox grow over its limit is closed.
+    pub(super) fn push(&mut self, text: Utf8Bytes) {
+        if self.close.is_some() {
+            return;
+        }
+        // One message always fits, however large.
+        let is_alone = self.messages.is_empty();
+        self.bytes += text.len() + MESSAGE_COST;
+        self.messages.push_back(text);
+        if self.bytes > LIMIT && !is_alone {
+            self.close(Close::TooSlow);
+        }
+    }
+
+    /// Whether an outcome of this size should rather wait where it is.
+    pub(super) fn is_full_for(&self, size: usize) -> bool {
+        !self.messages.is_empty() && self.bytes + size > FULL
+    }
+
+    /// Throws away what waits, and ends the socket.
+    pub(super) fn close(&mut self, why: Close) {
+        self.messages = VecDeque::new();
+        self.close.get_or_insert(why);
+    }
+
+    /// Whether the socket is to be ended.
+    pub(super) fn is_closed(&self) -> bool {
+        self.close.is_some()
+    }
+
+    /// Takes everything.
+    pub(super) fn take(&mut self) -> (VecDeque<Utf8Bytes>, Option<Close>) {
+        self.bytes = 0;
+        (std::mem::take(&mut self.messages), self.close)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_message_always_fits() {
+        let mut outbox = Outbox::default();
+        outbox.push("x".repeat(LIMIT * 2).into());
+        let (messages, close) = outbox.take();
+        assert_eq!((messages.len(), close), (1, None));
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_closed_and_its_memory_is_freed() {
+        let mut outbox = Outbox::default();
+        for _ in 0..=LIMIT / 1024 {
+            outbox.push("x".repeat(1024).into());
+        }
+        outbox.push("one more".into());
+        let (messages, close) = outbox.take();
+        assert_eq!((messages.len(), close), (0, Some(Close::TooSlow)));
+    }
+}

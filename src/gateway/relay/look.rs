@@ -1,0 +1,117 @@
+//! What there is to look at, gathered from hints and polls.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use crate::ids::{JobId, SessionId};
+use crate::postgres::listener::Wake;
+
+/// What there is to look at.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// Jobs that may be over.
+    pub(super) jobs: BTreeSet<JobId>,
+    /// Those of them that a hint was about; one that concerns nobody here is passed on, once.
+    pub(super) hinted: HashSet<JobId>,
+    /// Sessions that have gone to another gateway, with their new epoch.
+    pub(super) taken: Vec<(SessionId, i64)>,
+    pub(super) notices: bool,
+    pub(super) unheard: Option<Unheard>,
+}
+
+/// Which of the jobs that sockets wait for to ask for.
+#[derive(Debug)]
+pub(super) enum Unheard {
+    /// All: hints may have been missed.
+    All,
+    /// Those that have waited longest: as many as are due in the time between two polls.
+    Longest(Duration),
+}
+
+impl Look {
+    /// Notes a reason to look; `done_channel` is this gateway's own.
+    pub(super) fn note(&mut self, wake: Wake, done_channel: &str) {
+        match wake {
+            Wake::Sweep => {
+                self.notices = true;
+                self.unheard = Some(Unheard::All);
+            }
+            Wake::Poll { every } => {
+                self.notices = true;
+                self.unheard.get_or_insert(Unheard::Longest(every));
+            }
+            Wake::Hint { channel, payload } if channel == done_channel => {
+                if self.note_done(&payload).is_none() {
+                    // A hint in words we do not know says at least that there is something.
+                    self.unheard = Some(Unheard::All);
+                }
+            }
+            Wake::Hint { .. } => self.notices = true,
+        }
+    }
+
+    /// Reads `ID ID …`, the same after a `+` when another gateway has passed it on, or `session ID EPOCH`.
+    fn note_done(&mut self, payload: &str) -> Option<()> {
+        let mut words = payload.split(' ').peekable();
+        if words.next_if_eq(&"session").is_some() {
+            let session = SessionId(Uuid::parse_str(words.next()?).ok()?);
+            self.taken.push((session, words.next()?.parse().ok()?));
+            return Some(());
+        }
+        let passed_on = words.next_if_eq(&"+").is_some();
+        let ids: Result<Vec<Uuid>, _> = words.map(Uuid::parse_str).collect();
+        let ids = ids.ok()?.into_iter().map(JobId);
+        for job in ids {
+            self.jobs.insert(job);
+            if !passed_on {
+                self.hinted.insert(job);
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(payload: &str) -> Look {
+        let mut look = Look::default();
+        let wake = Wake::Hint {
+            channel: "done".to_owned(),
+            payload: payload.to_owned(),
+        };
+        look.note(wake, "done");
+        look
+    }
+
+    #[test]
+    fn a_hint_names_jobs_that_may_be_passed_on_once() {
+        let ids = [JobId(Uuid::from_u128(1)), JobId(Uuid::from_u128(2))];
+        let look = heard(&format!("{} {}", ids[0], ids[1]));
+        assert_eq!((look.jobs.len(), look.hinted.len()), (2, 2));
+        let look = heard(&format!("+ {}", ids[0]));
+        assert_eq!((look.jobs.len(), look.hinted.len()), (1, 0));
+    }
+
+    #[test]
+    fn a_hint_names_a_session_that_was_taken_over() {
+        let session = SessionId(Uuid::from_u128(1));
+        assert_eq!(
+            heard(&format!("session {} 7", session.0)).taken,
+            [(session, 7)]
+        );
+    }
+
+    #[test]
+    fn a_hint_in_unknown_words_says_to_look_at_everything() {
+        for payload in ["", "look", "session x 7", "+ x"] {
+            assert!(
+                matches!(heard(payload).unheard, Some(Unheard::All)),
+                "{payload}"
+            );
+        }
+    }
+}

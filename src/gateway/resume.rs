@@ -1,0 +1,142 @@
+//! Giving a socket its session, and what that has missed.
+//!
+//! The order is what makes it whole: first the session's messages are turned to this socket, then everything that was
+//! missed is read in one statement, then what was heard of meanwhile is looked at.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Shared;
+use super::connection::Connection;
+use crate::ids::SessionId;
+use crate::notice;
+use crate::postgres::link::limited_to;
+use crate::session::{self, Seat, Token};
+use crate::wire::{
+    ErrorItem, Frame, PendingJob, ResumePayload, ResumedPayload, SYSTEM_GROUP, ServerMessage,
+};
+
+/// How long a client that wants its session waits for the database.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whose sessions they are that nobody has signed in for.
+const OWNER: &str = "anonymous";
+
+/// Resumes the session that is asked for, or begins one, and answers.
+pub(super) async fn resume(
+    shared: &Shared,
+    connection: &Arc<Connection>,
+    reference: Option<String>,
+    asked: Option<ResumePayload>,
+) {
+    let resumed = async {
+        let mut database = shared.database.pool().acquire().await?;
+        let session = open(&mut database, shared, asked).await?;
+        let left = shared.hub.belong(connection, session.seat);
+        if let Some(left) = left {
+            session::leave(&mut database, left).await?;
+        }
+        catch_up(
+            &mut database,
+            shared,
+            connection,
+            reference.clone(),
+            session,
+        )
+        .await
+    };
+    if let Err(error) = limited_to(PATIENCE, resumed).await {
+        tracing::warn!(%error, connection.id = %connection.id, "could not resume a session");
+        shared.hub.part(connection);
+        let message = ServerMessage::Error(vec![ErrorItem::no_session()]);
+        connection.send(Frame::answering(message, reference).encode().into());
+    }
+}
+
+/// A session that this socket has from now on.
+struct Opened {
+    seat: Seat,
+    token: Token,
+    recovered: bool,
+}
+
+/// The session that is asked for; if there is none, or it is another's, a new one.
+async fn open(
+    database: &mut PgConnection,
+    shared: &Shared,
+    asked: Option<ResumePayload>,
+) -> Result<Opened, sqlx::Error> {
+    if let Some(asked) = asked
+        && let Ok(id) = Uuid::parse_str(&asked.session)
+    {
+        let token = Token::given(asked.token);
+        let keep = shared.settings.keep_sessions;
+        let taken =
+            session::take_over(database, SessionId(id), &token, OWNER, shared.gateway, keep);
+        if let Some(seat) = taken.await? {
+            return Ok(Opened {
+                seat,
+                token,
+                recovered: true,
+            });
+        }
+    }
+    let token = Token::random();
+    let seat = session::start(database, &token, OWNER, shared.gateway).await?;
+    Ok(Opened {
+        seat,
+        token,
+        recovered: false,
+    })
+}
+
+async fn catch_up(
+    database: &mut PgConnection,
+    shared: &Shared,
+    connection: &Arc<Connection>,
+    reference: Option<String>,
+    opened: Opened,
+) -> Result<(), sqlx::Error> {
+    let Seat {
+        session, notified, ..
+    } = opened.seat;
+    // What this socket has asked for before it resumed is the session's from now on.
+    let jobs = connection.jobs();
+    if !jobs.is_empty() {
+        session::adopt(database, session, &jobs).await?;
+    }
+    let unread = session::unread(database, session).await?;
+    let pending = unread.pending.iter().map(|pending| PendingJob {
+        job_id: pending.id,
+        state: pending.state.clone(),
+        progress: pending.progress.clone(),
+    });
+    let message = ServerMessage::Resumed(ResumedPayload {
+        session,
+        token: opened.token.reveal().to_owned(),
+        recovered: opened.recovered,
+        pending: pending.collect(),
+    });
+    let text = Frame::answering(message, reference).encode();
+    let look = shared.hub.resumed(connection, text.into(), &unread);
+    if !look.is_empty() {
+        // Where there is no room, they are found by polling.
+        let _ = shared.wanted.try_send(look);
+    }
+
+    let mut number = notified;
+    loop {
+        let notices = notice::after(&mut *database, SYSTEM_GROUP, number).await?;
+        let is_last = notices.is_empty();
+        for notice in notices {
+            number = notice.number;
+            connection.send(Frame::notice(number, notice.content).encode().into());
+        }
+        if is_last && connection.caught_up(number) {
+            return Ok(());
+        }
+    }
+}

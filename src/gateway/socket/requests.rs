@@ -1,0 +1,145 @@
+//! What a client asks for, and what is answered at once.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use axum::extract::ws::{Message, WebSocket};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::Instant;
+
+use super::super::intake::Submission;
+use super::super::resume::resume;
+use super::{End, Peer, UNDER_WAY};
+use crate::wire::{
+    ClientMessage, ErrorItem, Frame, ResumePayload, ServerMessage, TaskPayload, parse,
+};
+
+/// The bytes that one of a socket's places on the way to the database has room for.
+const PLACE: usize = 4 * 1024;
+
+impl Peer {
+    /// Acts on one frame.
+    pub(super) async fn hear(&self, frame: Message, socket: &mut WebSocket) -> Result<(), End> {
+        let text = match frame {
+            Message::Text(text) => text,
+            Message::Binary(_) => {
+                self.refuse(
+                    None,
+                    vec![ErrorItem::json_invalid("binary frames are not supported")],
+                );
+                return Ok(());
+            }
+            // Pings are answered by the library.
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Close(_) => return Err(End::Left),
+        };
+        let limit = self.shared.settings.max_frame;
+        if text.len() > limit {
+            self.refuse(None, vec![ErrorItem::frame_too_large(text.len(), limit)]);
+            return Ok(());
+        }
+        let request = parse(&text);
+        match request.message {
+            Ok(ClientMessage::Ping) => self.answer(request.reference, ServerMessage::Pong(())),
+            Ok(ClientMessage::SystemMessage(payload)) => {
+                self.submit(request.reference, payload, socket).await?;
+            }
+            Ok(ClientMessage::Resume(asked)) => {
+                self.resume(request.reference, asked, socket).await?;
+            }
+            Ok(ClientMessage::Ack(payload)) => {
+                if let Some(acknowledged) = self.connection.acknowledge(&payload.ids) {
+                    // Where there is no room it is dropped: what it is about may come again.
+                    let _ = self.shared.acknowledged.try_send(acknowledged);
+                }
+            }
+            Err(errors) => self.refuse(request.reference, errors),
+        }
+        Ok(())
+    }
+
+    async fn submit(
+        &self,
+        reference: Option<String>,
+        payload: TaskPayload,
+        socket: &mut WebSocket,
+    ) -> Result<(), End> {
+        let Some(task) = self.shared.tasks.resolve(&payload.task_type) else {
+            self.refuse(reference, vec![ErrorItem::task_unknown(&payload.task_type)]);
+            return Ok(());
+        };
+        if let Some(error) = self.connection.is_busy() {
+            self.refuse(reference, vec![error]);
+            return Ok(());
+        }
+        let arrived = Instant::now();
+        let turn = self.turn(&payload, socket).await?;
+        let connection = Arc::clone(&self.connection);
+        let submission = Submission {
+            connection,
+            reference,
+            payload,
+            task,
+            arrived,
+            turn,
+        };
+        match self.shared.submissions.try_send(submission) {
+            Ok(()) => {}
+            Err(TrySendError::Full(submission) | TrySendError::Closed(submission)) => {
+                self.refuse(submission.reference, vec![ErrorItem::busy()]);
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives it its session; what it has asked for before is answered first, and belongs to it as well.
+    async fn resume(
+        &self,
+        reference: Option<String>,
+        asked: Option<ResumePayload>,
+        socket: &mut WebSocket,
+    ) -> Result<(), End> {
+        let resumed = async {
+            let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
+            resume(&self.shared, &self.connection, reference, asked).await;
+        };
+        let mut resumed = pin!(resumed);
+        loop {
+            tokio::select! {
+                () = &mut resumed => return Ok(()),
+                () = self.connection.wake.notified() => self.write_due(socket).await?,
+            }
+        }
+    }
+
+    /// Waits for a place on the way to the database, or several for a large job; the answers to earlier ones are written
+    /// meanwhile.
+    async fn turn(
+        &self,
+        payload: &TaskPayload,
+        socket: &mut WebSocket,
+    ) -> Result<OwnedSemaphorePermit, End> {
+        let bytes = payload.content.len() + payload.task_type.len();
+        let places = u32::try_from(1 + bytes / PLACE)
+            .unwrap_or(UNDER_WAY)
+            .min(UNDER_WAY);
+        loop {
+            tokio::select! {
+                turn = Arc::clone(&self.turns).acquire_many_owned(places) => {
+                    return Ok(turn.expect("the turns are never closed"));
+                }
+                () = self.connection.wake.notified() => self.write_due(socket).await?,
+            }
+        }
+    }
+
+    fn refuse(&self, reference: Option<String>, errors: Vec<ErrorItem>) {
+        self.answer(reference, ServerMessage::Error(errors));
+    }
+
+    fn answer(&self, reference: Option<String>, message: ServerMessage) {
+        self.connection
+            .send(Frame::answering(message, reference).encode().into());
+    }
+}
