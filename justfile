@@ -21,6 +21,10 @@ docs:
     cargo run --quiet -- asyncapi > docs/asyncapi.json
     cargo doc --no-deps
 
+# Half an hour of faults; `RINGBACK_FAULT_SEED` repeats a schedule
+faults seconds="1800":
+    RINGBACK_FAULT_SECONDS={{seconds}} cargo test --test it ledger -- --nocapture
+
 # What is measured
 bench:
     cargo bench

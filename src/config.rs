@@ -68,6 +68,14 @@ pub struct GatewayConfig {
         value_name = "BYTES"
     )]
     pub max_frame: usize,
+
+    /// After how long a silence a client is asked whether it is there
+    #[arg(long, env = "RINGBACK_PING_EVERY", default_value = "25s", value_parser = some_duration, value_name = "TIME")]
+    pub ping_every: Duration,
+
+    /// How long a client may take to answer that
+    #[arg(long, env = "RINGBACK_PING_PATIENCE", default_value = "10s", value_parser = some_duration, value_name = "TIME")]
+    pub ping_patience: Duration,
 }
 
 /// The worker's settings.
@@ -83,7 +91,7 @@ pub struct WorkerConfig {
 }
 
 /// Reads a duration: a number and `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let at = text
         .find(|c: char| !c.is_ascii_digit() && c != '.')
         .unwrap_or(text.len());
@@ -100,6 +108,14 @@ fn duration(text: &str) -> Result<Duration, String> {
         .parse()
         .map_err(|_| format!("{text:?} does not begin with a number"))?;
     Duration::try_from_secs_f64(number * factor).map_err(|_| format!("{text:?} is too long"))
+}
+
+/// The same, but not none.
+fn some_duration(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        duration => Ok(duration),
+    }
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {

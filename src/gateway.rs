@@ -53,6 +53,10 @@ pub struct Settings {
     pub max_frame: usize,
     /// Whether it listens for hints.
     pub hearing: Hearing,
+    /// After how long a silence a client is asked whether it is there.
+    pub ping_every: Duration,
+    /// How long it may take to answer.
+    pub ping_patience: Duration,
     /// How long a session lives after its last socket.
     pub keep_sessions: Duration,
     /// How long idempotency keys are remembered.

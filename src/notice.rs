@@ -9,9 +9,6 @@ use crate::postgres::Fault;
 /// The channel that says that a group has a new notice: its name.
 pub const NOTICE_CHANNEL: &str = "ringback_notice";
 
-/// How long a notice is kept for those who come back.
-pub const TIME_TO_LIVE: Duration = Duration::from_secs(3_600);
-
 /// How many notices are read at once.
 const PAGE: i64 = 1_000;
 
@@ -24,7 +21,7 @@ pub struct Notice {
     pub content: String,
 }
 
-/// Stores a notice to `group` and hints every gateway; answers its number.
+/// Stores a notice to `group`, for `ttl`, and hints every gateway; answers its number.
 ///
 /// # Errors
 /// Those of the database.
@@ -32,10 +29,11 @@ pub async fn send(
     connection: &mut PgConnection,
     group: &str,
     content: &str,
+    ttl: Duration,
 ) -> Result<i64, sqlx::Error> {
-    match insert(connection, group, content, true).await {
+    match insert(connection, group, content, ttl, true).await {
         Err(error) if Fault::of(&error) == Fault::Hints => {
-            insert(connection, group, content, false).await
+            insert(connection, group, content, ttl, false).await
         }
         result => result,
     }
@@ -45,6 +43,7 @@ async fn insert(
     connection: &mut PgConnection,
     group: &str,
     content: &str,
+    ttl: Duration,
     hints: bool,
 ) -> Result<i64, sqlx::Error> {
     let sent = sqlx::query!(
@@ -64,7 +63,7 @@ async fn insert(
         "#,
         group,
         content,
-        TIME_TO_LIVE.as_secs_f64(),
+        ttl.as_secs_f64(),
         hints
     )
     .fetch_one(connection)

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::database::{self, Open, Private};
 use super::output::say;
-use crate::config::DatabaseConfig;
+use crate::config::{DatabaseConfig, duration};
 use crate::notice;
 use crate::postgres::link::limited;
 use crate::queue::fleet;
@@ -26,6 +26,10 @@ pub(super) struct Notify {
     /// How long to wait between two, in seconds
     #[arg(long, default_value_t = 1)]
     interval: u64,
+
+    /// For how long it is kept for sessions that come back
+    #[arg(long, default_value = "1h", value_parser = duration, value_name = "TIME")]
+    ttl: Duration,
 
     #[command(flatten)]
     database: DatabaseConfig,
@@ -57,7 +61,7 @@ impl Notify {
                 .connected()
                 .await
                 .context("could not reach the database")?;
-            limited(notice::send(connection, SYSTEM_GROUP, message))
+            limited(notice::send(connection, SYSTEM_GROUP, message, self.ttl))
                 .await
                 .context("could not store the notice")?;
             say("  ✅ Notification sent!")?;

@@ -64,6 +64,8 @@ pub(super) async fn bind(config: &GatewayConfig) -> anyhow::Result<TcpListener> 
 pub(super) fn settings(gateway: &GatewayConfig, config: &FleetConfig) -> gateway::Settings {
     gateway::Settings {
         max_frame: gateway.max_frame,
+        ping_every: gateway.ping_every,
+        ping_patience: gateway.ping_patience,
         hearing: fleet::hearing(config),
         keep_sessions: config.keep_sessions,
         keep_keys: config.keep_keys,

@@ -1,5 +1,6 @@
 //! The life of one connection: one task that reads everything that is ready, then writes everything that is ready.
 
+mod pulse;
 mod requests;
 
 use std::convert::Infallible;
@@ -12,7 +13,6 @@ use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::Shared;
@@ -21,6 +21,8 @@ use super::goodbye;
 use crate::postgres::link::limited_to;
 use crate::session;
 use crate::wire::Close;
+
+use pulse::{Due, Pulse};
 
 /// How many of a socket's submissions may be on their way to the database; it is not read further before they are
 /// answered, so that one client cannot fill the intake.
@@ -37,10 +39,6 @@ const READ_BUFFER: usize = 1024;
 
 /// Written through beyond this, so that a socket does not keep a large buffer.
 const WRITE_BUFFER: usize = 8 * 1024;
-
-/// How often a silent client is asked whether it is there, and how long it may stay silent.
-const PING_EVERY: Duration = Duration::from_secs(25);
-const SILENCE: Duration = Duration::from_secs(80);
 
 /// How long a client may take to read what is being written to it.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
@@ -104,27 +102,31 @@ enum End {
 impl Peer {
     /// Talks until one side ends it.
     async fn talk(&self, socket: &mut WebSocket) -> Result<Infallible, End> {
-        let mut heard = Instant::now();
-        let mut next_ping = heard + PING_EVERY;
+        let settings = &self.shared.settings;
+        let mut pulse = Pulse::new(settings.ping_every, settings.ping_patience);
         loop {
             let mut frame = tokio::select! {
                 frame = read(socket) => Some(frame?),
                 () = self.connection.wake.notified() => None,
-                () = tokio::time::sleep_until(next_ping) => {
-                    if heard.elapsed() >= SILENCE {
-                        return Err(End::Close(Close::Silent));
+                due = pulse.due() => match due {
+                    Due::Ask => {
+                        self.write(socket, [Message::Ping(Bytes::new())]).await?;
+                        pulse.asked();
+                        None
                     }
-                    next_ping = Instant::now() + PING_EVERY;
-                    self.write(socket, [Message::Ping(Bytes::new())]).await?;
-                    None
-                }
+                    // It may have answered while we were writing to it.
+                    Due::GiveUp => match read(socket).now_or_never() {
+                        Some(frame) => Some(frame?),
+                        None => return Err(End::Close(Close::Silent)),
+                    },
+                },
                 () = self.shared.stop.cancelled() => return self.wind_down(socket).await,
             };
             for _ in 0..READ_AT_ONCE {
                 let Some(ready) = frame else { break };
                 self.hear(ready, socket).await?;
                 // After it: a client is not silent while we make it wait.
-                heard = Instant::now();
+                pulse.heard();
                 frame = read(socket).now_or_never().transpose()?;
             }
             if let Some(ready) = frame {

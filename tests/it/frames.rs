@@ -263,7 +263,7 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 /// A connection after its handshake, on which any bytes can be sent.
-async fn bare_socket(gateway: &Program) -> TcpStream {
+pub(crate) async fn bare_socket(gateway: &Program) -> TcpStream {
     let address = gateway.address();
     let mut stream = TcpStream::connect(&address).await.unwrap();
     let request = format!(
@@ -573,7 +573,7 @@ async fn a_client_that_does_not_read_its_notices_is_closed_and_the_others_have_t
     for number in 0..NOTICES {
         let text = format!("{number} {}", "n".repeat(LENGTH));
         let connection = link.connected().await.unwrap();
-        ringback::notice::send(connection, "system", &text)
+        ringback::notice::send(connection, "system", &text, Duration::from_secs(3_600))
             .await
             .unwrap();
         let notice = bystander.0.next().await;

@@ -14,11 +14,13 @@ mod fleet;
 mod frames;
 mod history;
 mod idempotency;
+mod ledger;
 mod notices;
 mod poison;
 mod private;
 mod scale;
 mod sessions;
+mod silence;
 mod stops;
 mod wire;
 

@@ -38,13 +38,31 @@ async fn notify_prints_what_the_command_it_began_as_printed() {
     assert_eq!(numbers, [1, 2, 3, 4]);
 }
 
+const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn a_notice_lives_for_as_long_as_it_is_told() {
+    let database = TestDatabase::new().await;
+    for (ttl, lives) in [(None, "1 h"), (Some("2d"), "2 d"), (Some("90"), "90 s")] {
+        let mut arguments = vec!["notify", lives];
+        arguments.extend(ttl.iter().flat_map(|ttl| ["--ttl", ttl]));
+        let mut notify = Program::start(&database, &arguments);
+        assert!(notify.ended().await.success());
+        let about = format!(
+            "ringback.notice where content = '{lives}'
+             and expires_at - created_at between interval '{lives}' - interval '1 s' and interval '{lives}' + interval '1 s'"
+        );
+        assert_eq!(database.count(&about).await, 1, "{lives}");
+    }
+}
+
 #[tokio::test]
 async fn notices_are_numbered_in_the_order_in_which_they_commit() {
     let database = TestDatabase::new().await;
     let send = |_| async {
         let database = database.database();
         let mut link = database.link("test");
-        ringback::notice::send(link.connected().await.unwrap(), "system", "x")
+        ringback::notice::send(link.connected().await.unwrap(), "system", "x", HOUR)
             .await
             .unwrap()
     };
