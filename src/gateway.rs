@@ -4,6 +4,7 @@
 
 mod access;
 mod acks;
+mod batch;
 mod connection;
 mod goodbye;
 mod health;

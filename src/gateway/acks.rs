@@ -2,6 +2,7 @@
 
 use tokio::sync::mpsc;
 
+use super::batch;
 use super::connection::Acknowledged;
 use crate::ids::{JobId, SessionId};
 use crate::postgres::link::limited;
@@ -21,18 +22,8 @@ pub(super) async fn run(
     mut link: Link,
     last: Stop,
 ) -> anyhow::Result<()> {
-    let mut batch = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            received = waiting.recv_many(&mut batch, WIDEST) => if received == 0 { break },
-            () = last.cancelled(), if !waiting.is_closed() => {
-                waiting.close();
-                continue;
-            }
-        }
+    while let Some(batch) = batch::next(&mut waiting, WIDEST, &last).await {
         write(&mut link, &batch, &last).await;
-        batch.clear();
     }
     link.close().await;
     Ok(())

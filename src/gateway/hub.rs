@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::connection::{Connection, Patience};
+use super::connection::{Acknowledged, Connection, Patience};
 use crate::ids::{ConnectionId, JobId, SessionId};
 use crate::session::{Seat, Unread};
 use crate::wire::Close;
@@ -116,18 +116,31 @@ impl Hub {
         }
     }
 
-    /// Jobs of a session, as they were just read; answers which of them to look at.
+    /// Jobs of a session, as they were just read; answers those that its socket did not know of.
     pub(super) fn found(&self, session: SessionId, unread: &Unread) -> Vec<JobId> {
         let mut here = self.lock();
         let Some(connection) = here.sessions.get(&session).cloned() else {
             return Vec::new();
         };
-        for job in unread.jobs() {
-            if connection.adopt(job) {
-                here.ask(job, &connection);
-            }
+        let news: Vec<JobId> = unread.jobs().filter(|job| connection.adopt(*job)).collect();
+        for job in &news {
+            here.ask(*job, &connection);
         }
-        unread.finished.clone()
+        news
+    }
+
+    /// The client says that it has these messages; answers what there is to forget.
+    pub(super) fn acknowledge(
+        &self,
+        connection: &Connection,
+        ids: &[String],
+    ) -> Option<Acknowledged> {
+        let acknowledged = connection.acknowledge(ids)?;
+        let mut here = self.lock();
+        for job in &acknowledged.unsent {
+            here.forget(*job, connection.id);
+        }
+        Some(acknowledged)
     }
 
     /// The sessions whose sockets are here.
@@ -374,11 +387,29 @@ mod tests {
         assert_eq!(hub.resumed(&connection, "resumed".into(), &unread), [JOB]);
         assert!(connection.caught_up(0));
         hub.deliver(&of_the_session());
-        assert!(hub.found(SESSION, &unread).contains(&JOB));
+        assert!(hub.found(SESSION, &unread).is_empty());
         hub.deliver(&of_the_session());
         assert_eq!(texts(&connection), ["resumed", "result"]);
-        let acknowledged = connection.acknowledge(&[JOB.to_string(), "of another".to_owned()]);
+        let acknowledged =
+            hub.acknowledge(&connection, &[JOB.to_string(), "of another".to_owned()]);
         assert_eq!(acknowledged.unwrap().jobs, [JOB]);
+        assert!(hub.lock().askers.is_empty());
+    }
+
+    #[test]
+    fn what_an_earlier_socket_was_sent_and_the_client_acknowledges_is_not_sent_again() {
+        let hub = Hub::default();
+        let [connection, _] = pair(&hub);
+        hub.belong(&connection, seat(2));
+        let unread = Unread {
+            finished: vec![JOB],
+            pending: Vec::new(),
+        };
+        hub.resumed(&connection, "resumed".into(), &unread);
+        assert!(connection.caught_up(0));
+        hub.acknowledge(&connection, &[JOB.to_string()]).unwrap();
+        hub.deliver(&ended());
+        assert_eq!(texts(&connection), ["resumed"]);
         assert!(hub.lock().askers.is_empty());
     }
 

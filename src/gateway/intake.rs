@@ -7,6 +7,7 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
+use super::batch;
 use super::connection::Connection;
 use super::hub::Hub;
 use crate::ids::{ConnectionId, GatewayId, JobId, JobIds};
@@ -63,16 +64,7 @@ impl Intake {
         mut submissions: mpsc::Receiver<Submission>,
         last: Stop,
     ) -> anyhow::Result<()> {
-        let mut batch = Vec::new();
-        loop {
-            tokio::select! {
-                biased;
-                received = submissions.recv_many(&mut batch, WIDEST) => if received == 0 { break },
-                () = last.cancelled(), if !submissions.is_closed() => {
-                    submissions.close();
-                    continue;
-                }
-            }
+        while let Some(mut batch) = batch::next(&mut submissions, WIDEST, &last).await {
             for _ in 0..YIELDS {
                 tokio::task::yield_now().await;
                 while batch.len() < WIDEST
@@ -81,13 +73,13 @@ impl Intake {
                     batch.push(submission);
                 }
             }
-            self.store(&mut batch).await;
+            self.store(batch).await;
         }
         self.link.close().await;
         Ok(())
     }
 
-    async fn store(&mut self, batch: &mut Vec<Submission>) {
+    async fn store(&mut self, batch: Vec<Submission>) {
         // For the database's time, which a new connection measures; if there is none, committing finds out.
         let connected = self.link.connected().await.map(|_| ());
         self.link.settle(&connected);
@@ -107,7 +99,7 @@ impl Intake {
         )
         .await;
         let mut repeated = Vec::new();
-        for ((submission, job), answer) in batch.drain(..).zip(jobs).zip(answers) {
+        for ((submission, job), answer) in batch.into_iter().zip(jobs).zip(answers) {
             let error = match answer {
                 Answer::Stored => {
                     self.queued(submission, job.id);

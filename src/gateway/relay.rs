@@ -198,9 +198,10 @@ impl Relay {
         for (gone, epoch) in limited(session::keep(connection, self.gateway.id, &seats)).await? {
             self.hub.taken_over(gone, epoch);
         }
-        for session in self.hub.unsettled() {
-            let unread = limited(session::unread(connection, session)).await?;
-            look.jobs.extend(self.hub.found(session, &unread));
+        for page in self.hub.unsettled().chunks(PAGE) {
+            for (session, unread) in limited(session::unread(connection, page)).await? {
+                look.jobs.extend(self.hub.found(session, &unread));
+            }
         }
         Ok(())
     }

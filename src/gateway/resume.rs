@@ -108,7 +108,8 @@ async fn catch_up(
     if !jobs.is_empty() {
         session::adopt(database, session, &jobs).await?;
     }
-    let unread = session::unread(database, session).await?;
+    let mut unread = session::unread(database, &[session]).await?;
+    let unread = unread.remove(&session).unwrap_or_default();
     let pending = unread.pending.iter().map(|pending| PendingJob {
         job_id: pending.id,
         state: pending.state.clone(),

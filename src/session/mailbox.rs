@@ -1,5 +1,7 @@
 //! What a session has not acknowledged yet, and what it still waits for.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -40,25 +42,31 @@ impl Unread {
 /// Those of the database.
 pub async fn unread(
     connection: &mut PgConnection,
-    session: SessionId,
-) -> Result<Unread, sqlx::Error> {
+    sessions: &[SessionId],
+) -> Result<HashMap<SessionId, Unread>, sqlx::Error> {
+    let sessions: Vec<Uuid> = sessions.iter().map(|session| session.0).collect();
     let rows = sqlx::query!(
         r#"
-        select job_id as "id!: JobId", null as state, null as progress
-        from ringback.mailbox
-        where session_id = $1
+        select wanted.id as "session!: SessionId", mail.job_id as "id!: JobId", null as state, null as progress
+        from unnest($1::uuid[]) as wanted (id)
+        cross join lateral (
+            select mailbox.job_id from ringback.mailbox where mailbox.session_id = wanted.id offset 0
+        ) as mail
         union all
-        select id, state, progress::text
-        from ringback.job
-        where session_id = $1
-        order by 1
+        select wanted.id, live.id, live.state, live.progress::text
+        from unnest($1::uuid[]) as wanted (id)
+        cross join lateral (
+            select job.id, job.state, job.progress from ringback.job where job.session_id = wanted.id offset 0
+        ) as live
+        order by 2
         "#,
-        session.0
+        &sessions
     )
     .fetch_all(connection)
     .await?;
-    let mut unread = Unread::default();
+    let mut all: HashMap<SessionId, Unread> = HashMap::new();
     for row in rows {
+        let unread = all.entry(row.session).or_default();
         match row.state {
             None => unread.finished.push(row.id),
             Some(state) => unread.pending.push(Pending {
@@ -70,7 +78,7 @@ pub async fn unread(
             }),
         }
     }
-    Ok(unread)
+    Ok(all)
 }
 
 /// Forgets what clients have said they have: outcomes, and notices up to a number.

@@ -12,7 +12,7 @@ use crate::support::{Client, Message, Program, TestDatabase, eventually};
 
 /// What a client keeps of its session.
 #[derive(Clone, Debug)]
-struct Secret {
+pub(crate) struct Secret {
     session: String,
     token: String,
 }
@@ -37,7 +37,7 @@ impl Client {
     }
 
     /// A new session.
-    async fn begin(&mut self) -> Secret {
+    pub(crate) async fn begin(&mut self) -> Secret {
         let (secret, recovered, pending) = self.resume(None).await;
         assert!(!recovered && pending.is_empty());
         secret

@@ -42,10 +42,7 @@ async fn a_session_of_a_silent_socket_is_left_and_can_be_resumed() {
     let database = TestDatabase::new().await;
     let gateway = Program::serve(&database, &QUICK).await;
     let mut client = Client::connect(&gateway).await;
-    client
-        .send(serde_json::json!({"action": "resume", "payload": null}))
-        .await;
-    assert_eq!(client.next().await.action(), "resumed");
+    client.begin().await;
     // From here on it is not read from, so it answers nothing.
     eventually("the session should be left", async || {
         database

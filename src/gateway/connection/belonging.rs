@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::{Connection, Patience, Waiting};
+use super::{Connection, Patience, State, Waiting};
 use crate::ids::{JobId, SessionId};
 use crate::session::{Seat, Unread};
 use crate::wire::MessageId;
@@ -22,7 +22,9 @@ const SETTLING: Duration = Duration::from_secs(90);
 pub(super) struct Belonging {
     seat: Seat,
     since: Instant,
-    /// Outcomes that are in the mailbox, as far as this socket knows.
+    /// Outcomes that were in the mailbox when it resumed and are still to be sent.
+    missed: HashSet<JobId>,
+    /// Outcomes that were sent.
     unacknowledged: HashSet<JobId>,
     /// The last notice that this socket was sent.
     notified: i64,
@@ -43,6 +45,8 @@ pub(in crate::gateway) struct Acknowledged {
     pub(in crate::gateway) session: SessionId,
     pub(in crate::gateway) jobs: Vec<JobId>,
     pub(in crate::gateway) notice: Option<i64>,
+    /// Those of the jobs that this socket was still to be sent.
+    pub(in crate::gateway) unsent: Vec<JobId>,
 }
 
 impl Belonging {
@@ -50,6 +54,7 @@ impl Belonging {
         Self {
             seat,
             since: Instant::now(),
+            missed: HashSet::new(),
             unacknowledged: HashSet::new(),
             notified: seat.notified,
             catching_up: Some(Meanwhile::default()),
@@ -63,6 +68,7 @@ impl Belonging {
 
     /// The outcome of a job was sent.
     pub(super) fn sent(&mut self, job: JobId) {
+        self.missed.remove(&job);
         self.unacknowledged.insert(job);
     }
 }
@@ -94,6 +100,7 @@ impl Connection {
         }
         let mut look = unread.finished.clone();
         if let Some(session) = &mut state.session {
+            session.missed.extend(&unread.finished);
             let meanwhile = session.catching_up.as_mut();
             look.extend(meanwhile.into_iter().flat_map(|heard| heard.jobs.drain()));
         }
@@ -161,16 +168,21 @@ impl Connection {
     /// The client says that it has these messages; answers what there is to forget.
     pub(in crate::gateway) fn acknowledge(&self, ids: &[String]) -> Option<Acknowledged> {
         let mut state = self.lock();
-        let session = state.session.as_mut()?;
+        let State { session, jobs, .. } = &mut *state;
+        let session = session.as_mut()?;
         let mut acknowledged = Acknowledged {
             session: session.seat.session,
             jobs: Vec::new(),
             notice: None,
+            unsent: Vec::new(),
         };
         for id in ids {
             match MessageId::parse(id) {
                 Some(MessageId::Outcome(job)) => {
                     session.unacknowledged.remove(&job);
+                    if session.missed.remove(&job) && jobs.remove(&job).is_some() {
+                        acknowledged.unsent.push(job);
+                    }
                     acknowledged.jobs.push(job);
                 }
                 // Not beyond what it was sent: a number that is to come must not be passed over.

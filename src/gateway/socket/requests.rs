@@ -49,7 +49,9 @@ impl Peer {
                 self.resume(request.reference, asked, socket).await?;
             }
             Ok(ClientMessage::Ack(payload)) => {
-                if let Some(acknowledged) = self.connection.acknowledge(&payload.ids) {
+                if let Some(acknowledged) =
+                    self.shared.hub.acknowledge(&self.connection, &payload.ids)
+                {
                     // Where there is no room it is dropped: what it is about may come again.
                     let _ = self.shared.acknowledged.try_send(acknowledged);
                 }
