@@ -61,7 +61,9 @@ impl Program {
         Self::spawn(
             Command::new(env!("CARGO_BIN_EXE_ringback"))
                 .args(arguments)
-                .env("DATABASE_URL", &database.url),
+                .env("DATABASE_URL", &database.url)
+                // A test's client answers pings only while the test waits for a message of its.
+                .env("RINGBACK_PING_PATIENCE", "5m"),
         )
     }
 
