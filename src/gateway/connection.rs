@@ -83,14 +83,16 @@ impl Connection {
 
     /// Puts a message in the outbox. A client that lets it grow over its limit is closed.
     pub(super) fn send(&self, text: Utf8Bytes) {
-        self.lock().outbox.push(text);
-        self.woken();
+        let mut state = self.lock();
+        state.outbox.push(text);
+        self.wake(state);
     }
 
     /// Ends the socket.
     pub(super) fn close(&self, why: Close) {
-        self.lock().outbox.close(why);
-        self.woken();
+        let mut state = self.lock();
+        state.outbox.close(why);
+        self.wake(state);
     }
 
     /// Why it may not ask for another job before some are over, if that is so.
@@ -135,8 +137,7 @@ impl Connection {
             Some(outcome) => state.hand_over(job, outcome),
             None => Patience::Waits,
         };
-        drop(state);
-        self.woken();
+        self.wake(state);
         patience
     }
 
@@ -158,8 +159,7 @@ impl Connection {
             Some(Stage::Queued) => state.hand_over(job, text),
             None => Patience::Over,
         };
-        drop(state);
-        self.woken();
+        self.wake(state);
         patience
     }
 
@@ -191,9 +191,11 @@ impl Connection {
     }
 
     /// Wakes whoever writes the outbox.
-    fn woken(&self) {
+    fn wake(&self, state: MutexGuard<'_, State>) {
+        let is_closed = state.outbox.is_closed();
+        drop(state);
         self.wake.notify_one();
-        if self.lock().outbox.is_closed() {
+        if is_closed {
             self.closing.notify_one();
         }
     }

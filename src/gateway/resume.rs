@@ -14,6 +14,7 @@ use super::connection::Connection;
 use crate::ids::SessionId;
 use crate::notice;
 use crate::postgres::link::limited_to;
+use crate::queue::enqueue::ANONYMOUS;
 use crate::session::{self, Seat, Token};
 use crate::wire::{
     ErrorItem, Frame, PendingJob, ResumePayload, ResumedPayload, SYSTEM_GROUP, ServerMessage,
@@ -21,9 +22,6 @@ use crate::wire::{
 
 /// How long a client that wants its session waits for the database.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Whose sessions they are that nobody has signed in for.
-const OWNER: &str = "anonymous";
 
 /// Resumes the session that is asked for, or begins one, and answers.
 pub(super) async fn resume(
@@ -74,8 +72,14 @@ async fn open(
     {
         let token = Token::given(asked.token);
         let keep = shared.settings.keep_sessions;
-        let taken =
-            session::take_over(database, SessionId(id), &token, OWNER, shared.gateway, keep);
+        let taken = session::take_over(
+            database,
+            SessionId(id),
+            &token,
+            ANONYMOUS,
+            shared.gateway,
+            keep,
+        );
         if let Some(seat) = taken.await? {
             return Ok(Opened {
                 seat,
@@ -85,7 +89,7 @@ async fn open(
         }
     }
     let token = Token::random();
-    let seat = session::start(database, &token, OWNER, shared.gateway).await?;
+    let seat = session::start(database, &token, ANONYMOUS, shared.gateway).await?;
     Ok(Opened {
         seat,
         token,
@@ -128,16 +132,20 @@ async fn catch_up(
         let _ = shared.wanted.try_send(look);
     }
 
+    let mut heard = notified;
     let mut number = notified;
     loop {
         let notices = notice::after(&mut *database, SYSTEM_GROUP, number).await?;
-        let is_last = notices.is_empty();
+        if notices.is_empty() {
+            match connection.caught_up(number.max(heard)) {
+                // It was committed before it was heard of: the next reading has it, unless its time is over.
+                Some(missed) => heard = missed,
+                None => return Ok(()),
+            }
+        }
         for notice in notices {
             number = notice.number;
             connection.send(Frame::notice(number, notice.content).encode().into());
-        }
-        if is_last && connection.caught_up(number) {
-            return Ok(());
         }
     }
 }

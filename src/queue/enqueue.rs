@@ -11,7 +11,7 @@ use super::keys::{Key, Repeat};
 use crate::ids::{ConnectionId, GatewayId, JobId, SessionId};
 
 /// Whose jobs they are that nobody has signed in for.
-const ANONYMOUS: &str = "anonymous";
+pub const ANONYMOUS: &str = "anonymous";
 
 /// A job to be stored.
 #[derive(Clone, Debug, PartialEq)]

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::ids::{ConnectionId, GatewayId, JobId};
 
 /// How many keys one statement deletes, at most.
-const BATCH: u64 = 1_000;
+const BATCH: i64 = 1_000;
 
 /// An idempotency key: whoever submits again with it, as the same owner, is given the same job.
 #[derive(Clone, Debug, PartialEq)]
@@ -76,12 +76,12 @@ pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
                 for update skip locked
             ))
             "#,
-            i64::try_from(BATCH).unwrap_or(i64::MAX)
+            BATCH
         )
         .execute(&mut *connection)
         .await?
         .rows_affected();
-        if deleted < BATCH {
+        if deleted < BATCH.unsigned_abs() {
             return Ok(());
         }
     }

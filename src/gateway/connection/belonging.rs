@@ -94,7 +94,6 @@ impl Connection {
     pub(in crate::gateway) fn resumed(&self, text: Utf8Bytes, unread: &Unread) -> Vec<JobId> {
         let mut state = self.lock();
         state.outbox.push(text);
-        let state = &mut *state;
         for job in unread.jobs() {
             state.jobs.entry(job).or_insert_with(Waiting::queued);
         }
@@ -104,23 +103,22 @@ impl Connection {
             let meanwhile = session.catching_up.as_mut();
             look.extend(meanwhile.into_iter().flat_map(|heard| heard.jobs.drain()));
         }
-        self.wake.notify_one();
+        self.wake(state);
         look
     }
 
-    /// All notices up to `number` are sent; answers whether that is all there are. Then it has caught up.
-    pub(in crate::gateway) fn caught_up(&self, number: i64) -> bool {
+    /// All notices up to `number` are sent, or not to be had any more. It has caught up, unless a later one was heard of
+    /// meanwhile; then that is answered.
+    pub(in crate::gateway) fn caught_up(&self, number: i64) -> Option<i64> {
         let mut state = self.lock();
-        let Some(session) = &mut state.session else {
-            return true;
-        };
+        let session = state.session.as_mut()?;
         session.notified = session.notified.max(number);
-        let missed = session.catching_up.as_ref().map(|heard| heard.notice);
-        if missed.is_some_and(|missed| missed > number) {
-            return false;
+        let heard = session.catching_up.as_ref().map(|heard| heard.notice);
+        let missed = heard.filter(|heard| *heard > number);
+        if missed.is_none() {
+            session.catching_up = None;
         }
-        session.catching_up = None;
-        true
+        missed
     }
 
     /// A notice to everyone; one that the session has is not sent again.
@@ -139,8 +137,7 @@ impl Connection {
             None => {}
         }
         state.outbox.push(text);
-        drop(state);
-        self.woken();
+        self.wake(state);
     }
 
     /// A job of its session is over that it did not ask for itself: an earlier socket did.
@@ -160,8 +157,7 @@ impl Connection {
         }
         state.jobs.entry(job).or_insert_with(Waiting::queued);
         let patience = state.hand_over(job, text);
-        drop(state);
-        self.woken();
+        self.wake(state);
         patience
     }
 
