@@ -9,10 +9,13 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use tokio::time::Instant;
 
-use super::{Backoff, Database, STATEMENT_LIMIT};
+use super::{Backoff, Database};
 
 /// How long an idle process waits before it looks by itself.
 const POLL_WITH_HINTS: Duration = Duration::from_secs(5);
+
+/// How long the server may take to say that it still hears us; meanwhile there are neither hints nor polls.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const POLL_WITHOUT_HINTS: Duration = Duration::from_millis(500);
 
 /// Why to look.
@@ -52,6 +55,8 @@ pub struct Listener {
     connected: Option<PgListener>,
     backoff: Backoff,
     next_poll: Instant,
+    /// The server has been silent for so long that it is asked whether it is there, and until when it may answer.
+    doubted: Option<Instant>,
     /// Whether, without hints, everything has been looked at once.
     swept: bool,
 }
@@ -67,6 +72,7 @@ impl Listener {
             connected: None,
             backoff: Backoff::new(),
             next_poll: Instant::now(),
+            doubted: None,
             swept: false,
         }
     }
@@ -111,6 +117,17 @@ impl Listener {
                     }
                 }
             };
+            if let Some(limit) = self.doubted {
+                // A server that went without a word is only found by speaking to it.
+                let alive = sqlx::query("select").execute(&mut *listener);
+                let answer = tokio::time::timeout_at(limit, alive).await;
+                self.doubted = None;
+                if !matches!(answer, Ok(Ok(_))) {
+                    tracing::warn!("the connection that listens for hints is dead, connecting again");
+                    self.connected = None;
+                    continue;
+                }
+            }
             tokio::select! {
                 heard = listener.try_recv() => match heard {
                     Ok(Some(hint)) => {
@@ -127,11 +144,7 @@ impl Listener {
                 },
                 () = tokio::time::sleep_until(self.next_poll) => {
                     self.next_poll = Instant::now() + POLL_WITH_HINTS;
-                    // A server that went without a word is only found by speaking to it.
-                    let alive = sqlx::query("select").execute(&mut *listener);
-                    if !matches!(tokio::time::timeout(STATEMENT_LIMIT, alive).await, Ok(Ok(_))) {
-                        self.connected = None;
-                    }
+                    self.doubted = Some(Instant::now() + PROBE_LIMIT);
                     return Wake::Poll { every: POLL_WITH_HINTS };
                 }
             }

@@ -4,11 +4,13 @@ mod client;
 mod data_dir;
 mod database;
 mod program;
+mod proxy;
 
 pub(crate) use client::{Client, Message};
 pub(crate) use data_dir::DataDir;
 pub(crate) use database::{TestDatabase, postmaster};
 pub(crate) use program::{Program, example, send};
+pub(crate) use proxy::{Line, Proxy};
 
 use std::time::Duration;
 

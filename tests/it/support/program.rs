@@ -17,8 +17,13 @@ pub(crate) struct Program {
 impl Program {
     /// A gateway, ready.
     pub(crate) async fn serve(database: &TestDatabase, arguments: &[&str]) -> Self {
-        let program = Self::start(
-            database,
+        Self::serve_at(&database.url, arguments).await
+    }
+
+    /// The same at any database, such as one behind a proxy.
+    pub(crate) async fn serve_at(url: &str, arguments: &[&str]) -> Self {
+        let program = Self::start_at(
+            url,
             &[&["serve", "--listen", "127.0.0.1:0"], arguments].concat(),
         );
         program.printed("serving").await;
@@ -27,8 +32,13 @@ impl Program {
 
     /// A worker without pretended work, ready.
     pub(crate) async fn worker(database: &TestDatabase, arguments: &[&str]) -> Self {
-        let program = Self::start(
-            database,
+        Self::worker_at(&database.url, arguments).await
+    }
+
+    /// The same at any database.
+    pub(crate) async fn worker_at(url: &str, arguments: &[&str]) -> Self {
+        let program = Self::start_at(
+            url,
             &[&["worker", "--delay-scale", "0"], arguments].concat(),
         );
         program.printed("working").await;
@@ -58,10 +68,14 @@ impl Program {
 
     /// Any verb, on this database.
     pub(crate) fn start(database: &TestDatabase, arguments: &[&str]) -> Self {
+        Self::start_at(&database.url, arguments)
+    }
+
+    fn start_at(url: &str, arguments: &[&str]) -> Self {
         Self::spawn(
             Command::new(env!("CARGO_BIN_EXE_ringback"))
                 .args(arguments)
-                .env("DATABASE_URL", &database.url)
+                .env("DATABASE_URL", url)
                 // A test's client answers pings only while the test waits for a message of its.
                 .env("RINGBACK_PING_PATIENCE", "5m"),
         )
