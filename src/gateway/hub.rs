@@ -35,13 +35,6 @@ pub(super) struct Ended {
     pub(super) text: Utf8Bytes,
 }
 
-/// Whether somebody here was concerned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Heard {
-    Here,
-    Nowhere,
-}
-
 impl Hub {
     pub(super) fn join(&self, connection: &Arc<Connection>) {
         let mut here = self.lock();
@@ -60,19 +53,26 @@ impl Hub {
         }
     }
 
-    /// From now on the socket belongs to a session; another socket of that here is closed. Answers the session that it
-    /// belonged to before.
+    /// From now on the socket belongs to a session; of two sockets of that here, the one that took it over first is
+    /// closed. Answers the session that it belonged to before.
     pub(super) fn belong(&self, connection: &Arc<Connection>, seat: Seat) -> Option<Seat> {
         let mut here = self.lock();
         let before = connection.belong(seat);
         if let Some(before) = before {
             here.part(before.session, connection.id);
         }
-        let earlier = here.sessions.insert(seat.session, Arc::clone(connection));
-        if let Some(earlier) = earlier
-            && earlier.id != connection.id
-        {
-            earlier.close(Close::TakenOver);
+        match here.sessions.get(&seat.session) {
+            // The later one was faster.
+            Some(other) if other.seat().is_some_and(|other| other.epoch > seat.epoch) => {
+                connection.close(Close::TakenOver);
+            }
+            Some(other) if other.id != connection.id => {
+                other.close(Close::TakenOver);
+                here.sessions.insert(seat.session, Arc::clone(connection));
+            }
+            Some(_) | None => {
+                here.sessions.insert(seat.session, Arc::clone(connection));
+            }
         }
         before.filter(|before| before.session != seat.session)
     }
@@ -187,7 +187,7 @@ impl Hub {
     }
 
     /// Gives the outcome of a job to every socket that asked for it and is still here, and to its session's.
-    pub(super) fn deliver(&self, ended: &Ended) -> Heard {
+    pub(super) fn deliver(&self, ended: &Ended) {
         let (askers, session) = {
             let here = self.lock();
             let session = ended
@@ -195,11 +195,6 @@ impl Hub {
                 .and_then(|session| here.sessions.get(&session));
             let askers = here.askers.get(&ended.job).cloned().unwrap_or_default();
             (askers, session.cloned())
-        };
-        let heard = if askers.is_empty() && session.is_none() {
-            Heard::Nowhere
-        } else {
-            Heard::Here
         };
         for connection in &askers {
             if connection.deliver(ended.job, ended.text.clone()) == Patience::Over {
@@ -212,7 +207,6 @@ impl Hub {
         {
             self.lock().ask(ended.job, &connection);
         }
-        heard
     }
 
     /// Gives a notice, encoded once, to everyone.
@@ -358,7 +352,7 @@ mod tests {
         let hub = Hub::default();
         let [connection, _] = pair(&hub);
         hub.belong(&connection, seat(2));
-        assert_eq!(hub.deliver(&of_the_session()), Heard::Here);
+        hub.deliver(&of_the_session());
         hub.notify(1, &"notice".into());
         let look = hub.resumed(&connection, "resumed".into(), &Unread::default());
         assert_eq!(look, [JOB]);
@@ -423,6 +417,18 @@ mod tests {
         hub.taken_over(SESSION, 3);
         assert_eq!(second.take().close, Some(Close::TakenOver));
         assert!(hub.seats().is_empty());
+    }
+
+    #[test]
+    fn a_socket_that_took_a_session_over_later_keeps_it_although_it_was_faster() {
+        let hub = Hub::default();
+        let [slow, fast] = pair(&hub);
+        hub.belong(&fast, seat(3));
+        hub.belong(&slow, seat(2));
+        assert_eq!(fast.take().close, None);
+        assert_eq!(slow.take().close, Some(Close::TakenOver));
+        hub.leave(&slow);
+        assert_eq!(hub.seats(), [seat(3)]);
     }
 
     #[test]

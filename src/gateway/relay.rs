@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::hub::{Ended, Heard, Hub};
+use super::hub::{Ended, Hub};
 use super::known_tasks::KnownTasks;
 use crate::ids::JobId;
 use crate::notice::{self, NOTICE_CHANNEL};
@@ -147,19 +147,20 @@ impl Relay {
         }
         while !look.jobs.is_empty() {
             let page: Vec<JobId> = look.jobs.iter().copied().take(PAGE).collect();
-            let mut strangers = Vec::new();
+            let mut elsewhere = Vec::new();
             for outcome in limited(outcomes(self.link.connected().await?, &page)).await? {
-                let (session, job) = (outcome.session_id, outcome.id);
-                if self.deliver(outcome) == Heard::Nowhere
-                    && let Some(session) = session
-                    && look.hinted.contains(&job)
+                // Whatever sockets of its session are still here: the row says where it is.
+                if let Some(session) = outcome.session_id
+                    && outcome.home.is_some_and(|home| home != self.gateway.id)
+                    && look.hinted.contains(&outcome.id)
                 {
-                    strangers.push((session, job));
+                    elsewhere.push((session, outcome.id));
                 }
+                self.deliver(outcome);
             }
-            if !strangers.is_empty() {
+            if !elsewhere.is_empty() {
                 let connection = self.link.connected().await?;
-                limited(session::forward(connection, self.gateway.id, &strangers)).await?;
+                limited(session::forward(connection, self.gateway.id, &elsewhere)).await?;
             }
             for job in &page {
                 look.jobs.remove(job);
@@ -206,7 +207,7 @@ impl Relay {
         Ok(())
     }
 
-    fn deliver(&self, outcome: Outcome) -> Heard {
+    fn deliver(&self, outcome: Outcome) {
         let frame = match (outcome.state.as_str(), outcome.result) {
             ("succeeded", Some(result)) => {
                 // What we cannot read (nested too deeply, for example) can still be shown.
@@ -224,7 +225,7 @@ impl Relay {
             job: outcome.id,
             session: outcome.session_id.filter(|_| outcome.unread),
             text: frame.encode().into(),
-        })
+        });
     }
 }
 

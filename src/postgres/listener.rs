@@ -123,7 +123,9 @@ impl Listener {
                 let answer = tokio::time::timeout_at(limit, alive).await;
                 self.doubted = None;
                 if !matches!(answer, Ok(Ok(_))) {
-                    tracing::warn!("the connection that listens for hints is dead, connecting again");
+                    tracing::warn!(
+                        "the connection that listens for hints is dead, connecting again"
+                    );
                     self.connected = None;
                     continue;
                 }

@@ -10,7 +10,8 @@ select
     (
         select true from ringback.mailbox
         where mailbox.session_id = past.session_id and mailbox.job_id = past.id
-    ) is not null as "unread!"
+    ) is not null as "unread!",
+    (select session.gateway_id from ringback.session where session.id = past.session_id) as "home: GatewayId"
 from unnest($1::uuid[]) as wanted (id)
 cross join lateral (
     select * from ringback.job_history where job_history.id = wanted.id

@@ -3,7 +3,7 @@
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
-use crate::ids::{JobId, SessionId};
+use crate::ids::{GatewayId, JobId, SessionId};
 
 /// What became of a job.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +24,8 @@ pub struct Outcome {
     pub attempt: i32,
     /// Whether it waits in the mailbox of its session.
     pub unread: bool,
+    /// The gateway that has a socket of its session.
+    pub home: Option<GatewayId>,
 }
 
 /// Those of the given jobs that are over.

@@ -13,7 +13,7 @@ use crate::postgres::listener::Wake;
 pub(super) struct Look {
     /// Jobs that may be over.
     pub(super) jobs: BTreeSet<JobId>,
-    /// Those of them that a hint was about; one that concerns nobody here is passed on, once.
+    /// Those of them that a hint was about; where its session is elsewhere, it is passed on, once.
     pub(super) hinted: HashSet<JobId>,
     /// Sessions that have gone to another gateway, with their new epoch.
     pub(super) taken: Vec<(SessionId, i64)>,

@@ -65,9 +65,7 @@ impl Proxy {
     pub(crate) fn turn(&self, name: &str, line: Line) -> usize {
         let mut lines = self.lines.lock().unwrap();
         lines.retain(|(_, sender)| !sender.is_closed());
-        let chosen = lines
-            .iter()
-            .filter(|(of, _)| name.is_empty() || of == name);
+        let chosen = lines.iter().filter(|(of, _)| name.is_empty() || of == name);
         chosen.map(|(_, sender)| sender.send_replace(line)).count()
     }
 }
@@ -94,7 +92,10 @@ async fn connect(mut client: TcpStream, target: String, lines: Lines) {
         return;
     }
     let (line, seen) = watch::channel(Line::Good);
-    lines.lock().unwrap().push((introduced(&first[..length]), line));
+    lines
+        .lock()
+        .unwrap()
+        .push((introduced(&first[..length]), line));
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
     // The line of the other direction ends with the first that does: both halves are dropped.
