@@ -158,7 +158,7 @@ fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
             ("enable_mergejoin", "off"),
             ("jit", "off"),
             // A forgotten transaction must not hold locks or dead rows for ever.
-            ("idle_in_transaction_session_timeout", "60s"),
+            ("idle_in_transaction_session_timeout", "20s"),
             // The server notices a client that is gone, even while it sends to it.
             ("tcp_keepalives_idle", "15"),
             ("tcp_keepalives_interval", "5"),
@@ -208,8 +208,9 @@ impl Fault {
         };
         let code = database.code().unwrap_or_default();
         match (code.get(..2).unwrap_or_default(), code.as_ref()) {
-            // Connections, resources, an administrator's stop, serialisation and deadlocks, a server that only reads.
-            ("08" | "53" | "57" | "40" | "58", _) | (_, "25006") => Self::Away,
+            // Connections, resources, an administrator's stop, serialisation and deadlocks; a server that only reads; a
+            // transaction that was ended because we were frozen in it.
+            ("08" | "53" | "57" | "40" | "58", _) | (_, "25006" | "25P03" | "25P04") => Self::Away,
             ("54", _) if database.message().contains("NOTIFY") => Self::Hints,
             // A check that fails has a name, a partition that is missing has none; its words are in the server's
             // language.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::ids::{GatewayId, JobId, SessionId};
@@ -104,6 +104,8 @@ pub async fn take_over(
 
 /// Makes jobs the session's: those that are still live, and, into its mailbox, those that are over.
 ///
+/// Two statements that commit by themselves: no lock is held while we are not heard of.
+///
 /// # Errors
 /// Those of the database.
 pub async fn adopt(
@@ -112,13 +114,12 @@ pub async fn adopt(
     jobs: &[JobId],
 ) -> Result<(), sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
-    let mut transaction = connection.begin().await?;
     sqlx::query!(
         "update ringback.job set session_id = $1 where id = any ($2)",
         session.0,
         &ids
     )
-    .execute(&mut *transaction)
+    .execute(&mut *connection)
     .await?;
     // After the update, which waits for a finish under way: what it did not find is in the history by now.
     sqlx::query!(
@@ -131,9 +132,9 @@ pub async fn adopt(
         session.0,
         &ids
     )
-    .execute(&mut *transaction)
-    .await?;
-    transaction.commit().await
+    .execute(connection)
+    .await
+    .map(|_| ())
 }
 
 /// The socket of this seat has gone. If another one has taken the session over, nothing changes.

@@ -13,6 +13,7 @@ mod heartbeat;
 mod held;
 mod layer;
 mod lease;
+mod stranded;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
@@ -72,6 +74,7 @@ pub async fn beat(
 pub async fn claims_without_holder(
     connection: &mut PgConnection,
     worker: WorkerId,
+    age: Duration,
     held: &[(JobId, ClaimId)],
 ) -> Result<Vec<(JobId, ClaimId)>, sqlx::Error> {
     let claims: Vec<Uuid> = held.iter().map(|(_, claim)| claim.0).collect();
@@ -81,12 +84,13 @@ pub async fn claims_without_holder(
         from ringback.job
         where worker_id = $1
             and state in ('running', 'waiting')
-            and started_at < clock_timestamp() - interval '1 minute'
+            and started_at <= clock_timestamp() - make_interval(secs => $3)
             and claim_id <> all ($2::uuid[])
         limit 1000
         "#,
         worker.0,
-        &claims
+        &claims,
+        age.as_secs_f64()
     )
     .fetch_all(connection)
     .await?;

@@ -11,7 +11,10 @@ use crate::ids::JobId;
 const PARENTS: [&str; 2] = ["job_history", "job_attempt"];
 
 /// How long a change of partitions waits for readers before it lets go and comes back later.
-const LOCK_LIMIT: &str = "set lock_timeout = '2s'";
+///
+/// Nor does a process that is frozen keep the turn: the server ends its connection.
+const LIMITS: &str = "set lock_timeout = '2s'; set idle_session_timeout = '20s'";
+const NO_LIMITS: &str = "reset lock_timeout; reset idle_session_timeout";
 
 /// Makes the partitions of the coming week.
 ///
@@ -65,6 +68,13 @@ pub(super) async fn make_for_running(connection: &mut PgConnection) -> Result<()
 /// # Errors
 /// Those of the database.
 pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<u32, sqlx::Error> {
+    connection.execute(LIMITS).await?;
+    let expired = expire_in_turn(connection, keep).await;
+    connection.execute(NO_LIMITS).await?;
+    expired
+}
+
+async fn expire_in_turn(connection: &mut PgConnection, keep: Duration) -> Result<u32, sqlx::Error> {
     // Of the session and not of a transaction, in which nothing can be detached concurrently.
     let turn = sqlx::query_scalar!(
         r#"select pg_try_advisory_lock(hashtextextended('ringback.expire', 0)) as "turn!""#
@@ -74,13 +84,7 @@ pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<u32
     if !turn {
         return Ok(0);
     }
-    let result = async {
-        connection.execute(LOCK_LIMIT).await?;
-        let result = expire_within_limit(connection, keep).await;
-        connection.execute("reset lock_timeout").await?;
-        result
-    }
-    .await;
+    let result = expire_within_limit(connection, keep).await;
     connection
         .execute("select pg_advisory_unlock(hashtextextended('ringback.expire', 0))")
         .await?;

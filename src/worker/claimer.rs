@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::finisher::Outcome;
 use super::held::{Claim, Held};
 use super::lease::Lease;
+use super::stranded;
 use crate::ids::WorkerId;
 use crate::postgres::link::limited;
 use crate::postgres::listener::{Listener, Wake};
@@ -32,6 +34,7 @@ pub(super) struct Claimer {
     pub(super) lease: Lease,
     pub(super) held: Held,
     pub(super) jobs: mpsc::Sender<Arc<Claim>>,
+    pub(super) outcomes: mpsc::Sender<Outcome>,
 }
 
 impl Claimer {
@@ -39,6 +42,8 @@ impl Claimer {
     pub(super) async fn run(mut self, stop: Stop) {
         let mut backoff = Backoff::new();
         let mut registered = false;
+        // Whether a claim may have been made that was not heard of.
+        let mut doubtful = false;
         let names: Vec<String> = self.tasks.iter().map(|task| task.name.clone()).collect();
         loop {
             let next = async {
@@ -54,6 +59,9 @@ impl Claimer {
                     self.register().await?;
                     registered = true;
                 }
+                if doubtful {
+                    self.give_back().await?;
+                }
                 self.claim(&names, width).await
             };
             let Some(claimed) = until_late(work, &stop).await else {
@@ -63,6 +71,7 @@ impl Claimer {
             match claimed {
                 Ok(jobs) => {
                     backoff.reset();
+                    doubtful = false;
                     let found = jobs.len();
                     self.hand_over(jobs, slots).await;
                     if found < width {
@@ -75,6 +84,7 @@ impl Claimer {
                 }
                 Err(error) => {
                     drop(slots);
+                    doubtful = true;
                     let delay = backoff.delay();
                     tracing::warn!(%error, delay_ms = delay.as_millis(), "could not claim jobs, trying again");
                     if !sleep(delay, &stop).await {
@@ -98,6 +108,20 @@ impl Claimer {
             self.worker,
             tasks,
             width,
+        ))
+        .await
+    }
+
+    /// Only we claim in this worker's name, one claim after the other: what is not held by now was lost on its way.
+    async fn give_back(&mut self) -> Result<(), sqlx::Error> {
+        let connection = self.link.connected().await?;
+        let age = Duration::ZERO;
+        limited(stranded::give_back(
+            connection,
+            self.worker,
+            age,
+            &self.held,
+            &self.outcomes,
         ))
         .await
     }

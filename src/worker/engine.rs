@@ -94,6 +94,7 @@ impl Engine {
             lease: lease.clone(),
             held: held.clone(),
             jobs: send_job,
+            outcomes: outcomes.clone(),
         };
         parts.spawn(claimer.run(stop.clone()));
         let listener = Listener::new(database, vec![READY_CHANNEL.to_owned()], settings.hearing);

@@ -7,11 +7,11 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::finisher::Outcome;
-use super::held::{Fate, Held};
+use super::held::Held;
 use super::lease::Lease;
+use super::stranded;
 use crate::postgres::link::limited_to;
 use crate::postgres::{Backoff, Database, Link};
-use crate::queue::Why;
 use crate::queue::fleet::{self, WorkerRow};
 use crate::shutdown::{Stop, sleep};
 
@@ -22,6 +22,9 @@ const LIMIT: Duration = Duration::from_secs(4);
 
 /// How often it looks for claims that the tables have and this worker does not hold: one in this many beats.
 const LOOK_EVERY: u32 = 12;
+
+/// How old such a claim must be: a younger one may be on its way to us.
+const STRANDED: Duration = Duration::from_secs(60);
 
 /// Starts the thread. It ends after `stop` is given, when the worker holds nothing any more, having said so.
 pub(super) fn start(
@@ -59,7 +62,12 @@ async fn run(
                 backoff.reset();
                 beats = beats.wrapping_add(1);
                 if beats.is_multiple_of(LOOK_EVERY) {
-                    return_stranded(&mut link, &worker, &held, &outcomes).await;
+                    let look = async {
+                        let connection = link.connected().await?;
+                        stranded::give_back(connection, worker.id, STRANDED, &held, &outcomes).await
+                    };
+                    let looked = limited_to(LIMIT, look).await;
+                    link.settle(&looked);
                 }
                 EVERY
             }
@@ -88,29 +96,4 @@ async fn beat(link: &mut Link, worker: &WorkerRow, held: &Held) -> Result<(), sq
         held.drop_one(job, claim_id);
     }
     Ok(())
-}
-
-/// Puts back what was claimed in our name without our hearing of it: the connection was lost between the commit of a
-/// claim and its answer. Nobody else would, since we live.
-async fn return_stranded(
-    link: &mut Link,
-    worker: &WorkerRow,
-    held: &Held,
-    outcomes: &mpsc::Sender<Outcome>,
-) {
-    let claims = held.list();
-    let look =
-        async { fleet::claims_without_holder(link.connected().await?, worker.id, &claims).await };
-    let stranded = limited_to(LIMIT, look).await;
-    link.settle(&stranded);
-    // What cannot be asked or handed over now is found the next time.
-    for (job, claim_id) in stranded.unwrap_or_default() {
-        tracing::warn!(job.id = %job, "a claim of this job was lost on its way; it goes back to its queue");
-        let fate = Fate::PutBack(Why::NotStarted);
-        let _ = outcomes.try_send(Outcome {
-            job,
-            claim_id,
-            fate,
-        });
-    }
 }
