@@ -71,7 +71,8 @@ impl Program {
         Self::start_at(&database.url, arguments)
     }
 
-    fn start_at(url: &str, arguments: &[&str]) -> Self {
+    /// The same at any database.
+    pub(crate) fn start_at(url: &str, arguments: &[&str]) -> Self {
         Self::spawn(
             Command::new(env!("CARGO_BIN_EXE_ringback"))
                 .args(arguments)
