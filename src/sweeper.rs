@@ -44,13 +44,11 @@ async fn keep_sweeping(mut link: Link, stop: &Stop) {
         let swept = stop.run_until_cancelled(sweep(&mut link, contact)).await;
         let Some(swept) = swept else { return };
         link.settle(&swept);
-        contact = match swept {
-            Ok(contact) => Some(contact),
-            Err(error) => {
-                tracing::warn!(%error, "could not sweep, trying again");
-                None
-            }
-        };
+        match swept {
+            Ok(now) => contact = Some(now),
+            // A connection that is made again at once breaks no contact: the others could be heard as well.
+            Err(error) => tracing::warn!(%error, "could not sweep, trying again"),
+        }
         // Not in step with the other processes.
         if !sleep(EVERY.mul_f64(0.75 + fastrand::f64() / 2.0), stop).await {
             link.close().await;

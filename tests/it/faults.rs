@@ -359,6 +359,34 @@ async fn connections_that_are_cut_amid_load_lose_nothing() {
 }
 
 #[tokio::test]
+async fn a_dead_workers_jobs_are_taken_back_although_connections_are_cut_again_and_again() {
+    let database = TestDatabase::new().await;
+    let mut first = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let job = client.submit("hold", "3").await;
+    running(&database, 1).await;
+    first.kill();
+    let _second = Program::unruly(&database).await;
+    let cut_again_and_again = async {
+        loop {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            database
+                .execute(
+                    "select pg_terminate_backend(pid) from pg_stat_activity
+                     where datname = current_database() and application_name like 'ringback%'",
+                )
+                .await;
+        }
+    };
+    tokio::select! {
+        () = running_elsewhere(&database, 1) => {}
+        () = cut_again_and_again => {}
+    }
+    assert_eq!(result(&mut client).await.job_id(), job);
+}
+
+#[tokio::test]
 async fn a_panic_is_a_failure_and_is_tried_again() {
     let database = TestDatabase::new().await;
     let _worker = Program::unruly(&database).await;
