@@ -17,8 +17,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub use link::Link;
 
-/// The longest that one statement of ours may take before its connection is given up.
-pub const STATEMENT_LIMIT: Duration = Duration::from_secs(30);
+/// The longest that one statement of ours may take before its connection is given up: nothing else finds a connection
+/// that is half-open. Each is short, and harmless to repeat.
+pub const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest that making a connection may take; whatever listens there may be no Postgres and never answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
