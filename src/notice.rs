@@ -9,8 +9,8 @@ use crate::postgres::Fault;
 /// The channel that says that a group has a new notice: its name.
 pub const NOTICE_CHANNEL: &str = "ringback_notice";
 
-/// How many notices are read at once.
-const PAGE: i64 = 1_000;
+/// How many notices are read at once; each may be large.
+const PAGE: i64 = 100;
 
 /// A notice as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]

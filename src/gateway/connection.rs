@@ -1,6 +1,7 @@
 //! One socket as the rest of the gateway sees it: an outbox, the jobs it waits for, and its session.
 
 mod belonging;
+mod notices;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
@@ -15,6 +16,8 @@ use crate::wire::{Close, ErrorItem};
 
 use belonging::Belonging;
 pub(super) use belonging::{Acknowledged, SESSION_LIMIT};
+pub(super) use notices::Behind;
+use notices::Notices;
 
 /// How many jobs one socket may wait for: what is remembered of them is in memory.
 const JOBS_LIMIT: usize = 50_000;
@@ -36,6 +39,7 @@ struct State {
     jobs: HashMap<JobId, Waiting>,
     /// Outcomes that found no room, to be asked for again when there is some.
     skipped: Vec<JobId>,
+    notices: Notices,
     session: Option<Belonging>,
 }
 
@@ -208,6 +212,11 @@ impl Connection {
 }
 
 impl State {
+    /// Whether it has a session and has not read it yet.
+    fn is_resuming(&self) -> bool {
+        self.session.as_ref().is_some_and(Belonging::is_catching_up)
+    }
+
     /// Sends the outcome of a job that the socket waits for, if there is room.
     fn hand_over(&mut self, job: JobId, text: Utf8Bytes) -> Patience {
         if self.outbox.is_full_for(text.len()) {

@@ -356,8 +356,10 @@ mod tests {
         hub.notify(1, &"notice".into());
         let look = hub.resumed(&connection, "resumed".into(), &Unread::default());
         assert_eq!(look, [JOB]);
-        assert_eq!(connection.caught_up(0), Some(1), "it was not read yet");
-        assert_eq!(connection.caught_up(1), None);
+        let asked = connection.behind().unwrap();
+        assert_eq!(asked.after, 0);
+        // Its time was over.
+        connection.catch_up(asked, Vec::new());
         hub.notify(1, &"notice".into());
         hub.deliver(&of_the_session());
         hub.deliver(&of_the_session());
@@ -374,7 +376,6 @@ mod tests {
             pending: Vec::new(),
         };
         assert_eq!(hub.resumed(&connection, "resumed".into(), &unread), [JOB]);
-        assert_eq!(connection.caught_up(0), None);
         hub.deliver(&of_the_session());
         assert!(hub.found(SESSION, &unread).is_empty());
         hub.deliver(&of_the_session());
@@ -395,7 +396,6 @@ mod tests {
             pending: Vec::new(),
         };
         hub.resumed(&connection, "resumed".into(), &unread);
-        assert_eq!(connection.caught_up(0), None);
         hub.acknowledge(&connection, &[JOB.to_string()]).unwrap();
         hub.deliver(&ended());
         assert_eq!(texts(&connection), ["resumed"]);

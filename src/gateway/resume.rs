@@ -12,13 +12,10 @@ use uuid::Uuid;
 use super::Shared;
 use super::connection::Connection;
 use crate::ids::SessionId;
-use crate::notice;
 use crate::postgres::link::limited_to;
 use crate::queue::enqueue::ANONYMOUS;
 use crate::session::{self, Seat, Token};
-use crate::wire::{
-    ErrorItem, Frame, PendingJob, ResumePayload, ResumedPayload, SYSTEM_GROUP, ServerMessage,
-};
+use crate::wire::{ErrorItem, Frame, PendingJob, ResumePayload, ResumedPayload, ServerMessage};
 
 /// How long a client that wants its session waits for the database.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -104,9 +101,7 @@ async fn catch_up(
     reference: Option<String>,
     opened: Opened,
 ) -> Result<(), sqlx::Error> {
-    let Seat {
-        session, notified, ..
-    } = opened.seat;
+    let session = opened.seat.session;
     // What this socket has asked for before it resumed is the session's from now on.
     let jobs = connection.jobs();
     if !jobs.is_empty() {
@@ -131,21 +126,5 @@ async fn catch_up(
         // Where there is no room, they are found by polling.
         let _ = shared.wanted.try_send(look);
     }
-
-    let mut heard = notified;
-    let mut number = notified;
-    loop {
-        let notices = notice::after(&mut *database, SYSTEM_GROUP, number).await?;
-        if notices.is_empty() {
-            match connection.caught_up(number.max(heard)) {
-                // It was committed before it was heard of: the next reading has it, unless its time is over.
-                Some(missed) => heard = missed,
-                None => return Ok(()),
-            }
-        }
-        for notice in notices {
-            number = notice.number;
-            connection.send(Frame::notice(number, notice.content).encode().into());
-        }
-    }
+    Ok(())
 }

@@ -1,5 +1,6 @@
 //! The life of one connection: one task that reads everything that is ready, then writes everything that is ready.
 
+mod missed;
 mod pulse;
 mod requests;
 
@@ -22,6 +23,7 @@ use crate::postgres::link::limited_to;
 use crate::session;
 use crate::wire::Close;
 
+use missed::Missed;
 use pulse::{Due, Pulse};
 
 /// How many of a socket's submissions may be on their way to the database; it is not read further before they are
@@ -104,10 +106,15 @@ impl Peer {
     async fn talk(&self, socket: &mut WebSocket) -> Result<Infallible, End> {
         let settings = &self.shared.settings;
         let mut pulse = Pulse::new(settings.ping_every, settings.ping_patience);
+        let mut missed = Missed::default();
         loop {
             let mut frame = tokio::select! {
                 frame = read(socket) => Some(frame?),
                 () = self.connection.wake.notified() => None,
+                (asked, page) = missed.page() => {
+                    self.connection.catch_up(asked, page);
+                    None
+                }
                 due = pulse.due() => match due {
                     Due::Ask => {
                         self.write(socket, [Message::Ping(Bytes::new())]).await?;
@@ -133,6 +140,7 @@ impl Peer {
                 self.hear(ready, socket).await?;
             }
             self.write_due(socket).await?;
+            missed.look(&self.connection, &self.shared);
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::{Connection, Patience, State, Waiting};
+use super::{Connection, Notices, Patience, State, Waiting};
 use crate::ids::{JobId, SessionId};
 use crate::session::{Seat, Unread};
 use crate::wire::MessageId;
@@ -26,17 +26,8 @@ pub(super) struct Belonging {
     missed: HashSet<JobId>,
     /// Outcomes that were sent.
     unacknowledged: HashSet<JobId>,
-    /// The last notice that this socket was sent.
-    notified: i64,
-    /// While it reads what it has missed: what was heard meanwhile.
-    catching_up: Option<Meanwhile>,
-}
-
-/// What was heard of while a socket was catching up; it asks for these afterwards.
-#[derive(Debug, Default)]
-struct Meanwhile {
-    jobs: HashSet<JobId>,
-    notice: i64,
+    /// While it reads what it has missed: the jobs that were heard of meanwhile, which it asks for afterwards.
+    catching_up: Option<HashSet<JobId>>,
 }
 
 /// What a client has said it has.
@@ -56,14 +47,18 @@ impl Belonging {
             since: Instant::now(),
             missed: HashSet::new(),
             unacknowledged: HashSet::new(),
-            notified: seat.notified,
-            catching_up: Some(Meanwhile::default()),
+            catching_up: Some(HashSet::new()),
         }
     }
 
     /// How many outcomes are unacknowledged.
     pub(super) fn unread(&self) -> usize {
         self.unacknowledged.len()
+    }
+
+    /// Whether it has not read yet what it has missed.
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.catching_up.is_some()
     }
 
     /// The outcome of a job was sent.
@@ -81,7 +76,9 @@ impl Connection {
 
     /// From now on it belongs to a session, and catches up; answers the one that it belonged to before.
     pub(in crate::gateway) fn belong(&self, seat: Seat) -> Option<Seat> {
-        let before = self.lock().session.replace(Belonging::new(seat));
+        let mut state = self.lock();
+        state.notices = Notices::behind(seat.notified);
+        let before = state.session.replace(Belonging::new(seat));
         before.map(|session| session.seat)
     }
 
@@ -100,44 +97,10 @@ impl Connection {
         let mut look = unread.finished.clone();
         if let Some(session) = &mut state.session {
             session.missed.extend(&unread.finished);
-            let meanwhile = session.catching_up.as_mut();
-            look.extend(meanwhile.into_iter().flat_map(|heard| heard.jobs.drain()));
+            look.extend(session.catching_up.take().into_iter().flatten());
         }
         self.wake(state);
         look
-    }
-
-    /// All notices up to `number` are sent, or not to be had any more. It has caught up, unless a later one was heard of
-    /// meanwhile; then that is answered.
-    pub(in crate::gateway) fn caught_up(&self, number: i64) -> Option<i64> {
-        let mut state = self.lock();
-        let session = state.session.as_mut()?;
-        session.notified = session.notified.max(number);
-        let heard = session.catching_up.as_ref().map(|heard| heard.notice);
-        let missed = heard.filter(|heard| *heard > number);
-        if missed.is_none() {
-            session.catching_up = None;
-        }
-        missed
-    }
-
-    /// A notice to everyone; one that the session has is not sent again.
-    pub(in crate::gateway) fn notify(&self, number: i64, text: Utf8Bytes) {
-        let mut state = self.lock();
-        match &mut state.session {
-            Some(Belonging {
-                catching_up: Some(heard),
-                ..
-            }) => {
-                heard.notice = heard.notice.max(number);
-                return;
-            }
-            Some(session) if number <= session.notified => return,
-            Some(session) => session.notified = number,
-            None => {}
-        }
-        state.outbox.push(text);
-        self.wake(state);
     }
 
     /// A job of its session is over that it did not ask for itself: an earlier socket did.
@@ -147,7 +110,7 @@ impl Connection {
             None => return Patience::Over,
             Some(session) => {
                 if let Some(heard) = &mut session.catching_up {
-                    heard.jobs.insert(job);
+                    heard.insert(job);
                     return Patience::Over;
                 }
                 if session.unacknowledged.contains(&job) {
@@ -164,7 +127,12 @@ impl Connection {
     /// The client says that it has these messages; answers what there is to forget.
     pub(in crate::gateway) fn acknowledge(&self, ids: &[String]) -> Option<Acknowledged> {
         let mut state = self.lock();
-        let State { session, jobs, .. } = &mut *state;
+        let State {
+            session,
+            jobs,
+            notices,
+            ..
+        } = &mut *state;
         let session = session.as_mut()?;
         let mut acknowledged = Acknowledged {
             session: session.seat.session,
@@ -182,7 +150,7 @@ impl Connection {
                     acknowledged.jobs.push(job);
                 }
                 // Not beyond what it was sent: a number that is to come must not be passed over.
-                Some(MessageId::Notice(number)) if number <= session.notified => {
+                Some(MessageId::Notice(number)) if number <= notices.sent() => {
                     acknowledged.notice = acknowledged.notice.max(Some(number));
                 }
                 Some(MessageId::Notice(_)) | None => {}
