@@ -403,6 +403,23 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_that_was_read_before_it_was_acknowledged_is_not_sent_again() {
+        let hub = Hub::default();
+        let [connection, _] = pair(&hub);
+        hub.belong(&connection, seat(1));
+        hub.resumed(&connection, "resumed".into(), &Unread::default());
+        hub.deliver(&of_the_session());
+        hub.acknowledge(&connection, &[JOB.to_string()]).unwrap();
+        hub.deliver(&of_the_session());
+        let unread = Unread {
+            finished: vec![JOB],
+            pending: Vec::new(),
+        };
+        assert!(hub.found(SESSION, &unread).is_empty());
+        assert_eq!(texts(&connection), ["resumed", "result"]);
+    }
+
+    #[test]
     fn only_a_later_socket_ends_an_earlier_one() {
         let hub = Hub::default();
         let [first, second] = pair(&hub);

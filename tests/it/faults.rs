@@ -545,7 +545,7 @@ async fn results(client: &mut Client, jobs: &mut HashSet<String>) {
 }
 
 /// Waits until so many jobs run.
-async fn running(database: &TestDatabase, jobs: i64) {
+pub(crate) async fn running(database: &TestDatabase, jobs: i64) {
     eventually("they should run", async || {
         database.count("ringback.job where state = 'running'").await == jobs
     })
@@ -553,7 +553,7 @@ async fn running(database: &TestDatabase, jobs: i64) {
 }
 
 /// Waits until so many jobs run that have lost a worker.
-async fn running_elsewhere(database: &TestDatabase, jobs: i64) {
+pub(crate) async fn running_elsewhere(database: &TestDatabase, jobs: i64) {
     eventually("they should run elsewhere", async || {
         database
             .count("ringback.job where state = 'running' and crashes = 1 and attempt = 2")

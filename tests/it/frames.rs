@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

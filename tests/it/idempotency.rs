@@ -16,14 +16,14 @@ use crate::support::{Client, Message, Program, TestDatabase, eventually};
 const KEYS: usize = 25;
 
 impl Client {
-    async fn ask_with_key(&mut self, content: &str, key: &str) {
+    pub(crate) async fn ask_with_key(&mut self, content: &str, key: &str) {
         let payload = json!({"task_type": "default", "content": content, "idempotency_key": key});
         self.send(json!({"action": "system_message", "payload": payload}))
             .await;
     }
 
     /// Submits with a key and waits until it is queued; gives the job's id.
-    async fn submit_with_key(&mut self, content: &str, key: &str) -> String {
+    pub(crate) async fn submit_with_key(&mut self, content: &str, key: &str) -> String {
         self.ask_with_key(content, key).await;
         let answer = self.next().await;
         assert_eq!(answer.action(), "job_queued", "{answer:?}");
@@ -234,7 +234,7 @@ async fn a_batch_that_is_sent_again_into_its_own_finish_makes_no_second_job() {
 }
 
 /// As a claim leaves it.
-async fn claimed(database: &TestDatabase, job: JobId, claim: ClaimId) {
+pub(crate) async fn claimed(database: &TestDatabase, job: JobId, claim: ClaimId) {
     sqlx::query(
         "update ringback.job set state = 'running', attempt = 1, claim_id = $2, worker_id = gen_random_uuid(),
             started_at = now() where id = $1",

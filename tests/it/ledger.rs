@@ -3,7 +3,7 @@
 //!
 //! `RINGBACK_FAULT_SECONDS` says for how long (30 by default), `RINGBACK_FAULT_SEED` which schedule.
 
-mod book;
+pub(crate) mod book;
 mod fleet;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -20,10 +20,10 @@ use fleet::{Fleet, announce};
 const CLIENTS: usize = 12;
 
 /// What everybody can see.
-struct World {
+pub(crate) struct World {
     began: Instant,
     /// Where the gateways are.
-    addresses: Mutex<Vec<String>>,
+    pub(crate) addresses: Mutex<Vec<String>>,
     /// How many clients have a session.
     sessions: AtomicUsize,
     /// Whether the faults are over.
@@ -51,7 +51,7 @@ async fn under_any_schedule_of_faults_nothing_acknowledged_is_lost_doubled_or_mi
         .await;
         let announcing = announce(url, Arc::clone(&world));
         let (announced, faults) = tokio::join!(announcing, fleet.suffer(seed, time));
-        *world.announced.lock().unwrap() = Some(announced);
+        world.end(announced);
         faults
     };
     let (books, faults) = tokio::join!(clients, operator);
@@ -122,6 +122,14 @@ fn missing(books: &[Book], world: &World) -> usize {
 
 fn sum(books: &[Book], count: fn(&Book) -> usize) -> usize {
     books.iter().map(count).sum()
+}
+
+impl World {
+    /// From now on nothing more is asked for; everything that was, and these notices, is still waited for.
+    pub(crate) fn end(&self, announced: Vec<String>) {
+        self.is_over.store(true, Ordering::Relaxed);
+        *self.announced.lock().unwrap() = Some(announced);
+    }
 }
 
 impl Default for World {

@@ -15,13 +15,18 @@ mod frames;
 mod history;
 mod idempotency;
 mod ledger;
+mod lines;
 mod notices;
+mod order;
 mod poison;
 mod private;
+mod processes;
 mod scale;
 mod sessions;
 mod silence;
+mod slow;
 mod stops;
+mod two_hundred;
 mod wire;
 
 #[path = "../contract/asyncapi.rs"]

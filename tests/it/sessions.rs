@@ -13,12 +13,12 @@ use crate::support::{Client, Message, Program, TestDatabase, eventually};
 /// What a client keeps of its session.
 #[derive(Clone, Debug)]
 pub(crate) struct Secret {
-    session: String,
-    token: String,
+    pub(crate) session: String,
+    pub(crate) token: String,
 }
 
 impl Client {
-    async fn ask_to_resume(&mut self, secret: Option<&Secret>) {
+    pub(crate) async fn ask_to_resume(&mut self, secret: Option<&Secret>) {
         let payload =
             secret.map(|secret| json!({"session": secret.session, "token": secret.token}));
         self.send(json!({"action": "resume", "payload": payload}))
@@ -26,7 +26,7 @@ impl Client {
     }
 
     /// Resumes, and gives what it is told: the session, whether it was recovered, the states of its pending jobs.
-    async fn resume(
+    pub(crate) async fn resume(
         &mut self,
         secret: Option<&Secret>,
     ) -> (Secret, bool, BTreeMap<String, String>) {
@@ -44,7 +44,7 @@ impl Client {
     }
 
     /// The session that it had.
-    async fn recover(&mut self, secret: &Secret) -> BTreeMap<String, String> {
+    pub(crate) async fn recover(&mut self, secret: &Secret) -> BTreeMap<String, String> {
         let (again, recovered, pending) = self.resume(Some(secret)).await;
         assert!(recovered);
         assert_eq!(
@@ -54,13 +54,13 @@ impl Client {
         pending
     }
 
-    async fn ack(&mut self, ids: &[String]) {
+    pub(crate) async fn ack(&mut self, ids: &[String]) {
         self.send(json!({"action": "ack", "payload": {"ids": ids}}))
             .await;
     }
 
     /// The next messages, by the jobs they are about; each is a result with an id.
-    async fn results(&mut self, count: usize) -> BTreeMap<String, String> {
+    pub(crate) async fn results(&mut self, count: usize) -> BTreeMap<String, String> {
         let mut ids = BTreeMap::new();
         for _ in 0..count {
             let message = self.next().await;
@@ -72,7 +72,7 @@ impl Client {
     }
 }
 
-fn read(resumed: &Message) -> (Secret, bool, BTreeMap<String, String>) {
+pub(crate) fn read(resumed: &Message) -> (Secret, bool, BTreeMap<String, String>) {
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let payload = &resumed.0["payload"];
     let secret = Secret {
@@ -89,11 +89,11 @@ fn read(resumed: &Message) -> (Secret, bool, BTreeMap<String, String>) {
 }
 
 /// The id of a message that may come again.
-fn id(message: &Message) -> String {
+pub(crate) fn id(message: &Message) -> String {
     message.0["id"].as_str().unwrap().to_owned()
 }
 
-async fn pair(database: &TestDatabase) -> [Program; 2] {
+pub(crate) async fn pair(database: &TestDatabase) -> [Program; 2] {
     [
         Program::serve(database, &[]).await,
         Program::serve(database, &[]).await,

@@ -308,12 +308,11 @@ fn claim(world: &mut World, worker: usize) {
 fn begin_finish(rules: &Rules, world: &mut World, worker: usize, held: usize) {
     let claim = world.workers[worker].holds.remove(held);
     let is_found = match (rules.fence, world.job) {
-        (_, Job::Over) => false,
         (Fence::ClaimId, Job::Running(current)) => current.id == claim.id,
         (Fence::AttemptAndWorker, Job::Running(current)) => {
             (current.attempt, current.worker) == (claim.attempt, claim.worker)
         }
-        (Fence::ClaimId | Fence::AttemptAndWorker, Job::Ready { .. }) => false,
+        (Fence::ClaimId | Fence::AttemptAndWorker, Job::Ready { .. }) | (_, Job::Over) => false,
         (Fence::None, Job::Running(_) | Job::Ready { .. }) => true,
     };
     world.workers[worker].commits = is_found.then_some(Commit {

@@ -1,6 +1,6 @@
 //! The session that a socket belongs to: what it has not acknowledged, and how it catches up.
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
@@ -26,6 +26,9 @@ pub(super) struct Belonging {
     missed: HashSet<JobId>,
     /// Outcomes that were sent.
     unacknowledged: HashSet<JobId>,
+    /// The last that were acknowledged: an outcome that was read just before that is not sent again. As many as may be
+    /// unacknowledged when it is read.
+    acknowledged: VecDeque<JobId>,
     /// While it reads what it has missed: the jobs that were heard of meanwhile, which it asks for afterwards.
     catching_up: Option<HashSet<JobId>>,
 }
@@ -47,6 +50,7 @@ impl Belonging {
             since: Instant::now(),
             missed: HashSet::new(),
             unacknowledged: HashSet::new(),
+            acknowledged: VecDeque::new(),
             catching_up: Some(HashSet::new()),
         }
     }
@@ -59,6 +63,19 @@ impl Belonging {
     /// Whether it has not read yet what it has missed.
     pub(super) fn is_catching_up(&self) -> bool {
         self.catching_up.is_some()
+    }
+
+    /// Whether the outcome of a job was sent, as far as this is remembered.
+    fn has(&self, job: JobId) -> bool {
+        self.unacknowledged.contains(&job) || self.acknowledged.contains(&job)
+    }
+
+    fn acknowledge(&mut self, job: JobId) {
+        self.unacknowledged.remove(&job);
+        self.acknowledged.push_back(job);
+        if self.acknowledged.len() > SESSION_LIMIT {
+            self.acknowledged.pop_front();
+        }
     }
 
     /// The outcome of a job was sent.
@@ -113,7 +130,7 @@ impl Connection {
                     heard.insert(job);
                     return Patience::Over;
                 }
-                if session.unacknowledged.contains(&job) {
+                if session.has(job) {
                     return Patience::Over;
                 }
             }
@@ -143,7 +160,7 @@ impl Connection {
         for id in ids {
             match MessageId::parse(id) {
                 Some(MessageId::Outcome(job)) => {
-                    session.unacknowledged.remove(&job);
+                    session.acknowledge(job);
                     if session.missed.remove(&job) && jobs.remove(&job).is_some() {
                         acknowledged.unsent.push(job);
                     }
@@ -162,9 +179,10 @@ impl Connection {
     /// It waits for a job of its session that an earlier socket asked for; answers whether that is new to it.
     pub(in crate::gateway) fn adopt(&self, job: JobId) -> bool {
         let mut state = self.lock();
-        let is_known = state.session.as_ref().is_none_or(|session| {
-            session.catching_up.is_some() || session.unacknowledged.contains(&job)
-        });
+        let is_known = state
+            .session
+            .as_ref()
+            .is_none_or(|session| session.catching_up.is_some() || session.has(job));
         if is_known || state.jobs.contains_key(&job) {
             return false;
         }

@@ -23,36 +23,37 @@ const TURN: Duration = Duration::from_secs(10);
 /// How long everything may take to arrive once the faults are over.
 const SETTLING: Duration = Duration::from_secs(120);
 
+/// What one client knows.
 #[derive(Default)]
-pub(super) struct Book {
+pub(crate) struct Book {
     session: Option<(String, String)>,
     /// By key: what was submitted and has no result yet.
-    pub(super) open: HashMap<String, Entry>,
+    pub(crate) open: HashMap<String, Entry>,
     /// The keys of those that have one.
-    pub(super) done: HashSet<String>,
+    pub(crate) done: HashSet<String>,
     /// The texts of the notices.
-    pub(super) notices: HashSet<String>,
+    pub(crate) notices: HashSet<String>,
     /// The ids of messages that were shown; a repeat is not.
     shown: HashSet<String>,
     to_acknowledge: Vec<String>,
-    pub(super) submitted: usize,
-    pub(super) repeats: usize,
-    pub(super) longest: Wait,
+    pub(crate) submitted: usize,
+    pub(crate) repeats: usize,
+    pub(crate) longest: Wait,
     /// With the message that it is about.
-    pub(super) complaints: Vec<(Complaint, String)>,
+    pub(crate) complaints: Vec<(Complaint, String)>,
 }
 
 #[derive(Default)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The job, once it was acknowledged, and since when.
-    pub(super) job: Option<String>,
+    pub(crate) job: Option<String>,
     since: Option<Instant>,
     sent: bool,
 }
 
 /// From an acknowledgement to the result.
 #[derive(Clone, Default, PartialEq, PartialOrd)]
-pub(super) struct Wait {
+pub(crate) struct Wait {
     took: Duration,
     /// Counted like the faults.
     from: Duration,
@@ -61,7 +62,7 @@ pub(super) struct Wait {
 
 /// What must not happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Complaint {
+pub(crate) enum Complaint {
     ShownTwice,
     Misrouted,
     SessionLost,
@@ -69,7 +70,7 @@ pub(super) enum Complaint {
 }
 
 /// Submits, is cut off, comes back and acknowledges until the faults are over; then until everything is there.
-pub(super) async fn keep_book(client: u64, seed: u64, world: &World) -> Book {
+pub(crate) async fn keep_book(client: u64, seed: u64, world: &World) -> Book {
     let mut chance = fastrand::Rng::with_seed(seed ^ (client + 1));
     let mut book = Book::default();
     let mut give_up: Option<Instant> = None;

@@ -138,6 +138,22 @@ impl Program {
         self.child.id()
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// How long it has been computing, where the system says so.
+    pub(crate) fn computed(&self) -> Option<Duration> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).ok()?;
+        // After its name, which is in parentheses and may have anything in it: the state, ten others, and the time in
+        // the program and in the kernel, in hundredths of a second.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let fields = fields.split_whitespace().skip(11).take(2);
+        let ticks: u64 = fields.filter_map(|field| field.parse::<u64>().ok()).sum();
+        Some(Duration::from_millis(ticks * 10))
+    }
+
     /// SIGKILL.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

@@ -16,6 +16,8 @@ pub(crate) enum Line {
     Good,
     /// They vanish in both directions, while both sides believe in the connection: it is half-open.
     Swallows,
+    /// They arrive at the server; its answers vanish.
+    LosesAnswers,
     /// They arrive at the server; its next answer does not, and with it the connection ends.
     CutAtAnswer,
     /// There is none any more.
@@ -51,8 +53,10 @@ impl Proxy {
     pub(crate) async fn before_database(url: &str) -> (Self, String) {
         let (front, rest) = url.rsplit_once('@').unwrap();
         let (target, path) = rest.split_once('/').unwrap();
+        let (name, _) = path.split_once('?').unwrap_or((path, ""));
         let proxy = Self::before(target).await;
-        let url = format!("{front}@{}/{path}", proxy.address());
+        // Without it, the first message would ask for TLS, and name nobody.
+        let url = format!("{front}@{}/{name}?sslmode=disable", proxy.address());
         (proxy, url)
     }
 
@@ -66,7 +70,12 @@ impl Proxy {
         let mut lines = self.lines.lock().unwrap();
         lines.retain(|(_, sender)| !sender.is_closed());
         let chosen = lines.iter().filter(|(of, _)| name.is_empty() || of == name);
-        chosen.map(|(_, sender)| sender.send_replace(line)).count()
+        let mut turned = 0;
+        for (_, sender) in chosen {
+            sender.send_replace(line);
+            turned += 1;
+        }
+        turned
     }
 }
 
@@ -134,6 +143,7 @@ async fn carry(
         let is_lost = match *line.borrow() {
             Line::Good => false,
             Line::Swallows => true,
+            Line::LosesAnswers => way == Way::Back,
             Line::CutAtAnswer if way == Way::There => false,
             Line::CutAtAnswer | Line::Cut => return,
         };
