@@ -9,8 +9,9 @@ use crate::postgres::Fault;
 /// The channel that says that a group has a new notice: its name.
 pub const NOTICE_CHANNEL: &str = "ringback_notice";
 
-/// How many notices are read at once; each may be large.
+/// How many notices are read at once, and of how many bytes before the last of them.
 const PAGE: i64 = 100;
+const PAGE_BYTES: i64 = 1024 * 1024;
 
 /// A notice as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -97,14 +98,23 @@ pub async fn after(
     sqlx::query_as!(
         Notice,
         r#"
-        select number, content from ringback.notice
-        where "group" = $1 and number > $2 and expires_at > clock_timestamp()
+        select number, content
+        from (
+            select number, content, sum(octet_length(content)) over (order by number) - octet_length(content) as before
+            from (
+                select number, content from ringback.notice
+                where "group" = $1 and number > $2 and expires_at > clock_timestamp()
+                order by number
+                limit $3
+            ) as next
+        ) as next
+        where before < $4::bigint
         order by number
-        limit $3
         "#,
         group,
         number,
-        PAGE
+        PAGE,
+        PAGE_BYTES
     )
     .fetch_all(executor)
     .await

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::Notify;
 
-use super::outbox::Outbox;
+use super::outbox::{FULL, Outbox};
 use crate::ids::{ConnectionId, JobId};
 use crate::wire::{Close, ErrorItem};
 
@@ -37,8 +37,8 @@ pub(super) struct Connection {
 struct State {
     outbox: Outbox,
     jobs: HashMap<JobId, Waiting>,
-    /// Outcomes that found no room, to be asked for again when there is some.
-    skipped: Vec<JobId>,
+    /// Outcomes that found no room, and how much they need; to be asked for again when there is some.
+    skipped: VecDeque<(JobId, usize)>,
     notices: Notices,
     session: Option<Belonging>,
 }
@@ -170,6 +170,10 @@ impl Connection {
     /// The jobs whose outcome was not asked for within `patience`, with the time it was last.
     pub(super) fn unheard(&self, patience: Duration) -> Vec<(Instant, JobId)> {
         let state = self.lock();
+        if !state.skipped.is_empty() && !state.outbox.is_empty() {
+            // There is no room; whoever makes some asks then.
+            return Vec::new();
+        }
         let stale = state.jobs.iter().filter(|(_, waiting)| {
             matches!(waiting.stage, Stage::Queued) && waiting.asked.elapsed() >= patience
         });
@@ -190,7 +194,7 @@ impl Connection {
         Due {
             messages,
             close,
-            skipped: std::mem::take(&mut state.skipped),
+            skipped: state.take_skipped(),
         }
     }
 
@@ -212,6 +216,18 @@ impl Connection {
 }
 
 impl State {
+    /// As many of the outcomes that found no room as fit into an empty outbox.
+    fn take_skipped(&mut self) -> Vec<JobId> {
+        let mut size = 0;
+        let fits = self.skipped.iter().take_while(|(_, needed)| {
+            let is_first = size == 0;
+            size += needed;
+            is_first || size <= FULL
+        });
+        let fits = fits.count();
+        self.skipped.drain(..fits).map(|(job, _)| job).collect()
+    }
+
     /// Whether it has a session and has not read it yet.
     fn is_resuming(&self) -> bool {
         self.session.as_ref().is_some_and(Belonging::is_catching_up)
@@ -220,7 +236,7 @@ impl State {
     /// Sends the outcome of a job that the socket waits for, if there is room.
     fn hand_over(&mut self, job: JobId, text: Utf8Bytes) -> Patience {
         if self.outbox.is_full_for(text.len()) {
-            self.skipped.push(job);
+            self.skipped.push_back((job, text.len()));
             return Patience::Waits;
         }
         self.jobs.remove(&job);
@@ -245,7 +261,6 @@ impl Waiting {
 mod tests {
     use uuid::Uuid;
 
-    use super::super::outbox::FULL;
     use super::*;
 
     const JOB: JobId = JobId(Uuid::nil());
@@ -282,11 +297,31 @@ mod tests {
         connection.expect(JOB);
         connection.queued(JOB, "x".repeat(FULL).into());
         connection.deliver(JOB, "result".into());
+        assert!(
+            connection.unheard(Duration::ZERO).is_empty(),
+            "there is no room"
+        );
         let due = connection.take();
         assert_eq!((due.messages.len(), due.skipped), (1, vec![JOB]));
         assert_eq!(connection.unheard(Duration::ZERO).len(), 1);
         connection.deliver(JOB, "result".into());
         assert_eq!(texts(&connection), ["result"]);
+    }
+
+    #[test]
+    fn outcomes_that_do_not_fit_are_asked_for_in_portions() {
+        let connection = Connection::new();
+        connection.send("x".repeat(FULL).into());
+        let jobs = [1, 2, 3, 4, 5].map(|number| JobId(Uuid::from_u128(number)));
+        for job in jobs {
+            connection.expect(job);
+            connection.queued(job, "queued".into());
+            connection.deliver(job, "x".repeat(FULL / 2).into());
+        }
+        assert_eq!(connection.take().skipped, jobs[..2]);
+        assert_eq!(connection.take().skipped, jobs[2..4]);
+        assert_eq!(connection.take().skipped, jobs[4..]);
+        assert!(connection.take().skipped.is_empty());
     }
 
     #[test]

@@ -38,6 +38,11 @@ impl Outbox {
         }
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
     /// Whether an outcome of this size should rather wait where it is.
     pub(super) fn is_full_for(&self, size: usize) -> bool {
         !self.messages.is_empty() && self.bytes + size > FULL

@@ -5,6 +5,7 @@ mod pulse;
 mod requests;
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,6 +102,13 @@ enum End {
     Close(Close),
 }
 
+/// What a conversation goes on with.
+enum Next {
+    Hear(Message),
+    Write,
+    Pulse(Due),
+}
+
 impl Peer {
     /// Talks until one side ends it.
     async fn talk(&self, socket: &mut WebSocket) -> Result<Infallible, End> {
@@ -108,39 +116,73 @@ impl Peer {
         let mut pulse = Pulse::new(settings.ping_every, settings.ping_patience);
         let mut missed = Missed::default();
         loop {
-            let mut frame = tokio::select! {
-                frame = read(socket) => Some(frame?),
-                () = self.connection.wake.notified() => None,
+            let next = tokio::select! {
+                frame = read(socket) => Next::Hear(frame?),
+                () = self.connection.wake.notified() => Next::Write,
                 (asked, page) = missed.page() => {
                     self.connection.catch_up(asked, page);
-                    None
+                    Next::Write
                 }
-                due = pulse.due() => match due {
-                    Due::Ask => {
-                        self.write(socket, [Message::Ping(Bytes::new())]).await?;
-                        pulse.asked();
-                        None
-                    }
-                    // It may have answered while we were writing to it.
-                    Due::GiveUp => match read(socket).now_or_never() {
-                        Some(frame) => Some(frame?),
-                        None => return Err(End::Close(Close::Silent)),
-                    },
-                },
-                () = self.shared.stop.cancelled() => return self.wind_down(socket).await,
+                due = pulse.due() => Next::Pulse(due),
+                () = self.shared.stop.cancelled() => break,
             };
-            for _ in 0..READ_AT_ONCE {
-                let Some(ready) = frame else { break };
-                self.hear(ready, socket).await?;
-                // After it: a client is not silent while we make it wait.
-                pulse.heard();
-                frame = read(socket).now_or_never().transpose()?;
-            }
-            if let Some(ready) = frame {
-                self.hear(ready, socket).await?;
-            }
-            self.write_due(socket).await?;
+            missed.beside(self.act(next, socket, &mut pulse)).await?;
             missed.look(&self.connection, &self.shared);
+        }
+        drop(missed);
+        self.wind_down(socket).await
+    }
+
+    /// Reads everything that is ready, then writes everything that is ready.
+    async fn act(&self, next: Next, socket: &mut WebSocket, pulse: &mut Pulse) -> Result<(), End> {
+        let mut frame = match next {
+            Next::Hear(frame) => Some(frame),
+            Next::Write => None,
+            Next::Pulse(Due::Ask) => {
+                self.write(socket, [Message::Ping(Bytes::new())]).await?;
+                pulse.asked();
+                None
+            }
+            // It may have answered while we were writing to it.
+            Next::Pulse(Due::GiveUp) => match read(socket).now_or_never() {
+                Some(frame) => Some(frame?),
+                None => return Err(End::Close(Close::Silent)),
+            },
+        };
+        for _ in 0..READ_AT_ONCE {
+            let Some(ready) = frame else { break };
+            self.hear(ready, socket).await?;
+            // After it: a client is not silent while we make it wait.
+            pulse.heard();
+            frame = read(socket).now_or_never().transpose()?;
+        }
+        if let Some(ready) = frame {
+            self.hear(ready, socket).await?;
+        }
+        self.write_due(socket).await
+    }
+
+    /// Does `work`, and writes what is due meanwhile. Neither waits for the other: work that holds something others need
+    /// is not held up by a client that does not read.
+    async fn writing<T>(
+        &self,
+        socket: &mut WebSocket,
+        work: impl Future<Output = T>,
+    ) -> Result<T, End> {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return Ok(done),
+                () = self.connection.wake.notified() => {}
+            }
+            let mut write = pin!(self.write_due(socket));
+            tokio::select! {
+                done = &mut work => {
+                    write.await?;
+                    return Ok(done);
+                }
+                written = &mut write => written?,
+            }
         }
     }
 

@@ -212,7 +212,8 @@ async fn acknowledgements_outlive_their_connection() {
 
 #[tokio::test]
 async fn when_every_line_to_postgres_is_half_open_everything_acknowledged_still_arrives() {
-    let database = TestDatabase::new().await;
+    // A server that waits for the rest of a password lets no database be dropped.
+    let database = TestDatabase::on_its_own_server().await;
     let (proxy, url) = Proxy::before_database(&database.url).await;
     let mut gateway = Program::serve_at(&url, &[]).await;
     let mut worker = Program::worker_at(&url, &[]).await;

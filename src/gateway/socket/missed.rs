@@ -1,5 +1,7 @@
 //! Reads the notices that a socket has missed, beside everything else that it does.
 
+use std::pin::pin;
+
 use futures_util::future::BoxFuture;
 
 use super::super::Shared;
@@ -9,36 +11,57 @@ use crate::postgres::Backoff;
 use crate::postgres::link::limited;
 use crate::wire::SYSTEM_GROUP;
 
-/// A reading under way, if there is one.
+/// What was read, and what for.
+type Page = (Behind, Vec<Notice>);
+
+/// A reading under way, or its page, if there is one.
 #[derive(Default)]
 pub(super) struct Missed {
-    reading: Option<BoxFuture<'static, (Behind, Vec<Notice>)>>,
+    reading: Option<BoxFuture<'static, Page>>,
+    page: Option<Page>,
 }
 
 impl Missed {
     /// Begins a reading if the socket is behind, and there is room.
     pub(super) fn look(&mut self, connection: &Connection, shared: &Shared) {
         if self.reading.is_none()
+            && self.page.is_none()
             && let Some(behind) = connection.behind()
         {
             self.reading = Some(Box::pin(read(shared.clone(), behind)));
         }
     }
 
-    /// What was read; for ever, where nothing is being read. It may be dropped while it waits.
-    pub(super) async fn page(&mut self) -> (Behind, Vec<Notice>) {
-        match &mut self.reading {
-            Some(reading) => {
-                let page = reading.await;
-                self.reading = None;
-                page
-            }
-            None => std::future::pending().await,
+    /// The next page; for ever, where none is being read. It may be dropped while it waits.
+    pub(super) async fn page(&mut self) -> Page {
+        match self.page.take() {
+            Some(page) => page,
+            None => self.read().await,
         }
+    }
+
+    /// Goes on reading while `work` is done: a connection to the database is not kept for a client that makes us wait.
+    pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                page = self.read() => self.page = Some(page),
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Page {
+        let Some(reading) = &mut self.reading else {
+            return std::future::pending().await;
+        };
+        let page = reading.await;
+        self.reading = None;
+        page
     }
 }
 
-async fn read(shared: Shared, behind: Behind) -> (Behind, Vec<Notice>) {
+async fn read(shared: Shared, behind: Behind) -> Page {
     let mut backoff = Backoff::new();
     loop {
         let page = notice::after(shared.database.pool(), SYSTEM_GROUP, behind.after);

@@ -1,6 +1,5 @@
 //! What a client asks for, and what is answered at once.
 
-use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::ws::{Message, WebSocket};
@@ -106,13 +105,7 @@ impl Peer {
             let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
             resume(&self.shared, &self.connection, reference, asked).await;
         };
-        let mut resumed = pin!(resumed);
-        loop {
-            tokio::select! {
-                () = &mut resumed => return Ok(()),
-                () = self.connection.wake.notified() => self.write_due(socket).await?,
-            }
-        }
+        self.writing(socket, resumed).await
     }
 
     /// Waits for a place on the way to the database, or several for a large job; the answers to earlier ones are written
@@ -126,14 +119,9 @@ impl Peer {
         let places = u32::try_from(1 + bytes / PLACE)
             .unwrap_or(UNDER_WAY)
             .min(UNDER_WAY);
-        loop {
-            tokio::select! {
-                turn = Arc::clone(&self.turns).acquire_many_owned(places) => {
-                    return Ok(turn.expect("the turns are never closed"));
-                }
-                () = self.connection.wake.notified() => self.write_due(socket).await?,
-            }
-        }
+        let turn = Arc::clone(&self.turns).acquire_many_owned(places);
+        let turn = self.writing(socket, turn).await?;
+        Ok(turn.expect("the turns are never closed"))
     }
 
     fn refuse(&self, reference: Option<String>, errors: Vec<ErrorItem>) {
