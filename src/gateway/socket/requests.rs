@@ -101,10 +101,11 @@ impl Peer {
         asked: Option<ResumePayload>,
         socket: &mut WebSocket,
     ) -> Result<(), End> {
-        let resumed = async {
+        // Boxed, since it is large and rare: otherwise its size is part of every socket's future.
+        let resumed = Box::pin(async {
             let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
             resume(&self.shared, &self.connection, reference, asked).await;
-        };
+        });
         self.writing(socket, resumed).await
     }
 
