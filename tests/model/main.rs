@@ -75,6 +75,7 @@ const REPEATED: &str = "an outcome that was not acknowledged may come again";
 fn holds(rules: Rules) {
     let checker = Ringback { rules, faults: 3 }.checker();
     let checker = checker.threads(2).spawn_bfs().join();
+    println!("{} states", checker.unique_state_count());
     checker.assert_properties();
 }
 

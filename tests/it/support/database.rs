@@ -112,7 +112,8 @@ impl TestDatabase {
     }
 
     pub(crate) fn thaw_server(frozen: &[String]) {
-        for pid in frozen {
+        // The postmaster last: until then, those of its children that have ended are still there to be told.
+        for pid in frozen.iter().rev() {
             send("CONT", pid);
         }
     }
