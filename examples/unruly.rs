@@ -2,7 +2,8 @@
 //!
 //! `hold SECONDS` works that long, `block SECONDS` blocks every thread of the runtime that long, `panic` panics, `nul`
 //! gives a result that Postgres cannot store, `fail` fails for good, `flaky N` fails until its Nth attempt, `die` takes
-//! the whole process with it, `deep` gives a result nested 200 deep, and `count` gives the number of the attempt.
+//! the whole process with it, `deep` gives a result nested 200 deep, `count` gives the number of the attempt, and `late
+//! SECONDS` works that long, although it may take only half a second, twice.
 //!
 //! ```sh
 //! DATABASE_URL="$(ringback url)" cargo run --example unruly
@@ -14,7 +15,7 @@ use anyhow::Context as _;
 use ringback::postgres::Database;
 use ringback::shutdown::{Parts, on_signal};
 use ringback::sweeper::{self, Keep};
-use ringback::task::{Again, Context, Task, TaskError, Tasks};
+use ringback::task::{Again, Context, RetryDelay, Task, TaskError, Tasks};
 use ringback::telemetry;
 use ringback::worker::{self, Settings};
 use serde_json::Value;
@@ -35,6 +36,15 @@ fn tasks() -> Tasks {
         .with(Task::new("deep", |_, _| async {
             Ok((0..200).fold(Value::Null, |inside, _| Value::Array(vec![inside])))
         }))
+        .with(
+            Task::new("late", hold)
+                .time_limit(Duration::from_millis(500))
+                .max_attempts(2)
+                .retry_delay(RetryDelay {
+                    first: Duration::from_millis(100),
+                    longest: Duration::from_millis(100),
+                }),
+        )
         .with(Task::new("count", |_, context: Context| async move {
             Ok(Value::from(context.attempt.to_string()))
         }))

@@ -85,6 +85,15 @@ pub struct WorkerConfig {
     #[arg(long, env = "RINGBACK_CONCURRENCY", default_value_t = 256, value_parser = concurrency, value_name = "JOBS")]
     pub concurrency: usize,
 
+    /// The largest result, in bytes of JSON; a job that gives a larger one fails
+    #[arg(
+        long,
+        env = "RINGBACK_MAX_RESULT",
+        default_value_t = 1_048_576,
+        value_name = "BYTES"
+    )]
+    pub max_result: usize,
+
     /// Scales the pretended work of the demonstration tasks; 0 for none
     #[arg(long, env = "RINGBACK_DELAY_SCALE", default_value_t = 1.0, value_parser = delay_scale, value_name = "FACTOR")]
     pub delay_scale: f64,

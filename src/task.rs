@@ -5,6 +5,7 @@
 mod analyze;
 mod fallback;
 mod generate;
+mod retry;
 mod translate;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,8 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::ids::JobId;
+
+pub use retry::RetryDelay;
 
 /// The queue of tasks that name none.
 pub const DEFAULT_QUEUE: &str = "default";
@@ -35,6 +38,10 @@ pub struct Task {
     pub queue: &'static str,
     /// How often a job of it may fail.
     pub max_attempts: i32,
+    /// How long a job that failed waits for its next attempt, where its error does not say.
+    pub retry_delay: RetryDelay,
+    /// How long an attempt may take; one that takes longer is dropped, and has failed.
+    pub time_limit: Option<Duration>,
     run: Arc<dyn Fn(Value, Context) -> Run + Send + Sync>,
 }
 
@@ -84,8 +91,33 @@ impl Task {
             name,
             queue: DEFAULT_QUEUE,
             max_attempts: DEFAULT_MAX_ATTEMPTS,
+            retry_delay: RetryDelay::default(),
+            time_limit: None,
             run: Arc::new(move |input, context| Box::pin(run(input, context))),
         }
+    }
+
+    /// The same, whose jobs may fail this often.
+    #[must_use]
+    pub fn max_attempts(mut self, attempts: i32) -> Self {
+        self.max_attempts = attempts;
+        self
+    }
+
+    /// The same, whose failed jobs wait as long as this says.
+    #[must_use]
+    pub fn retry_delay(mut self, delay: RetryDelay) -> Self {
+        self.retry_delay = delay;
+        self
+    }
+
+    /// The same, whose attempts may take this long.
+    ///
+    /// An attempt is dropped where it next waits for something; one that blocks its thread goes on unseen.
+    #[must_use]
+    pub fn time_limit(mut self, limit: Duration) -> Self {
+        self.time_limit = Some(limit);
+        self
     }
 
     /// Runs it once.
@@ -112,6 +144,14 @@ impl TaskError {
         }
     }
 
+    /// A failure that is tried again after this time, such as the one that a rate limit names.
+    pub fn after(message: impl Into<String>, delay: Duration) -> Self {
+        Self {
+            message: message.into(),
+            again: Again::After(delay),
+        }
+    }
+
     /// A failure that trying again cannot mend.
     pub fn permanent(message: impl Into<String>) -> Self {
         Self {
@@ -119,17 +159,6 @@ impl TaskError {
             again: Again::Never,
         }
     }
-}
-
-/// How long to wait after the `failures`th failure: a random part of a growing time, so that jobs that failed together
-/// do not come back together (exponential back-off with full jitter).
-#[must_use]
-pub fn backoff(failures: i32) -> Duration {
-    const FIRST: Duration = Duration::from_secs(2);
-    const LONGEST: Duration = Duration::from_secs(600);
-    let exponent = failures.saturating_sub(1).clamp(0, 16).unsigned_abs();
-    let longest = FIRST.saturating_mul(1 << exponent).min(LONGEST);
-    longest.mul_f64(fastrand::f64())
 }
 
 /// The tasks that a program can run, by name.
@@ -195,21 +224,5 @@ impl Pretend {
             }
             Ok(Value::String(work(&content)))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn delays_grow_to_a_bound_and_never_pass_it() {
-        for failures in [-1, 0, 1, 2, 30, i32::MAX] {
-            let exponent = failures.saturating_sub(1).clamp(0, 16).unsigned_abs();
-            let bound = Duration::from_secs(2)
-                .saturating_mul(1 << exponent)
-                .min(Duration::from_secs(600));
-            assert!((0..100).all(|_| backoff(failures) <= bound));
-        }
     }
 }

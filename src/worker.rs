@@ -6,6 +6,7 @@
 
 pub mod backend;
 mod claimer;
+mod ending;
 mod engine;
 mod execution;
 mod finisher;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub hearing: Hearing,
     /// How long its running jobs may still take when it is asked to stop.
     pub grace: Duration,
+    /// The largest result, in bytes of JSON; a job that gives a larger one fails.
+    pub max_result: usize,
 }
 
 impl Default for Settings {
@@ -49,6 +52,7 @@ impl Default for Settings {
             concurrency: 256,
             hearing: Hearing::Hints,
             grace: Duration::from_secs(30),
+            max_result: 1024 * 1024,
         }
     }
 }
@@ -78,6 +82,6 @@ async fn run_one(
     input: Value,
     claim: Data<Arc<Claim>>,
     tasks: Data<Arc<Tasks>>,
-) -> Result<Value, execution::Failed> {
+) -> Result<Value, execution::Failure> {
     execution::run(&tasks, &claim, input).await
 }

@@ -46,6 +46,7 @@ impl Work {
 pub(super) fn settings(worker: &WorkerConfig, config: &FleetConfig) -> worker::Settings {
     worker::Settings {
         concurrency: worker.concurrency,
+        max_result: worker.max_result,
         hearing: fleet::hearing(config),
         grace: config.shutdown_grace,
     }

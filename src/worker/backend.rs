@@ -214,6 +214,7 @@ impl<Args> BackendConfig for Backend<Args> {
                     outcomes: mpsc::channel(1).0,
                     held: super::held::Held::default(),
                     stop: self.stop.clone(),
+                    max_result: self.settings.max_result,
                 }
             }
         }

@@ -119,6 +119,7 @@ impl Engine {
             outcomes,
             held,
             stop: stop.clone(),
+            max_result: settings.max_result,
         };
         Ok(Self {
             jobs,

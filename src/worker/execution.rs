@@ -1,26 +1,39 @@
 //! One execution of one job: on a task of its own, so that a panic ends it and nothing else.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use super::ending::{failed, shortened};
 use super::held::Claim;
-use crate::queue::{Ending, Why};
-use crate::task::{Again, Context, TaskError, Tasks, backoff};
+use crate::queue::Why;
+use crate::task::{Again, Context, RetryDelay, Task, TaskError, Tasks};
 
 use super::held::Fate;
 
-/// How an execution ended without a result.
+/// An execution that ended without a result.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failed {
+#[error("{why}")]
+pub(super) struct Failure {
+    why: Failed,
+    retry_delay: RetryDelay,
+}
+
+/// How.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
     /// The task said so.
     #[error("{0}")]
     Task(#[from] TaskError),
     /// The task panicked.
     #[error("the task panicked: {0}")]
     Panicked(String),
+    /// The task took longer than it may.
+    #[error("the task took longer than {0:?}")]
+    TimedOut(Duration),
     /// No such task here.
     #[error("no task is called {0}")]
     Unknown(String),
@@ -30,10 +43,19 @@ pub(super) enum Failed {
 }
 
 /// Runs the task of `claim` on `input`.
-pub(super) async fn run(tasks: &Tasks, claim: &Claim, input: Value) -> Result<Value, Failed> {
+pub(super) async fn run(tasks: &Tasks, claim: &Claim, input: Value) -> Result<Value, Failure> {
     let Some(task) = tasks.get(&claim.job.task).cloned() else {
-        return Err(Failed::Unknown(claim.job.task.clone()));
+        let why = Failed::Unknown(claim.job.task.clone());
+        let retry_delay = RetryDelay::default();
+        return Err(Failure { why, retry_delay });
     };
+    let retry_delay = task.retry_delay;
+    let result = execute(task, claim, input).await;
+    result.map_err(|why| Failure { why, retry_delay })
+}
+
+async fn execute(task: Arc<Task>, claim: &Claim, input: Value) -> Result<Value, Failed> {
+    let limit = task.time_limit;
     let context = Context {
         job: claim.job.id,
         attempt: claim.job.attempt,
@@ -42,7 +64,15 @@ pub(super) async fn run(tasks: &Tasks, claim: &Claim, input: Value) -> Result<Va
     // A set of one: dropping it drops the execution.
     let mut execution = JoinSet::new();
     execution.spawn(async move { task.run(input, context).await }.instrument(span));
-    match execution.join_next().await {
+    let ended = execution.join_next();
+    let ended = match limit {
+        Some(limit) => match tokio::time::timeout(limit, ended).await {
+            Ok(ended) => ended,
+            Err(_) => return Err(Failed::TimedOut(limit)),
+        },
+        None => ended.await,
+    };
+    match ended {
         Some(Ok(result)) => Ok(result?),
         Some(Err(error)) => match error.try_into_panic() {
             Ok(panic) => Err(Failed::Panicked(spoken(&panic))),
@@ -64,25 +94,33 @@ pub(super) fn fate_of(
     claim: &Arc<Claim>,
     error: &(dyn std::error::Error + Send + Sync + 'static),
 ) -> Fate {
-    let (code, again) = match error.downcast_ref::<Failed>() {
+    let failure = error.downcast_ref::<Failure>();
+    let (code, again) = match failure.map(|failure| &failure.why) {
         Some(Failed::Dropped) => return Fate::PutBack(Why::Interrupted),
         Some(Failed::Task(error)) => ("task_failed", error.again),
         Some(Failed::Panicked(_)) => ("task_panicked", Again::Backoff),
+        Some(Failed::TimedOut(_)) => ("time_limit", Again::Backoff),
         Some(Failed::Unknown(_)) => ("task_unknown", Again::Never),
         None => ("task_failed", apalis_wish(error)),
     };
     let failures = claim.job.failures.saturating_add(1);
-    let code = code.to_owned();
     let error = error.to_string();
     let delay = match again {
-        Again::Backoff => backoff(failures),
+        Again::Backoff => {
+            let retry_delay = failure.map(|failure| failure.retry_delay);
+            retry_delay.unwrap_or_default().after(failures)
+        }
         Again::After(delay) => delay,
-        Again::Never => return Fate::Ended(Ending::Failed { code, error }),
+        Again::Never => return Fate::Ended(failed(code, &error)),
     };
     if failures >= claim.job.max_attempts {
-        return Fate::Ended(Ending::Failed { code, error });
+        return Fate::Ended(failed(code, &error));
     }
-    Fate::PutBack(Why::Failed { code, error, delay })
+    Fate::PutBack(Why::Failed {
+        code: code.to_owned(),
+        error: shortened(&error),
+        delay,
+    })
 }
 
 /// What a task of an ordinary apalis program asks for, in apalis' own types.

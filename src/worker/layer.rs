@@ -11,10 +11,11 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
+use super::ending::succeeded;
 use super::execution::fate_of;
 use super::finisher::Outcome;
 use super::held::{Claim, Fate, Held};
-use crate::queue::{Ending, Why};
+use crate::queue::Why;
 use crate::shutdown::Stop;
 
 /// Makes [`FinishService`]s.
@@ -23,6 +24,8 @@ pub struct FinishLayer {
     pub(super) outcomes: mpsc::Sender<Outcome>,
     pub(super) held: Held,
     pub(super) stop: Stop,
+    /// The largest result, in bytes.
+    pub(super) max_result: usize,
 }
 
 impl FinishLayer {
@@ -102,7 +105,7 @@ where
             let result = result.map_err(Into::into);
             if let Some(claim) = unanswered.claim.take() {
                 let fate = match &result {
-                    Ok(response) => ended(response),
+                    Ok(response) => Fate::Ended(succeeded(response, unanswered.finish.max_result)),
                     Err(error) => fate_of(&claim, error.as_ref()),
                 };
                 unanswered.finish.answer(&claim, fate).await;
@@ -110,16 +113,6 @@ where
             result.map(|_| ())
         })
     }
-}
-
-fn ended(response: &impl Serialize) -> Fate {
-    Fate::Ended(match serde_json::to_value(response) {
-        Ok(result) => Ending::Succeeded(result),
-        Err(error) => Ending::Failed {
-            code: "outcome_unstorable".to_owned(),
-            error: format!("its result could not be written as JSON: {error}"),
-        },
-    })
 }
 
 fn outcome(claim: &Claim, fate: Fate) -> Outcome {

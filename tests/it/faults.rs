@@ -455,6 +455,31 @@ async fn a_task_says_whether_it_is_tried_again() {
     );
 }
 
+#[tokio::test]
+async fn an_attempt_that_takes_too_long_is_dropped_and_has_failed() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let job = client.submit("late", "3600").await;
+    let failed = client.next().await;
+    assert_eq!((failed.action(), failed.job_id()), ("job_failed", job));
+    assert_eq!(failed.text(), "the task took longer than 500ms");
+    assert_eq!(
+        failed.0["job"],
+        json!({"code": "time_limit", "attempts": 2})
+    );
+    let attempts = "ringback.attempts where error_code = 'time_limit'
+        and ended_at - started_at >= interval '0.5 s'";
+    assert_eq!(database.count(attempts).await, 2);
+    // One after the other.
+    let in_turn = "ringback.attempts first join ringback.attempts second using (job_id)
+        where first.attempt = 1 and second.attempt = 2 and second.started_at > first.ended_at";
+    assert_eq!(database.count(in_turn).await, 1);
+    client.submit("late", "0").await;
+    assert_eq!(client.next().await.text(), "held");
+}
+
 /// What one client has asked for and heard. Answers may come in any order.
 #[derive(Default)]
 struct Story {

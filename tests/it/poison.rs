@@ -13,6 +13,28 @@ use crate::support::{Client, Program, TestDatabase, eventually, example};
 const PARTS: i64 = 10;
 
 #[tokio::test]
+async fn a_result_over_the_limit_fails_its_job_and_says_so() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::worker(&database, &["--max-result", "1000"]).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let job = client.submit("default", &"a".repeat(1_000)).await;
+    let failed = client.next().await;
+    assert_eq!((failed.action(), failed.job_id()), ("job_failed", job));
+    assert_eq!(
+        failed.0["job"],
+        json!({"code": "result_too_large", "attempts": 1})
+    );
+    assert!(
+        failed.text().contains("larger than 1000 bytes"),
+        "{failed:?}"
+    );
+    let job = client.submit("default", &"a".repeat(900)).await;
+    let result = client.next().await;
+    assert_eq!((result.action(), result.job_id()), ("job_result", job));
+}
+
+#[tokio::test]
 async fn one_poisoned_outcome_in_fifty_fails_alone() {
     let database = TestDatabase::new().await;
     let _worker = Program::unruly(&database).await;

@@ -72,6 +72,7 @@ const DELIVERED: &str = "when all is still, the client has its result";
 const REPEATED: &str = "an outcome that was not acknowledged may come again";
 
 /// Follows every order of steps.
+#[expect(clippy::print_stdout, reason = "how much was tried")]
 fn holds(rules: Rules) {
     let checker = Ringback { rules, faults: 3 }.checker();
     let checker = checker.threads(2).spawn_bfs().join();

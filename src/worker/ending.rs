@@ -1,0 +1,107 @@
+//! How a job ends, within bounds: what is recorded goes to the database, to the gateway and to every client that asked.
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::queue::Ending;
+
+/// The longest sentence that is kept of an error, in bytes.
+const LONGEST_ERROR: usize = 8 * 1024;
+
+/// At most so many bytes of JSON for one character of a text: `\u0000`.
+const ESCAPED: usize = 6;
+
+/// The end of a job whose task gave `response`, of at most `limit` bytes as JSON.
+pub(super) fn succeeded(response: &impl Serialize, limit: usize) -> Ending {
+    let result = match serde_json::to_value(response) {
+        Ok(result) => result,
+        Err(error) => {
+            let error = format!("its result could not be written as JSON: {error}");
+            return failed("outcome_unstorable", &error);
+        }
+    };
+    if is_larger(&result, limit) {
+        let error = format!(
+            "its result is larger than {limit} bytes; store it elsewhere and give back where, or raise RINGBACK_MAX_RESULT"
+        );
+        return failed("result_too_large", &error);
+    }
+    Ending::Succeeded(result)
+}
+
+/// The end of a job that has failed for good.
+pub(super) fn failed(code: &str, error: &str) -> Ending {
+    Ending::Failed {
+        code: code.to_owned(),
+        error: shortened(error),
+    }
+}
+
+/// An error's sentence as it is kept: its beginning, where it is long.
+pub(super) fn shortened(error: &str) -> String {
+    if error.len() <= LONGEST_ERROR {
+        return error.to_owned();
+    }
+    let end = error.floor_char_boundary(LONGEST_ERROR);
+    format!("{}…", &error[..end])
+}
+
+fn is_larger(result: &Value, limit: usize) -> bool {
+    match result {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) if text.len() < limit / ESCAPED => false,
+        Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            let counting = serde_json::to_writer(Room(limit), result);
+            counting.is_err()
+        }
+    }
+}
+
+/// Takes so many bytes, and no more.
+struct Room(usize);
+
+impl Write for Room {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 = self
+            .0
+            .checked_sub(bytes.len())
+            .ok_or(io::ErrorKind::StorageFull)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_result_is_measured_as_it_is_stored() {
+        for (result, bytes) in [
+            (json!("x".repeat(10)), 12),
+            (json!("\u{1}".repeat(10)), 62),
+            (json!({"a": [1, 2, 3]}), 13),
+        ] {
+            assert_eq!(succeeded(&result, bytes), Ending::Succeeded(result.clone()));
+            let Ending::Failed { code, .. } = succeeded(&result, bytes - 1) else {
+                panic!("{result} should be too large for {}", bytes - 1);
+            };
+            assert_eq!(code, "result_too_large");
+        }
+    }
+
+    #[test]
+    fn a_long_error_is_kept_to_its_beginning() {
+        assert_eq!(shortened("short"), "short");
+        let long = "é".repeat(LONGEST_ERROR);
+        let kept = shortened(&long);
+        assert!(kept.len() <= LONGEST_ERROR + '…'.len_utf8() && kept.ends_with('…'));
+    }
+}
