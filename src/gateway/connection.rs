@@ -215,6 +215,15 @@ impl Connection {
     }
 }
 
+#[cfg(test)]
+impl Connection {
+    /// The messages that are to be written now.
+    pub(super) fn texts(&self) -> Vec<String> {
+        let messages = self.take().messages;
+        messages.iter().map(ToString::to_string).collect()
+    }
+}
+
 impl State {
     /// As many of the outcomes that found no room as fit into an empty outbox.
     fn take_skipped(&mut self) -> Vec<JobId> {
@@ -265,19 +274,14 @@ mod tests {
 
     const JOB: JobId = JobId(Uuid::nil());
 
-    fn texts(connection: &Connection) -> Vec<String> {
-        let messages = connection.take().messages;
-        messages.iter().map(ToString::to_string).collect()
-    }
-
     #[test]
     fn an_outcome_that_is_faster_than_its_queued_message_waits_for_it() {
         let connection = Connection::new();
         connection.expect(JOB);
         connection.deliver(JOB, "result".into());
-        assert!(texts(&connection).is_empty());
+        assert!(connection.texts().is_empty());
         connection.queued(JOB, "queued".into());
-        assert_eq!(texts(&connection), ["queued", "result"]);
+        assert_eq!(connection.texts(), ["queued", "result"]);
     }
 
     #[test]
@@ -287,7 +291,7 @@ mod tests {
         connection.queued(JOB, "queued".into());
         connection.deliver(JOB, "result".into());
         connection.deliver(JOB, "result".into());
-        assert_eq!(texts(&connection), ["queued", "result"]);
+        assert_eq!(connection.texts(), ["queued", "result"]);
         assert!(connection.unheard(Duration::ZERO).is_empty());
     }
 
@@ -305,7 +309,7 @@ mod tests {
         assert_eq!((due.messages.len(), due.skipped), (1, vec![JOB]));
         assert_eq!(connection.unheard(Duration::ZERO).len(), 1);
         connection.deliver(JOB, "result".into());
-        assert_eq!(texts(&connection), ["result"]);
+        assert_eq!(connection.texts(), ["result"]);
     }
 
     #[test]
@@ -328,6 +332,6 @@ mod tests {
     fn an_outcome_that_nobody_asked_for_is_not_sent() {
         let connection = Connection::new();
         connection.deliver(JOB, "result".into());
-        assert!(texts(&connection).is_empty());
+        assert!(connection.texts().is_empty());
     }
 }

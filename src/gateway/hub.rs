@@ -283,11 +283,6 @@ mod tests {
 
     const JOB: JobId = JobId(Uuid::nil());
 
-    fn texts(connection: &Connection) -> Vec<String> {
-        let messages = connection.take().messages;
-        messages.iter().map(ToString::to_string).collect()
-    }
-
     fn ended() -> Ended {
         Ended {
             job: JOB,
@@ -313,8 +308,8 @@ mod tests {
         hub.expect(&second, JOB);
         hub.deliver(&ended());
         hub.queued(&second, JOB, "queued".into());
-        assert_eq!(texts(&first), ["queued", "result"]);
-        assert_eq!(texts(&second), ["queued", "result"]);
+        assert_eq!(first.texts(), ["queued", "result"]);
+        assert_eq!(second.texts(), ["queued", "result"]);
         assert!(hub.lock().askers.is_empty());
     }
 
@@ -363,7 +358,7 @@ mod tests {
         hub.notify(1, &"notice".into());
         hub.deliver(&of_the_session());
         hub.deliver(&of_the_session());
-        assert_eq!(texts(&connection), ["resumed", "result"]);
+        assert_eq!(connection.texts(), ["resumed", "result"]);
     }
 
     #[test]
@@ -379,7 +374,7 @@ mod tests {
         hub.deliver(&of_the_session());
         assert!(hub.found(SESSION, &unread).is_empty());
         hub.deliver(&of_the_session());
-        assert_eq!(texts(&connection), ["resumed", "result"]);
+        assert_eq!(connection.texts(), ["resumed", "result"]);
         let acknowledged =
             hub.acknowledge(&connection, &[JOB.to_string(), "of another".to_owned()]);
         assert_eq!(acknowledged.unwrap().jobs, [JOB]);
@@ -398,7 +393,7 @@ mod tests {
         hub.resumed(&connection, "resumed".into(), &unread);
         hub.acknowledge(&connection, &[JOB.to_string()]).unwrap();
         hub.deliver(&ended());
-        assert_eq!(texts(&connection), ["resumed"]);
+        assert_eq!(connection.texts(), ["resumed"]);
         assert!(hub.lock().askers.is_empty());
     }
 
@@ -416,7 +411,7 @@ mod tests {
             pending: Vec::new(),
         };
         assert!(hub.found(SESSION, &unread).is_empty());
-        assert_eq!(texts(&connection), ["resumed", "result"]);
+        assert_eq!(connection.texts(), ["resumed", "result"]);
     }
 
     #[test]
@@ -457,7 +452,7 @@ mod tests {
         hub.expect(&asker, JOB);
         hub.deliver(&ended());
         hub.queued(&asker, JOB, "queued again".into());
-        assert_eq!(texts(&asker), ["queued", "queued again", "result"]);
+        assert_eq!(asker.texts(), ["queued", "queued again", "result"]);
         assert!(hub.lock().askers.is_empty());
     }
 }

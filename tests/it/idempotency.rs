@@ -5,11 +5,12 @@ use std::collections::{HashMap, HashSet};
 use ringback::ids::{ClaimId, JobId, JobIds};
 use ringback::queue::enqueue::enqueue;
 use ringback::queue::finish::finish;
-use ringback::queue::{Asker, Ended, Ending, NewJob, Try, keys};
+use ringback::queue::{Ended, Ending, Try, keys};
 use serde_json::json;
 use sqlx::Connection;
 use uuid::Uuid;
 
+use crate::scale::job;
 use crate::support::{Client, Message, Program, TestDatabase, eventually};
 
 /// How many keys many clients use at once.
@@ -184,18 +185,7 @@ async fn a_batch_that_is_sent_again_into_its_own_finish_makes_no_second_job() {
     let database = TestDatabase::new().await;
     let (mut link, mut other) = (database.database().link("a"), database.database().link("b"));
     let connection = link.connected().await.unwrap();
-    let job = NewJob {
-        id: JobIds::default().next(std::time::SystemTime::now()),
-        task: "a".to_owned(),
-        task_type: "a".to_owned(),
-        queue: "default".to_owned(),
-        input: json!("x"),
-        priority: 0,
-        max_attempts: 5,
-        due_at: None,
-        asker: Asker::nobody(),
-        key: None,
-    };
+    let jobs = [job(JobIds::default().next(std::time::SystemTime::now()))];
     let once = Try {
         again: false,
         hints: true,
@@ -204,7 +194,6 @@ async fn a_batch_that_is_sent_again_into_its_own_finish_makes_no_second_job() {
         again: true,
         ..once
     };
-    let jobs = [job];
     enqueue(connection, &jobs, once).await.unwrap();
     let claim = ClaimId(Uuid::new_v4());
     claimed(&database, jobs[0].id, claim).await;

@@ -32,7 +32,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// 2020-01-01, long before any retention.
 const LONG_AGO: Duration = Duration::from_secs(1_577_836_800);
 
-fn job(id: JobId) -> NewJob {
+/// A job of nobody, due now.
+pub(crate) fn job(id: JobId) -> NewJob {
     NewJob {
         id,
         task: "a".to_owned(),

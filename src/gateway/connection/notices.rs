@@ -124,11 +124,6 @@ mod tests {
     use super::super::super::outbox::FULL;
     use super::*;
 
-    fn texts(connection: &Connection) -> Vec<String> {
-        let messages = connection.take().messages;
-        messages.iter().map(ToString::to_string).collect()
-    }
-
     fn notice(number: i64, content: &str) -> Notice {
         let content = content.to_owned();
         Notice { number, content }
@@ -141,11 +136,11 @@ mod tests {
         connection.notify(7, "seven".into());
         connection.notify(8, "eight".into());
         assert_eq!(connection.behind(), None, "there is no room");
-        assert_eq!(texts(&connection).len(), 1);
+        assert_eq!(connection.texts().len(), 1);
         let asked = connection.behind().unwrap();
         assert_eq!(asked.after, 6);
         connection.catch_up(asked, vec![notice(7, "seven"), notice(8, "eight")]);
-        let sent = texts(&connection);
+        let sent = connection.texts();
         assert!(sent[0].contains("seven") && sent[1].contains("eight"));
         let asked = connection.behind().unwrap();
         assert_eq!(asked.after, 8);
@@ -153,7 +148,7 @@ mod tests {
         assert_eq!(connection.behind(), None);
         connection.notify(8, "eight".into());
         connection.notify(9, "nine".into());
-        assert_eq!(texts(&connection), ["nine"]);
+        assert_eq!(connection.texts(), ["nine"]);
     }
 
     #[test]
@@ -165,7 +160,7 @@ mod tests {
         let large = "x".repeat(FULL);
         let page = || vec![notice(1, &large), notice(2, &large)];
         connection.catch_up(connection.behind().unwrap(), page());
-        assert_eq!(texts(&connection).len(), 1);
+        assert_eq!(connection.texts().len(), 1);
         assert_eq!(connection.behind().unwrap().after, 1);
     }
 
@@ -183,6 +178,6 @@ mod tests {
         connection.catch_up(asked, Vec::new());
         assert_eq!(connection.behind(), None);
         connection.notify(2, "two".into());
-        assert!(texts(&connection).is_empty());
+        assert!(connection.texts().is_empty());
     }
 }
