@@ -70,8 +70,11 @@ impl Belonging {
         self.unacknowledged.contains(&job) || self.acknowledged.contains(&job)
     }
 
+    /// The client has the outcome of a job; one that it was not sent cannot be meant.
     fn acknowledge(&mut self, job: JobId) {
-        self.unacknowledged.remove(&job);
+        if !self.unacknowledged.remove(&job) {
+            return;
+        }
         self.acknowledged.push_back(job);
         if self.acknowledged.len() > SESSION_LIMIT {
             self.acknowledged.pop_front();
