@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use sqlx::{ConnectOptions, Connection, PgConnection};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
 use super::{CONNECT_LIMIT, Database, Fault, STATEMENT_LIMIT};
 
@@ -75,6 +75,11 @@ impl Link {
         let options = self.database.options(&self.name);
         let (connection, offset) = limited_to(CONNECT_LIMIT, async move {
             let mut connection = options.connect().await?;
+            // A statement that was given up here is given up there as well: otherwise those that wait for somebody's lock
+            // would pile up until the server has no room. Some systems cannot; there it stays as it is.
+            let _ = connection
+                .execute("set client_connection_check_interval = '2s'")
+                .await;
             let asked = SystemTime::now();
             let micros = sqlx::query_scalar!(
                 r#"select (extract(epoch from clock_timestamp()) * 1000000)::bigint as "now!""#

@@ -480,6 +480,32 @@ async fn an_attempt_that_takes_too_long_is_dropped_and_has_failed() {
     assert_eq!(client.next().await.text(), "held");
 }
 
+#[tokio::test]
+async fn statements_that_wait_for_somebodys_lock_do_not_pile_up() {
+    let database = TestDatabase::new().await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    client.submit("default", "a").await;
+    let mut somebody = database.pool.begin().await.unwrap();
+    sqlx::query("lock table ringback.job in access exclusive mode")
+        .execute(&mut *somebody)
+        .await
+        .unwrap();
+    client.ask("default", "b").await;
+    // It is given up after 10 s, and tried again.
+    gateway.printed("the database is away, trying again").await;
+    let waiting = "pg_stat_activity where application_name = 'ringback intake' and datname = current_database()
+        and wait_event_type = 'Lock'";
+    eventually("the one that was given up should have ended", async || {
+        let intakes = "pg_stat_activity where application_name = 'ringback intake' and datname = current_database()";
+        database.count(waiting).await == 1 && database.count(intakes).await == 1
+    })
+    .await;
+    somebody.rollback().await.unwrap();
+    assert_eq!(client.next().await.action(), "job_queued");
+    assert_eq!(database.count("ringback.job").await, 2);
+}
+
 /// What one client has asked for and heard. Answers may come in any order.
 #[derive(Default)]
 struct Story {
