@@ -61,18 +61,15 @@ impl Hub {
         if let Some(before) = before {
             here.part(before.session, connection.id);
         }
-        match here.sessions.get(&seat.session) {
+        let other = here.sessions.get(&seat.session);
+        if other
+            .and_then(|other| other.seat())
+            .is_some_and(|other| other.epoch > seat.epoch)
+        {
             // The later one was faster.
-            Some(other) if other.seat().is_some_and(|other| other.epoch > seat.epoch) => {
-                connection.close(Close::TakenOver);
-            }
-            Some(other) if other.id != connection.id => {
-                other.close(Close::TakenOver);
-                here.sessions.insert(seat.session, Arc::clone(connection));
-            }
-            Some(_) | None => {
-                here.sessions.insert(seat.session, Arc::clone(connection));
-            }
+            connection.close(Close::TakenOver);
+        } else if let Some(earlier) = here.sessions.insert(seat.session, Arc::clone(connection)) {
+            earlier.close(Close::TakenOver);
         }
         before.filter(|before| before.session != seat.session)
     }

@@ -8,11 +8,9 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::ending::{failed, shortened};
-use super::held::Claim;
+use super::held::{Claim, Fate};
 use crate::queue::Why;
 use crate::task::{Again, Context, RetryDelay, Task, TaskError, Tasks};
-
-use super::held::Fate;
 
 /// An execution that ended without a result.
 #[derive(Debug, thiserror::Error)]

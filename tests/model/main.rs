@@ -3,6 +3,7 @@
 //!
 //! It says that the rules are right and that each is needed, not that the program keeps them; the other tests do that.
 
+mod effects;
 mod rules;
 mod steps;
 mod world;
@@ -11,8 +12,9 @@ use std::collections::BTreeSet;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
+use effects::after;
 use rules::{Fence, Order, PassingOn, Rules};
-use steps::{Step, after, faults, steps};
+use steps::{Step, faults, steps};
 use world::{Job, World, Wrong};
 
 /// The rules, and how many faults may come.
@@ -100,23 +102,29 @@ fn while_no_hint_is_lost_nothing_waits_for_a_poll() {
 
 #[test]
 fn without_the_fence_an_outdated_outcome_is_recorded() {
-    let fence = Fence::None;
-    let rules = Rules::with_polling();
-    breaks(FENCED, Rules { fence, ..rules });
+    let without = Rules {
+        fence: Fence::None,
+        ..Rules::with_polling()
+    };
+    breaks(FENCED, without);
 }
 
 #[test]
 fn the_attempt_and_the_worker_are_no_fence_because_a_claim_may_be_lost() {
-    let fence = Fence::AttemptAndWorker;
-    let rules = Rules::with_polling();
-    breaks(FENCED, Rules { fence, ..rules });
+    let without = Rules {
+        fence: Fence::AttemptAndWorker,
+        ..Rules::with_polling()
+    };
+    breaks(FENCED, without);
 }
 
 #[test]
 fn a_socket_that_reads_before_it_registers_misses_what_ends_in_between() {
-    let order = Order::ReadThenRegister;
-    let rules = Rules::with_hints_alone();
-    breaks(DELIVERED, Rules { order, ..rules });
+    let without = Rules {
+        order: Order::ReadThenRegister,
+        ..Rules::with_hints_alone()
+    };
+    breaks(DELIVERED, without);
 }
 
 #[test]
@@ -147,48 +155,36 @@ fn a_gateway_that_passes_on_only_what_concerns_nobody_there_keeps_it_for_a_socke
 
 #[test]
 fn without_epochs_an_earlier_socket_leaves_the_session_of_a_later_one() {
-    let rules = Rules::with_hints_alone();
-    breaks(
-        DELIVERED,
-        Rules {
-            epochs: false,
-            ..rules
-        },
-    );
+    let without = Rules {
+        epochs: false,
+        ..Rules::with_hints_alone()
+    };
+    breaks(DELIVERED, without);
 }
 
 #[test]
 fn if_the_last_to_register_won_the_latest_socket_could_be_told_to_go() {
-    let rules = Rules::with_polling();
-    breaks(
-        WELCOME,
-        Rules {
-            latest_wins: false,
-            ..rules
-        },
-    );
+    let without = Rules {
+        latest_wins: false,
+        ..Rules::with_polling()
+    };
+    breaks(WELCOME, without);
 }
 
 #[test]
 fn without_a_mailbox_an_outcome_is_lost_with_its_socket() {
-    let rules = Rules::with_polling();
-    breaks(
-        KEPT,
-        Rules {
-            mails: false,
-            ..rules
-        },
-    );
+    let without = Rules {
+        mails: false,
+        ..Rules::with_polling()
+    };
+    breaks(KEPT, without);
 }
 
 #[test]
 fn a_socket_that_does_not_remember_is_sent_an_outcome_twice() {
-    let rules = Rules::with_polling();
-    breaks(
-        ONCE,
-        Rules {
-            remembers: false,
-            ..rules
-        },
-    );
+    let without = Rules {
+        remembers: false,
+        ..Rules::with_polling()
+    };
+    breaks(ONCE, without);
 }
