@@ -21,10 +21,10 @@ use apalis_postgres::{Config, PostgresStorage};
 use ringback::ids::{JobId, JobIds, WorkerId};
 use ringback::postgres::private::{self, Durability};
 use ringback::postgres::{Database, Link};
-use ringback::queue::claim::claim;
+use ringback::queue::claim::{Want, claim};
 use ringback::queue::enqueue::enqueue;
 use ringback::queue::finish::finish;
-use ringback::queue::{Asker, Cursor, Ended, Ending, NewJob, Try};
+use ringback::queue::{Asker, Cursor, Due, Ended, Ending, NewJob, Try};
 use ringback::shutdown::Stop;
 use ringback::task::{Task, Tasks};
 use ringback::worker::{self, Settings};
@@ -156,8 +156,10 @@ fn job(id: JobId) -> NewJob {
         queue: "default".to_owned(),
         input: json!("hello"),
         priority: 0,
-        max_attempts: 5,
-        due_at: None,
+        max_attempts: Some(5),
+        due: Due::Now,
+        concurrency_key: None,
+        stream: false,
         asker: Asker::nobody(),
         key: None,
     }
@@ -295,9 +297,8 @@ async fn claims_beside_a_snapshot(
         }
         let connection = link.connected().await.unwrap();
         let started = Instant::now();
-        let claimed = claim(connection, &cursor, WorkerId::random(), &tasks, 500)
-            .await
-            .unwrap();
+        let want = Want::any(WorkerId::random(), &tasks, 500);
+        let claimed = claim(connection, &cursor, &want).await.unwrap().jobs;
         times.push(started.elapsed());
         let ended: Vec<Ended> = claimed
             .iter()

@@ -3,7 +3,9 @@
 //! `hold SECONDS` works that long, `block SECONDS` blocks every thread of the runtime that long, `panic` panics, `nul`
 //! gives a result that Postgres cannot store, `fail` fails for good, `flaky N` fails until its Nth attempt, `die` takes
 //! the whole process with it, `deep` gives a result nested 200 deep, `count` gives the number of the attempt, and `late
-//! SECONDS` works that long, although it may take only half a second, twice.
+//! SECONDS` works that long, although it may take only half a second, twice. `obey` and `quit` wait until somebody wants
+//! them to end, and then succeed and fail. `single SECONDS` works that long, one job at a time for each key; `few SECONDS`
+//! may do so three times at once, and once for each key; `paced` may start three times a second.
 //!
 //! ```sh
 //! DATABASE_URL="$(ringback url)" cargo run --example unruly
@@ -15,7 +17,7 @@ use anyhow::Context as _;
 use ringback::postgres::Database;
 use ringback::shutdown::{Parts, on_signal};
 use ringback::sweeper::{self, Keep};
-use ringback::task::{Again, Context, RetryDelay, Task, TaskError, Tasks};
+use ringback::task::{Again, Context, Limits, RetryDelay, Task, TaskError, Tasks};
 use ringback::telemetry;
 use ringback::worker::{self, Settings};
 use serde_json::Value;
@@ -44,6 +46,24 @@ fn tasks() -> Tasks {
                     first: Duration::from_millis(100),
                     longest: Duration::from_millis(100),
                 }),
+        )
+        .with(Task::new("obey", |_, context: Context| async move {
+            context.cancelled().await;
+            Ok(Value::from("as you wish"))
+        }))
+        .with(Task::new("quit", |_, context: Context| async move {
+            context.cancelled().await;
+            Err(TaskError::after("as you wish", Duration::ZERO))
+        }))
+        .with(Task::new("single", hold).key_limits(Limits::none().at_once(1)))
+        .with(
+            Task::new("few", hold)
+                .limits(Limits::none().at_once(3))
+                .key_limits(Limits::none().at_once(1)),
+        )
+        .with(
+            Task::new("paced", |_, _| async { Ok(Value::Null) })
+                .limits(Limits::none().starts(3, Duration::from_secs(1))),
         )
         .with(Task::new("count", |_, context: Context| async move {
             Ok(Value::from(context.attempt.to_string()))

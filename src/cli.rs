@@ -4,9 +4,11 @@ mod asyncapi;
 mod database;
 mod dev;
 mod fleet;
+mod jobs;
 mod migrate;
 mod notify;
 mod output;
+mod queues;
 mod serve;
 mod url;
 mod work;
@@ -31,6 +33,10 @@ enum Verb {
     Worker(work::Work),
     /// Sends a notice to everyone who is connected
     Notify(notify::Notify),
+    /// Looks after jobs: cancel
+    Jobs(jobs::Jobs),
+    /// Looks after queues: list, pause, resume
+    Queues(queues::Queues),
     /// Brings the database's schema up to date
     Migrate(migrate::Migrate),
     /// Prints the URL of the database in use, for `psql "$(ringback url)"`
@@ -47,7 +53,9 @@ impl Cli {
             Verb::Dev(_) | Verb::Serve(_) | Verb::Worker(_) | Verb::Migrate(_) => {
                 "info,sqlx=warn,apalis_core=warn"
             }
-            Verb::Notify(_) | Verb::Url(_) | Verb::Asyncapi => "warn",
+            Verb::Notify(_) | Verb::Jobs(_) | Verb::Queues(_) | Verb::Url(_) | Verb::Asyncapi => {
+                "warn"
+            }
         }
     }
 
@@ -61,6 +69,8 @@ impl Cli {
             Verb::Serve(verb) => verb.run().await,
             Verb::Worker(verb) => verb.run().await,
             Verb::Notify(verb) => verb.run().await,
+            Verb::Jobs(verb) => verb.run().await,
+            Verb::Queues(verb) => verb.run().await,
             Verb::Migrate(verb) => verb.run().await,
             Verb::Url(verb) => verb.run().await,
             Verb::Asyncapi => asyncapi::run(),

@@ -94,6 +94,11 @@ pub struct WorkerConfig {
     )]
     pub max_result: usize,
 
+    /// The queues this worker claims from, each with how many of its slots it may take (all, without); none is all queues of
+    /// its tasks
+    #[arg(long, env = "RINGBACK_QUEUES", value_delimiter = ',', value_parser = queue, value_name = "NAME[=JOBS],…")]
+    pub queues: Vec<(String, Option<usize>)>,
+
     /// Scales the pretended work of the demonstration tasks; 0 for none
     #[arg(long, env = "RINGBACK_DELAY_SCALE", default_value_t = 1.0, value_parser = delay_scale, value_name = "FACTOR")]
     pub delay_scale: f64,
@@ -150,6 +155,18 @@ fn concurrency(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A queue, and how many slots it may take.
+fn queue(text: &str) -> Result<(String, Option<usize>), String> {
+    let (name, width) = match text.split_once('=') {
+        Some((name, width)) => (name, Some(concurrency(width)?)),
+        None => (text, None),
+    };
+    match name.trim() {
+        "" => Err("a queue needs a name, such as default or mail=10".to_owned()),
+        name => Ok((name.to_owned(), width)),
+    }
+}
+
 fn delay_scale(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(scale) if (0.0..=1_000.0).contains(&scale) => Ok(scale),
@@ -170,6 +187,15 @@ mod tests {
         assert!(duration("soon").is_err());
         assert!(duration("1y").is_err());
         assert!(duration("99999999999999999999d").is_err());
+    }
+
+    #[test]
+    fn a_queue_is_a_name_and_perhaps_a_width() {
+        assert_eq!(queue("default"), Ok(("default".to_owned(), None)));
+        assert_eq!(queue("mail=10"), Ok(("mail".to_owned(), Some(10))));
+        assert!(queue("=10").is_err());
+        assert!(queue("mail=0").is_err());
+        assert!(queue("mail=many").is_err());
     }
 
     #[test]

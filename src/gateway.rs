@@ -5,6 +5,7 @@
 mod access;
 mod acks;
 mod batch;
+mod cancel;
 mod connection;
 mod goodbye;
 mod health;
@@ -34,7 +35,8 @@ use tokio_util::task::TaskTracker;
 use crate::ids::{GatewayId, JobId, JobIds};
 use crate::postgres::listener::Hearing;
 use crate::postgres::{Database, patiently};
-use crate::queue::fleet::{self, GatewayRow, TaskRow};
+use crate::queue::fleet::{self, GatewayRow};
+use crate::queue::tasks::{self, KnownTask, TaskRow};
 use crate::shutdown::{Parts, Stop};
 use crate::task::Tasks;
 use crate::wire::SOCKET_PATH;
@@ -156,10 +158,10 @@ async fn announce(
     database: &Database,
     gateway: &GatewayRow,
     tasks: &Tasks,
-) -> Result<Vec<TaskRow>, sqlx::Error> {
-    fleet::register(database.pool(), &TaskRow::all(tasks)).await?;
+) -> Result<Vec<KnownTask>, sqlx::Error> {
+    tasks::register(database.pool(), &TaskRow::all(tasks)).await?;
     fleet::gateway_beat(database.pool(), gateway).await?;
-    fleet::tasks(database.pool()).await
+    tasks::known(database.pool()).await
 }
 
 async fn serve(

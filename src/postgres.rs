@@ -188,6 +188,8 @@ pub enum Fault {
     Hints,
     /// A partition is missing for one of these ids: make it, then the same again.
     Partition,
+    /// Somebody else's transaction holds something of what was sent, and it was asked not to wait for that.
+    Locked,
     /// Something in what was sent is at fault.
     Data,
 }
@@ -212,6 +214,7 @@ impl Fault {
             // Connections, resources, an administrator's stop, serialisation and deadlocks; a server that only reads; a
             // transaction that was ended because we were frozen in it.
             ("08" | "53" | "57" | "40" | "58", _) | (_, "25006" | "25P03" | "25P04") => Self::Away,
+            (_, "55P03") => Self::Locked,
             ("54", _) if database.message().contains("NOTIFY") => Self::Hints,
             // A check that fails has a name, a partition that is missing has none; its words are in the server's
             // language.

@@ -2,22 +2,31 @@
 //!
 //! The long statements are `.sql` files beside this one, each with a comment that says what its parameters are.
 
+pub mod cancel;
 pub mod claim;
 pub mod commit;
 pub mod enqueue;
 pub mod finish;
 pub mod fleet;
 pub mod keys;
+pub mod limits;
 pub mod partitions;
+pub mod queues;
 pub mod read;
 pub mod recover;
+pub mod submit;
+pub mod tasks;
 
-pub use claim::{Claimed, Cursor};
+pub use cancel::{CANCEL_CHANNEL, Cancelled, Canceller};
+pub use claim::{Claimed, Claims, Cursor};
 pub use commit::{Answer, Refusal, Rows, commit};
-pub use enqueue::{Asker, NewJob};
+pub use enqueue::{Asker, Due, NewJob};
 pub use finish::{Ended, Ending, PutBack, Why};
 pub use keys::{Key, Repeat};
 pub use read::Outcome;
+
+/// What [`READY_CHANNEL`] says when a limit is to be looked at.
+pub const HELD_HINT: &str = "held";
 
 /// The channel that says that a queue has ready jobs: its name, a space, the lowest rank.
 pub const READY_CHANNEL: &str = "ringback_ready";

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 
 use crate::notice;
 use crate::postgres::link::limited;
-use crate::postgres::{Database, Link};
-use crate::queue::{keys, partitions, recover};
+use crate::postgres::{Database, Fault, Link};
+use crate::queue::{keys, limits, partitions, recover};
 use crate::session;
 use crate::shutdown::{Stop, sleep};
 
 const EVERY: Duration = Duration::from_secs(2);
+/// The shortest that they may be: every process wakes for what is due, and only one of them does it.
+const BREATH: Duration = Duration::from_millis(20);
+
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 
 /// The longest that two sweeps may be apart, by the database's clock, to count as unbroken contact.
@@ -44,13 +47,17 @@ async fn keep_sweeping(mut link: Link, stop: &Stop) {
         let swept = stop.run_until_cancelled(sweep(&mut link, contact)).await;
         let Some(swept) = swept else { return };
         link.settle(&swept);
+        // Not in step with the other processes.
+        let mut pause = EVERY.mul_f64(0.75 + fastrand::f64() / 2.0);
         match swept {
-            Ok(now) => contact = Some(now),
+            Ok(swept) => {
+                contact = Some(swept.contact);
+                pause = swept.next.map_or(pause, |next| next.clamp(BREATH, pause));
+            }
             // A connection that is made again at once breaks no contact: the others could be heard as well.
             Err(error) => tracing::warn!(%error, "could not sweep, trying again"),
         }
-        // Not in step with the other processes.
-        if !sleep(EVERY.mul_f64(0.75 + fastrand::f64() / 2.0), stop).await {
+        if !sleep(pause, stop).await {
             link.close().await;
             return;
         }
@@ -81,17 +88,33 @@ impl Contact {
     }
 }
 
-async fn sweep(link: &mut Link, earlier: Option<Contact>) -> Result<Contact, sqlx::Error> {
+/// What a sweep has found out.
+struct Swept {
+    contact: Contact,
+    /// After what time something is due again, if that is known.
+    next: Option<Duration>,
+}
+
+async fn sweep(link: &mut Link, earlier: Option<Contact>) -> Result<Swept, sqlx::Error> {
     let connection = link.connected().await?;
     let asked = Instant::now();
-    let now = recover::promote(connection).await?;
+    let promoted = recover::promote(connection).await?;
     // An answer that took long is as good as a silence: the others' beats waited as well.
     let earlier = earlier.filter(|_| asked.elapsed() < EVERY);
-    let contact = Contact::at(now, earlier);
+    let contact = Contact::at(promoted.now, earlier);
     if contact.can_judge() {
         recover::recover(connection).await?;
     }
-    Ok(contact)
+    let admitted = match limits::admit(connection).await {
+        Err(error) if Fault::of(&error) != Fault::Away => {
+            // Whatever is wrong with a limit, everything else goes on.
+            tracing::warn!(%error, "could not look at the limits, trying again");
+            None
+        }
+        admitted => admitted?,
+    };
+    let next = [promoted.next, admitted].into_iter().flatten().min();
+    Ok(Swept { contact, next })
 }
 
 async fn keep_tidying(mut link: Link, keep: Keep, stop: &Stop) {

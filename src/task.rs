@@ -3,8 +3,10 @@
 //! A task knows nothing of queues, sockets or Postgres.
 
 mod analyze;
+mod context;
 mod fallback;
 mod generate;
+mod limits;
 mod retry;
 mod translate;
 
@@ -16,8 +18,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
-use crate::ids::JobId;
-
+pub use context::Context;
+pub use limits::{Limits, Rate};
 pub use retry::RetryDelay;
 
 /// The queue of tasks that name none.
@@ -42,20 +44,15 @@ pub struct Task {
     pub retry_delay: RetryDelay,
     /// How long an attempt may take; one that takes longer is dropped, and has failed.
     pub time_limit: Option<Duration>,
+    /// How many jobs of it may run, in the whole fleet.
+    pub limits: Limits,
+    /// The same for each concurrency key that its jobs are submitted with.
+    pub key_limits: Limits,
     run: Arc<dyn Fn(Value, Context) -> Run + Send + Sync>,
 }
 
 /// One run of a task.
 type Run = BoxFuture<'static, Result<Value, TaskError>>;
-
-/// What a running task knows about its job.
-#[derive(Clone, Debug)]
-pub struct Context {
-    /// The job.
-    pub job: JobId,
-    /// Which start of it this is, from 1.
-    pub attempt: i32,
-}
 
 /// How an attempt failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +90,8 @@ impl Task {
             max_attempts: DEFAULT_MAX_ATTEMPTS,
             retry_delay: RetryDelay::default(),
             time_limit: None,
+            limits: Limits::default(),
+            key_limits: Limits::default(),
             run: Arc::new(move |input, context| Box::pin(run(input, context))),
         }
     }
@@ -117,6 +116,20 @@ impl Task {
     #[must_use]
     pub fn time_limit(mut self, limit: Duration) -> Self {
         self.time_limit = Some(limit);
+        self
+    }
+
+    /// The same, of which the whole fleet runs no more than these allow.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The same, of which the whole fleet runs no more with one concurrency key than these allow.
+    #[must_use]
+    pub fn key_limits(mut self, limits: Limits) -> Self {
+        self.key_limits = limits;
         self
     }
 

@@ -8,6 +8,9 @@ mod error;
 mod message_id;
 mod parse;
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -28,24 +31,39 @@ pub const SYSTEM_GROUP: &str = "system";
 /// The longest `ref`, in bytes.
 pub const REF_LIMIT: usize = 64;
 
+/// The longest `delay`, and the longest time until `run_at`.
+pub const DELAY_LIMIT: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// The most `max_attempts`.
+pub const ATTEMPTS_LIMIT: i32 = 1_000;
+
 /// How many ids one `ack` may have.
 pub const ACK_LIMIT: usize = 1_000;
 
-/// The longest `idempotency_key`, in bytes.
+/// The longest `idempotency_key` or `concurrency_key`, in bytes.
 pub const KEY_LIMIT: usize = 255;
 
 /// A message from a client.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "action", content = "payload", rename_all = "snake_case")]
 pub enum ClientMessage {
     /// Asks for a `pong`.
     Ping,
     /// Submits a job.
     SystemMessage(TaskPayload),
+    /// Asks for the end of a job that is this client's.
+    CancelJob(CancelPayload),
     /// Begins a session, or, with the secret of an earlier one, goes on with that.
     Resume(Option<ResumePayload>),
     /// Says that messages have arrived, so that they are not sent again to this session.
     Ack(AckPayload),
+}
+
+/// The job to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CancelPayload {
+    /// Its id.
+    pub job_id: JobId,
 }
 
 /// The session to go on with.
@@ -65,7 +83,7 @@ pub struct AckPayload {
 }
 
 /// What to run, and on what.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskPayload {
     /// The name of the task. A name that is not known runs the task called default, where there is one.
     pub task_type: String,
@@ -75,6 +93,26 @@ pub struct TaskPayload {
     /// same again with the same name, also later and elsewhere, is given the same job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idempotency_key: Option<String>,
+    /// It starts at the earliest so many seconds after it is stored, at most ten years.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 315_360_000))]
+    pub delay: Option<f64>,
+    /// Instead of a delay: the time before which it does not start, as RFC 3339 has it. A time that has passed is now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_at: Option<Timestamp>,
+    /// Each step is worth a minute of waiting, so that what waits long overtakes what is merely important.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<i16>,
+    /// How often it may fail, where that is not as often as its task says; from 1 to 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub max_attempts: Option<i32>,
+    /// Jobs of one task with the same key share the limits that the task has for each key; up to 255 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency_key: Option<String>,
+    /// Whether to hear of the job while it runs: its progress, and its text piece by piece.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<bool>,
 }
 
 /// A message to a client.
@@ -89,6 +127,10 @@ pub enum ServerMessage {
     JobResult(String),
     /// The job has failed for good; this is a sentence that says why.
     JobFailed(String),
+    /// The job is not over, and will be soon: cancelled, or with a result if that was faster.
+    JobCancelling(String),
+    /// The job was cancelled.
+    JobCancelled(String),
     /// A notice to everyone.
     SystemNotification(String),
     /// The session of this socket. What it has missed follows.
@@ -243,6 +285,24 @@ pub fn result_message(job: JobId, result: Value, attempts: i32) -> Frame {
         }
     };
     Frame::outcome(job, ServerMessage::JobResult(text), facts)
+}
+
+/// The answer to a wish to cancel a job that is not over.
+#[must_use]
+pub fn cancelling_message(job: JobId) -> ServerMessage {
+    ServerMessage::JobCancelling(format!("Job {job} is being cancelled"))
+}
+
+/// What a client is told about a job that was cancelled.
+#[must_use]
+pub fn cancelled_message(job: JobId, attempts: i32) -> Frame {
+    let facts = JobFacts {
+        code: Some("cancelled".to_owned()),
+        attempts: Some(attempts),
+        result: None,
+    };
+    let text = format!("Job {job} was cancelled");
+    Frame::outcome(job, ServerMessage::JobCancelled(text), Some(facts))
 }
 
 /// What a client is told about a job that has failed for good.

@@ -5,7 +5,9 @@
 //! worker lives, whatever its tasks do to the runtime.
 
 pub mod backend;
+mod cancels;
 mod claimer;
+mod ears;
 mod ending;
 mod engine;
 mod execution;
@@ -14,8 +16,10 @@ mod heartbeat;
 mod held;
 mod layer;
 mod lease;
+mod slots;
 mod stranded;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +30,7 @@ use serde_json::Value;
 
 use crate::postgres::Database;
 use crate::postgres::listener::Hearing;
-use crate::queue::fleet::TaskRow;
+use crate::queue::tasks::TaskRow;
 use crate::shutdown::Stop;
 use crate::task::Tasks;
 
@@ -44,6 +48,8 @@ pub struct Settings {
     pub grace: Duration,
     /// The largest result, in bytes of JSON; a job that gives a larger one fails.
     pub max_result: usize,
+    /// Which queues it claims from, and how many of its slots each may take at most; none is all queues of its tasks.
+    pub queues: BTreeMap<String, Option<usize>>,
 }
 
 impl Default for Settings {
@@ -53,6 +59,7 @@ impl Default for Settings {
             hearing: Hearing::Hints,
             grace: Duration::from_secs(30),
             max_result: 1024 * 1024,
+            queues: BTreeMap::new(),
         }
     }
 }

@@ -1,13 +1,17 @@
 //! What the types of the wire do not say about their messages: titles, examples, and which answers which.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::ids::{JobId, SessionId};
 use crate::wire::{
-    AckPayload, ClientMessage, ErrorItem, Frame, MessageId, PendingJob, ResumePayload,
-    ResumedPayload, ServerMessage, TaskPayload, failed_message, parse, queued_text, result_message,
+    AckPayload, CancelPayload, ClientMessage, ErrorItem, Frame, MessageId, PendingJob,
+    ResumePayload, ResumedPayload, ServerMessage, TaskPayload, cancelled_message,
+    cancelling_message, failed_message, parse, queued_text, result_message,
 };
 
 /// Whether `answer` can be the direct answer to `question`.
@@ -20,6 +24,10 @@ pub(super) fn is_answered_by(question: &ClientMessage, answer: &ServerMessage) -
                 ServerMessage::JobQueued(_) | ServerMessage::Error(_)
             )
         }
+        ClientMessage::CancelJob(_) => matches!(
+            answer,
+            ServerMessage::JobCancelling(_) | ServerMessage::Error(_)
+        ),
         ClientMessage::Resume(_) => {
             matches!(answer, ServerMessage::Resumed(_) | ServerMessage::Error(_))
         }
@@ -30,10 +38,14 @@ pub(super) fn is_answered_by(question: &ClientMessage, answer: &ServerMessage) -
 /// Whether a message can come without being the answer to one.
 pub(super) fn comes_unasked(message: &ServerMessage) -> bool {
     match message {
-        ServerMessage::Pong(()) | ServerMessage::JobQueued(_) | ServerMessage::Resumed(_) => false,
+        ServerMessage::Pong(())
+        | ServerMessage::JobQueued(_)
+        | ServerMessage::JobCancelling(_)
+        | ServerMessage::Resumed(_) => false,
         // An error comes unasked for a frame that is no message at all.
         ServerMessage::JobResult(_)
         | ServerMessage::JobFailed(_)
+        | ServerMessage::JobCancelled(_)
         | ServerMessage::SystemNotification(_)
         | ServerMessage::Error(_) => true,
     }
@@ -54,15 +66,29 @@ pub(super) struct Row<M> {
 /// Every message that a client can send.
 pub(super) fn from_clients() -> Vec<Row<ClientMessage>> {
     let ping = ClientMessage::Ping;
-    let submission = |idempotency_key| {
-        ClientMessage::SystemMessage(TaskPayload {
-            task_type: TASK_TYPE.to_owned(),
-            content: CONTENT.to_owned(),
-            idempotency_key,
-        })
+    let plain = || TaskPayload {
+        task_type: TASK_TYPE.to_owned(),
+        content: CONTENT.to_owned(),
+        ..TaskPayload::default()
     };
-    let keyed = submission(Some(KEY.to_owned()));
-    let submission = submission(None);
+    let submission = ClientMessage::SystemMessage(plain());
+    let keyed = ClientMessage::SystemMessage(TaskPayload {
+        idempotency_key: Some(KEY.to_owned()),
+        ..plain()
+    });
+    let later = ClientMessage::SystemMessage(TaskPayload {
+        delay: Some(90.0),
+        priority: Some(10),
+        max_attempts: Some(3),
+        concurrency_key: Some("customer-42".to_owned()),
+        stream: Some(true),
+        ..plain()
+    });
+    let at_a_time = ClientMessage::SystemMessage(TaskPayload {
+        run_at: Some(Timestamp::UNIX_EPOCH + Duration::from_secs(1_893_456_000)),
+        ..plain()
+    });
+    let cancel = ClientMessage::CancelJob(CancelPayload { job_id: JOB });
     let resume = ClientMessage::Resume(Some(ResumePayload {
         session: SESSION.0.to_string(),
         token: TOKEN.to_owned(),
@@ -91,9 +117,17 @@ pub(super) fn from_clients() -> Vec<Row<ClientMessage>> {
             examples: vec![
                 example("A job", &submission),
                 example("A job that may be submitted again", &keyed),
+                example("A job for later, with all its options", &later),
+                example("A job for a time", &at_a_time),
                 example("With a mark", &marked(&submission)),
             ],
             message: submission,
+        },
+        Row {
+            title: "CancelMessage",
+            beside: &["ref"],
+            examples: vec![example("A job that is no longer wanted", &cancel)],
+            message: cancel,
         },
         Row {
             title: "ResumeMessage",
@@ -175,6 +209,24 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
                 &failed_message(JOB, "task_failed".to_owned(), failure.to_owned(), 3),
             )],
             message: ServerMessage::JobFailed(failure.to_owned()),
+        },
+        Row {
+            title: "JobCancelling",
+            beside: &["ref", "job_id"],
+            examples: vec![example(
+                "The answer to a wish to cancel",
+                &Frame::about(JOB, cancelling_message(JOB)),
+            )],
+            message: cancelling_message(JOB),
+        },
+        Row {
+            title: "JobCancelled",
+            beside: &["id", "job_id", "job"],
+            examples: vec![example(
+                "A job that was cancelled",
+                &cancelled_message(JOB, 1),
+            )],
+            message: cancelled_message(JOB, 1).message,
         },
         Row {
             title: "SystemNotification",

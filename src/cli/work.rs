@@ -47,6 +47,7 @@ pub(super) fn settings(worker: &WorkerConfig, config: &FleetConfig) -> worker::S
     worker::Settings {
         concurrency: worker.concurrency,
         max_result: worker.max_result,
+        queues: worker.queues.iter().cloned().collect(),
         hearing: fleet::hearing(config),
         grace: config.shutdown_grace,
     }

@@ -53,9 +53,9 @@ struct Waiting {
 
 #[derive(Debug)]
 enum Stage {
-    /// Being stored: `job_queued` is not sent yet, and an outcome that is faster waits here for it.
+    /// Being stored, or being cancelled: the answer is not sent yet, and an outcome that is faster waits here for it.
     Submitted(Option<Utf8Bytes>),
-    /// `job_queued` is in the outbox.
+    /// The answer is in the outbox.
     Queued,
 }
 
@@ -126,7 +126,7 @@ impl Connection {
         self.lock().jobs.keys().copied().collect()
     }
 
-    /// The job is stored: `text` says so, before anything else about it.
+    /// The job is stored, or asked to end: `text` says so, before anything else about it.
     pub(super) fn queued(&self, job: JobId, text: Utf8Bytes) -> Patience {
         let mut state = self.lock();
         state.outbox.push(text);
@@ -143,6 +143,19 @@ impl Connection {
         };
         self.wake(state);
         patience
+    }
+
+    /// Something is about to be said of the job; if it waits for it, an outcome that is faster waits until it is.
+    /// Answers whether it does.
+    pub(super) fn hold(&self, job: JobId) -> bool {
+        let mut state = self.lock();
+        let waiting = state.jobs.get_mut(&job);
+        let is_queued = |waiting: &&mut Waiting| matches!(waiting.stage, Stage::Queued);
+        let Some(waiting) = waiting.filter(is_queued) else {
+            return false;
+        };
+        waiting.stage = Stage::Submitted(None);
+        true
     }
 
     /// It does not wait for the job any more.

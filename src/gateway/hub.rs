@@ -164,7 +164,7 @@ impl Hub {
         here.ask(job, connection);
     }
 
-    /// The job is stored: `text` says so, before anything else about it.
+    /// The job is stored, or asked to end: `text` says so, before anything else about it.
     pub(super) fn queued(&self, connection: &Connection, job: JobId, text: Utf8Bytes) {
         if connection.queued(job, text) == Patience::Over {
             self.lock().forget(job, connection.id);

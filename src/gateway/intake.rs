@@ -13,9 +13,9 @@ use super::hub::Hub;
 use crate::ids::{ConnectionId, GatewayId, JobId, JobIds};
 use crate::postgres::Link;
 use crate::postgres::link::limited;
-use crate::queue::fleet::TaskRow;
 use crate::queue::keys::readdress;
-use crate::queue::{Answer, Asker, Key, NewJob, Refusal, Rows, commit};
+use crate::queue::tasks::KnownTask;
+use crate::queue::{Answer, Asker, Due, Key, NewJob, Refusal, Rows, commit};
 use crate::session;
 use crate::shutdown::Stop;
 use crate::wire::{ErrorItem, Frame, ServerMessage, TaskPayload, queued_text};
@@ -38,7 +38,7 @@ pub(super) struct Submission {
     pub(super) connection: Arc<Connection>,
     pub(super) reference: Option<String>,
     pub(super) payload: TaskPayload,
-    pub(super) task: TaskRow,
+    pub(super) task: KnownTask,
     /// When it was read.
     pub(super) arrived: Instant,
     /// One of the few that its socket may have under way; given back with the answer.
@@ -114,6 +114,7 @@ impl Intake {
                     ErrorItem::key_conflict()
                 }
                 Answer::Refused(Refusal::Data(_)) => ErrorItem::unstorable(),
+                Answer::Refused(Refusal::Locked) => ErrorItem::key_locked(),
                 Answer::Refused(Refusal::Away { maybe }) => ErrorItem::unavailable(maybe),
             };
             let message = ServerMessage::Error(vec![error]);
@@ -167,9 +168,17 @@ impl Intake {
             task_type: payload.task_type.clone(),
             queue: asked.task.queue.clone(),
             input: Value::String(payload.content.clone()),
-            priority: 0,
-            max_attempts: asked.task.max_attempts,
-            due_at: None,
+            priority: payload.priority.unwrap_or(0),
+            max_attempts: payload.max_attempts,
+            due: match (payload.delay, payload.run_at) {
+                (Some(delay), _) => {
+                    Due::After(Duration::try_from_secs_f64(delay).unwrap_or_default())
+                }
+                (None, Some(time)) => Due::At(time.into()),
+                (None, None) => Due::Now,
+            },
+            concurrency_key: payload.concurrency_key.clone(),
+            stream: payload.stream.unwrap_or(false),
             asker: Asker {
                 connection: Some(asked.connection.id),
                 gateway: Some(self.gateway),

@@ -3,23 +3,23 @@
 use std::collections::HashMap;
 use std::sync::RwLock;
 
-use crate::queue::fleet::TaskRow;
+use crate::queue::tasks::KnownTask;
 use crate::task::FALLBACK;
 
 /// What the fleet can run, by name; refreshed now and then by the relay.
 #[derive(Debug)]
 pub(super) struct KnownTasks {
-    by_name: RwLock<HashMap<String, TaskRow>>,
+    by_name: RwLock<HashMap<String, KnownTask>>,
 }
 
 impl KnownTasks {
-    pub(super) fn new(tasks: Vec<TaskRow>) -> Self {
+    pub(super) fn new(tasks: Vec<KnownTask>) -> Self {
         Self {
             by_name: RwLock::new(by_name(tasks)),
         }
     }
 
-    pub(super) fn replace(&self, tasks: Vec<TaskRow>) {
+    pub(super) fn replace(&self, tasks: Vec<KnownTask>) {
         *self
             .by_name
             .write()
@@ -27,7 +27,7 @@ impl KnownTasks {
     }
 
     /// What runs a `task_type`: the task of that name, or else the default one, where there is one.
-    pub(super) fn resolve(&self, task_type: &str) -> Option<TaskRow> {
+    pub(super) fn resolve(&self, task_type: &str) -> Option<KnownTask> {
         let by_name = self
             .by_name
             .read()
@@ -39,7 +39,7 @@ impl KnownTasks {
     }
 }
 
-fn by_name(tasks: Vec<TaskRow>) -> HashMap<String, TaskRow> {
+fn by_name(tasks: Vec<KnownTask>) -> HashMap<String, KnownTask> {
     tasks
         .into_iter()
         .map(|task| (task.name.clone(), task))
@@ -50,11 +50,10 @@ fn by_name(tasks: Vec<TaskRow>) -> HashMap<String, TaskRow> {
 mod tests {
     use super::*;
 
-    fn task(name: &str) -> TaskRow {
-        TaskRow {
+    fn task(name: &str) -> KnownTask {
+        KnownTask {
             name: name.to_owned(),
             queue: "default".to_owned(),
-            max_attempts: 5,
         }
     }
 

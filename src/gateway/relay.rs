@@ -18,6 +18,7 @@ use crate::postgres::listener::{Hearing, Listener, Wake};
 use crate::postgres::{Backoff, Database, Link};
 use crate::queue::fleet::{self, GatewayRow};
 use crate::queue::read::{Outcome, outcomes};
+use crate::queue::tasks;
 use crate::session;
 use crate::shutdown::Stop;
 use crate::wire::{self, Frame, SYSTEM_GROUP};
@@ -187,7 +188,7 @@ impl Relay {
     async fn beat(&mut self) -> Result<(), sqlx::Error> {
         let connection = self.link.connected().await?;
         limited(fleet::gateway_beat(&mut *connection, &self.gateway)).await?;
-        self.tasks.replace(limited(fleet::tasks(connection)).await?);
+        self.tasks.replace(limited(tasks::known(connection)).await?);
         Ok(())
     }
 
@@ -214,6 +215,7 @@ impl Relay {
                 let result = serde_json::from_str(&result).unwrap_or(Value::String(result));
                 wire::result_message(outcome.id, result, outcome.attempt)
             }
+            ("cancelled", _) => wire::cancelled_message(outcome.id, outcome.attempt),
             _ => wire::failed_message(
                 outcome.id,
                 outcome.error_code.unwrap_or_else(|| "unknown".to_owned()),

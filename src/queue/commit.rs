@@ -46,6 +46,8 @@ pub enum Answer {
 pub enum Refusal {
     /// The database refused it, and it alone.
     Data(sqlx::Error),
+    /// Somebody's transaction that is under way holds its key.
+    Locked,
     /// The database stayed away for as long as we were willing to wait.
     Away {
         /// Whether it may have been committed all the same.
@@ -121,11 +123,14 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
                 let again = this.again || may_have_committed(&error);
                 parts.push((from, to, Try { again, ..this }));
             }
+            Fault::Locked if to - from == 1 => {
+                answers[from] = Answer::Refused(Refusal::Locked);
+            }
             Fault::Data if to - from == 1 => {
                 tracing::warn!(%error, what = part.what(), "the database refused one row; the others are not affected");
                 answers[from] = Answer::Refused(Refusal::Data(error));
             }
-            Fault::Data => {
+            Fault::Data | Fault::Locked => {
                 let middle = from.midpoint(to);
                 parts.push((middle, to, this));
                 parts.push((from, middle, this));

@@ -1,6 +1,6 @@
 //! New jobs.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
@@ -28,14 +28,29 @@ pub struct NewJob {
     pub input: Value,
     /// Each step is worth a minute of waiting.
     pub priority: i16,
-    /// How often it may fail.
-    pub max_attempts: i32,
-    /// Not before this time; now, where there is none.
-    pub due_at: Option<SystemTime>,
+    /// How often it may fail, where that is not as often as its task says.
+    pub max_attempts: Option<i32>,
+    /// When it may start.
+    pub due: Due,
+    /// Jobs of one task with the same key share its limits for each key.
+    pub concurrency_key: Option<String>,
+    /// Whether whoever asks wants to hear of it while it runs.
+    pub stream: bool,
     /// Who asked for it.
     pub asker: Asker,
     /// What makes it the same job when it is submitted again.
     pub key: Option<Key>,
+}
+
+/// When a job may start, by the database's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// At once.
+    Now,
+    /// So long after it is stored.
+    After(Duration),
+    /// Not before this time.
+    At(SystemTime),
 }
 
 /// Who asked for a job.
@@ -105,7 +120,7 @@ async fn insert(
     let queues: Vec<&str> = jobs.iter().map(|job| job.queue.as_str()).collect();
     let inputs: Vec<String> = jobs.iter().map(|job| job.input.to_string()).collect();
     let priorities: Vec<i16> = jobs.iter().map(|job| job.priority).collect();
-    let max_attempts: Vec<i32> = jobs.iter().map(|job| job.max_attempts).collect();
+    let max_attempts: Vec<Option<i32>> = jobs.iter().map(|job| job.max_attempts).collect();
     let connections: Vec<Option<Uuid>> = jobs
         .iter()
         .map(|job| job.asker.connection.map(|id| id.0))
@@ -127,7 +142,13 @@ async fn insert(
         .iter()
         .map(|job| job.key.as_ref().map(|key| key.keep.as_secs_f64()))
         .collect();
-    let due: Vec<Option<f64>> = jobs.iter().map(|job| job.due_at.map(seconds)).collect();
+    let due: Vec<Option<f64>> = jobs.iter().map(|job| job.due.at()).collect();
+    let delays: Vec<Option<f64>> = jobs.iter().map(|job| job.due.after()).collect();
+    let concurrency_keys: Vec<Option<&str>> = jobs
+        .iter()
+        .map(|job| job.concurrency_key.as_deref())
+        .collect();
+    let stream: Vec<bool> = jobs.iter().map(|job| job.stream).collect();
     let stored = sqlx::query_file!(
         "src/queue/enqueue.sql",
         &ids,
@@ -136,12 +157,15 @@ async fn insert(
         &queues as _,
         &inputs,
         &priorities,
-        &max_attempts,
+        &max_attempts as _,
         &connections as _,
         &gateways as _,
         &due as _,
+        &delays as _,
+        &concurrency_keys as _,
         &sessions as _,
         &owners as _,
+        &stream,
         &keys as _,
         &keep as _,
         this.again,
@@ -162,8 +186,23 @@ async fn insert(
     Ok(repeats.map(repeat).collect())
 }
 
-fn seconds(time: SystemTime) -> f64 {
-    time.duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs_f64()
+impl Due {
+    /// In seconds since 1970.
+    fn at(self) -> Option<f64> {
+        match self {
+            Self::At(time) => {
+                let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+                Some(since.as_secs_f64())
+            }
+            Self::Now | Self::After(_) => None,
+        }
+    }
+
+    /// In seconds from now.
+    fn after(self) -> Option<f64> {
+        match self {
+            Self::After(delay) => Some(delay.as_secs_f64()),
+            Self::Now | Self::At(_) => None,
+        }
+    }
 }

@@ -1,27 +1,39 @@
 -- Commits a batch of new jobs and hints the workers of each queue.
--- $1..$14 are columns, a row each: $10 is in seconds since 1970, null is now; $13 is the key of a submission that may be
--- repeated, and $14 for how many seconds. $15 says that this batch may be stored already (its connection was cut while
--- it was being committed), so whatever the history has is left out; $16 whether to hint.
+-- $1..$17 are columns, a row each: $7 is how often it may fail, null is as often as its task; $10 is in seconds since
+-- 1970, and $11 in seconds from now; $16 is the key of a submission that may be repeated, and $17 for how many seconds.
+-- $18 says that this batch may be stored already (its connection was cut while it
+-- was being committed), so whatever the history has is left out; $19 whether to hint.
 -- Answers which of them repeat an earlier submission, of which job, and whether they ask for the same.
 with submitted as materialized (
-    select id, task, task_type, queue, input::jsonb as input, priority, max_attempts, connection_id, gateway_id,
-        coalesce(to_timestamp(due), now()) as run_at, session_id, owner, key,
+    select given.*, input::jsonb as content,
+        coalesce(to_timestamp(due), now()) + coalesce(make_interval(secs => delay), interval '0') as run_at,
+        -- A task that nobody has registered yet has no say.
+        coalesce(attempts, known.max_attempts, 5) as max_attempts,
+        coalesce(known.limits_task, false) as limited_task,
+        coalesce(known.limits_keys, false) and concurrency_key is not null as limited_key,
         case when key is not null then
-            sha256(convert_to(jsonb_build_array(task_type, input::jsonb, priority)::text, 'UTF8'))
-        end as request,
-        make_interval(secs => keep) as keep
+            ringback.request_hash(
+                task_type, input::jsonb, given.priority, to_timestamp(due), make_interval(secs => delay), attempts,
+                concurrency_key, stream
+            )
+        end as request
     from unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::integer[], $8::uuid[],
-        $9::uuid[], $10::double precision[], $11::uuid[], $12::text[], $13::text[], $14::double precision[]
-    ) as submitted (
-        id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, due, session_id, owner,
-        key, keep
+        $9::uuid[], $10::double precision[], $11::double precision[], $12::text[], $13::uuid[], $14::text[],
+        $15::boolean[], $16::text[], $17::double precision[]
+    ) as given (
+        id, task, task_type, queue, input, priority, attempts, connection_id, gateway_id, due, delay, concurrency_key,
+        session_id, owner, stream, key, keep
     )
+    left join ringback.task as known on known.name = given.task
+), patience as materialized (
+    -- Somebody's own transaction may hold a key for as long as it likes: the others of this batch do not wait for it.
+    select set_config('lock_timeout', '300ms', true) from (select from submitted where key is not null limit 1) as keyed
 ), kept as (
     insert into ringback.idempotency as kept (owner, key, job_id, request, expires_at)
     -- In the order of the keys, so that two batches do not wait for each other in a circle.
-    select distinct on (owner, key) owner, key, id, request, now() + keep
-    from submitted
+    select distinct on (owner, key) owner, key, id, request, now() + make_interval(secs => keep)
+    from patience, submitted
     where key is not null
     order by owner, key, id
     -- An update, because only that waits for a submission under way and sees what it has written.
@@ -38,16 +50,19 @@ with submitted as materialized (
 ), stored as (
     insert into ringback.job (
         id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, session_id, owner, run_at,
-        state, rank
+        concurrency_key, limited_task, limited_key, stream, state, held_for, rank
     )
     select
-        id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, session_id, owner,
-        run_at, case when run_at > now() then 'scheduled' else 'ready' end, ringback.rank(run_at, priority)
+        id, task, task_type, queue, content, priority, max_attempts, connection_id, gateway_id, session_id, owner,
+        run_at, concurrency_key, limited_task, limited_key, stream,
+        case when run_at > now() then 'scheduled' else ringback.due_state(limited_key, limited_task) end,
+        case when run_at <= now() then ringback.due_hold(limited_key, limited_task) end,
+        ringback.rank(run_at, priority)
     from submitted
     where id <> all (array(select repeated.id from repeated))
         -- Not `exists`, which may be planned as a hash of the whole history.
         and (
-            not $15::boolean
+            not $18::boolean
             or (select past.id from ringback.job_history past where past.id = submitted.id) is null
         )
     on conflict (id) do nothing
@@ -55,8 +70,11 @@ with submitted as materialized (
 ), hinted as (
     select ringback.hint('ringback_ready', queue || ' ' || min(rank))
     from stored
-    where $16::boolean and state = 'ready'
+    where $19::boolean and state = 'ready'
     group by queue
+    union all
+    select ringback.hint('ringback_ready', 'held')
+    where $19::boolean and exists (select from stored where state = 'held')
 )
 select
     (select count(*) from stored) as "stored!",

@@ -1,6 +1,4 @@
-//! Who is alive and what they can do: the rows of workers, gateways and tasks.
-
-use std::sync::Arc;
+//! Who is alive: the rows of workers and gateways.
 
 use std::time::Duration;
 
@@ -9,7 +7,6 @@ use uuid::Uuid;
 
 use super::recover::LEASE;
 use crate::ids::{ClaimId, GatewayId, JobId, WorkerId};
-use crate::task::{Task, Tasks};
 
 /// A worker as its row has it.
 #[derive(Clone, Debug)]
@@ -169,70 +166,6 @@ pub async fn gateway_left(
         .execute(executor)
         .await
         .map(|_| ())
-}
-
-/// A task as the fleet knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TaskRow {
-    /// Its stable name.
-    pub name: String,
-    /// The queue of its jobs.
-    pub queue: String,
-    /// How often a job of it may fail.
-    pub max_attempts: i32,
-}
-
-impl TaskRow {
-    /// The rows of all of `tasks`.
-    #[must_use]
-    pub fn all(tasks: &Tasks) -> Vec<Self> {
-        let row = |task: &Arc<Task>| Self {
-            name: task.name.to_owned(),
-            queue: task.queue.to_owned(),
-            max_attempts: task.max_attempts,
-        };
-        tasks.iter().map(row).collect()
-    }
-}
-
-/// Makes tasks known to the fleet.
-///
-/// # Errors
-/// Those of the database.
-pub async fn register(executor: impl PgExecutor<'_>, tasks: &[TaskRow]) -> Result<(), sqlx::Error> {
-    let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-    let queues: Vec<&str> = tasks.iter().map(|task| task.queue.as_str()).collect();
-    let attempts: Vec<i32> = tasks.iter().map(|task| task.max_attempts).collect();
-    // In the order of their names, so that two programs that start at once do not wait for each other in a circle.
-    sqlx::query!(
-        r#"
-        insert into ringback.task (name, queue, max_attempts)
-        select name, queue, max_attempts
-        from unnest($1::text[], $2::text[], $3::integer[]) as given (name, queue, max_attempts)
-        order by name
-        on conflict (name) do update
-        set queue = excluded.queue, max_attempts = excluded.max_attempts, registered_at = clock_timestamp()
-        "#,
-        &names as _,
-        &queues as _,
-        &attempts
-    )
-    .execute(executor)
-    .await
-    .map(|_| ())
-}
-
-/// Everything that the fleet can run.
-///
-/// # Errors
-/// Those of the database.
-pub async fn tasks(executor: impl PgExecutor<'_>) -> Result<Vec<TaskRow>, sqlx::Error> {
-    sqlx::query_as!(
-        TaskRow,
-        "select name, queue, max_attempts from ringback.task"
-    )
-    .fetch_all(executor)
-    .await
 }
 
 /// The name of this machine.

@@ -18,15 +18,24 @@ const MAX_CRASHES: i32 = 3;
 /// How many jobs one statement moves, at most.
 const BATCH: i64 = 1_000;
 
-/// Makes ready what has become due; answers the database's time, since 1970.
+/// When promoting was done, and when there will be more to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Promoted {
+    /// The database's time, since 1970.
+    pub now: Duration,
+    /// After what time the next job is due, if there is one.
+    pub next: Option<Duration>,
+}
+
+/// Makes ready what has become due.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn promote(connection: &mut PgConnection) -> Result<Duration, sqlx::Error> {
+pub async fn promote(connection: &mut PgConnection) -> Result<Promoted, sqlx::Error> {
     loop {
-        let done = with_or_without_hints(connection, promote_some).await?;
-        if done.moved < BATCH {
-            return Ok(done.now);
+        let (moved, promoted) = with_or_without_hints(connection, promote_some).await?;
+        if moved < BATCH {
+            return Ok(promoted);
         }
     }
 }
@@ -37,15 +46,15 @@ pub async fn promote(connection: &mut PgConnection) -> Result<Duration, sqlx::Er
 /// Those of the database.
 pub async fn recover(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     loop {
-        let done = match with_or_without_hints(connection, recover_some).await {
+        let moved = match with_or_without_hints(connection, recover_some).await {
             // What is taken back leaves a trace in the partition of its day.
             Err(error) if Fault::of(&error) == Fault::Partition => {
                 limited(partitions::make_for_running(connection)).await?;
                 with_or_without_hints(connection, recover_some).await?
             }
-            done => done?,
+            moved => moved?,
         };
-        if done.moved < BATCH {
+        if moved < BATCH {
             return Ok(());
         }
     }
@@ -73,19 +82,12 @@ pub async fn forget_gone(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Erro
     .map(|_| ())
 }
 
-/// What one statement did, and when.
-struct Moved {
-    moved: i64,
-    now: Duration,
-}
+type Statement<T> = for<'c> fn(&'c mut PgConnection, bool) -> BoxFuture<'c, Result<T, sqlx::Error>>;
 
-type Statement =
-    for<'c> fn(&'c mut PgConnection, bool) -> BoxFuture<'c, Result<Moved, sqlx::Error>>;
-
-async fn with_or_without_hints(
+async fn with_or_without_hints<T>(
     connection: &mut PgConnection,
-    statement: Statement,
-) -> Result<Moved, sqlx::Error> {
+    statement: Statement<T>,
+) -> Result<T, sqlx::Error> {
     match limited(statement(connection, true)).await {
         Err(error) if Fault::of(&error) == Fault::Hints => {
             limited(statement(connection, false)).await
@@ -94,26 +96,29 @@ async fn with_or_without_hints(
     }
 }
 
+/// Answers how many it moved as well.
 fn promote_some(
     connection: &mut PgConnection,
     hints: bool,
-) -> BoxFuture<'_, Result<Moved, sqlx::Error>> {
+) -> BoxFuture<'_, Result<(i64, Promoted), sqlx::Error>> {
     Box::pin(async move {
         let done = sqlx::query_file!("src/queue/promote.sql", BATCH, hints)
             .fetch_one(connection)
             .await?;
-        let now = Duration::try_from_secs_f64(done.now).unwrap_or_default();
-        Ok(Moved {
-            moved: done.promoted,
-            now,
-        })
+        let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let promoted = Promoted {
+            now: seconds(done.now),
+            next: done.next.map(seconds),
+        };
+        Ok((done.promoted, promoted))
     })
 }
 
+/// Answers how many it moved.
 fn recover_some(
     connection: &mut PgConnection,
     hints: bool,
-) -> BoxFuture<'_, Result<Moved, sqlx::Error>> {
+) -> BoxFuture<'_, Result<i64, sqlx::Error>> {
     Box::pin(async move {
         let done = sqlx::query_file!(
             "src/queue/recover.sql",
@@ -132,9 +137,6 @@ fn recover_some(
                 "took back the jobs of silent workers"
             );
         }
-        Ok(Moved {
-            moved,
-            now: Duration::ZERO,
-        })
+        Ok(moved)
     })
 }

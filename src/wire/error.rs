@@ -35,6 +35,20 @@ pub enum ErrorType {
     Missing,
     /// A field must be a string that can be stored.
     StringType,
+    /// A value must be a number.
+    FloatType,
+    /// A value must be a whole number.
+    IntType,
+    /// A value must be true or false.
+    BoolType,
+    /// A value must be a time.
+    DatetimeParsing,
+    /// A number is too small.
+    GreaterThanEqual,
+    /// A number, or a time, is too large.
+    LessThanEqual,
+    /// A value does not go with another.
+    ValueError,
     /// A value must be a list.
     ListType,
     /// A value must be an object.
@@ -45,15 +59,22 @@ pub enum ErrorType {
     TooLarge,
     /// Too much is waiting; try again.
     Busy,
+    /// A value must be a UUID.
+    UuidParsing,
+    /// There is no such job, or it is another's.
+    NotFound,
     /// No such task, and no default task.
     TaskUnknown,
-    /// The key was used before, for something else.
+    /// The key was used before, for something else; or the job is over.
     Conflict,
     /// The database refused this job, and it was not stored.
     Unstorable,
     /// The database cannot be reached.
     Unavailable,
 }
+
+/// The way to the job of a `cancel_job`.
+const CANCELLED_JOB: [&str; 3] = ["cancel_job", "payload", "job_id"];
 
 impl ErrorItem {
     /// An error at a place.
@@ -160,6 +181,43 @@ impl ErrorItem {
             &["system_message", "payload", "idempotency_key"],
             "This key was used before, for another request",
         )
+    }
+
+    /// There is no such job, or it is another's.
+    #[must_use]
+    pub fn job_not_found() -> Self {
+        let msg = "There is no such job, or it is not yours";
+        Self::new(ErrorType::NotFound, &CANCELLED_JOB, msg)
+    }
+
+    /// The job is over, in this state, and cannot be cancelled.
+    #[must_use]
+    pub fn job_over(state: &str) -> Self {
+        let msg = format!("The job is over ({state}); it cannot be cancelled");
+        Self::new(ErrorType::Conflict, &CANCELLED_JOB, msg)
+    }
+
+    /// The database cannot be reached; the job may have been asked to end, or not.
+    #[must_use]
+    pub fn not_cancelled() -> Self {
+        let msg = "The database cannot be reached; try again to cancel";
+        Self {
+            retry_after: Some(5),
+            ..Self::new(ErrorType::Unavailable, &["cancel_job"], msg)
+        }
+    }
+
+    /// The idempotency key is in somebody's transaction that is under way.
+    #[must_use]
+    pub fn key_locked() -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::new(
+                ErrorType::Busy,
+                &["system_message", "payload", "idempotency_key"],
+                "Another submission with this key is under way; try again",
+            )
+        }
     }
 
     /// No such task.

@@ -3,16 +3,19 @@
 //! One way only: what is accepted and what is reported come from the same walk, so they cannot disagree.
 
 mod fields;
+mod options;
 
 use serde_json::{Map, Value};
 
 use super::{
-    AckPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT, ResumePayload, TaskPayload,
+    AckPayload, CancelPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT, ResumePayload,
+    TaskPayload,
 };
-use fields::{check_reference, read_ids, read_key, read_text};
+use fields::{check_reference, read_ids, read_job, read_key, read_text};
+use options::read_options;
 
 /// A message from a client, with the mark it carried.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     /// The client's mark, to be echoed on every direct answer, where it carried a usable one.
     pub reference: Option<String>,
@@ -60,6 +63,7 @@ fn read_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorIt
     match tag {
         "ping" => read_ping(frame),
         "system_message" => read_system_message(frame),
+        "cancel_job" => read_cancel_job(frame),
         "resume" => read_resume(frame),
         "ack" => read_ack(frame),
         other => Err(vec![unknown_tag(other)]),
@@ -67,7 +71,7 @@ fn read_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorIt
 }
 
 /// What a client may send.
-const TAGS: &str = "'ping', 'system_message', 'resume', 'ack'";
+const TAGS: &str = "'ping', 'system_message', 'cancel_job', 'resume', 'ack'";
 
 fn unknown_tag(tag: &str) -> ErrorItem {
     let msg = format!(
@@ -120,13 +124,15 @@ fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<
         Some(Value::Object(payload)) => {
             let task_type = read_text(payload, "system_message", "task_type", &mut errors);
             let content = read_text(payload, "system_message", "content", &mut errors);
-            let idempotency_key = read_key(payload, &mut errors);
+            let idempotency_key = read_key(payload, "idempotency_key", &mut errors);
+            let options = read_options(payload, &mut errors);
             read = task_type
                 .zip(content)
                 .map(|(task_type, content)| TaskPayload {
                     task_type,
                     content,
                     idempotency_key,
+                    ..options
                 });
         }
         Some(_) => errors.push(not_a("TaskPayload", "system_message")),
@@ -134,6 +140,25 @@ fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<
     check_reference(frame, "system_message", &mut errors);
     match read {
         Some(payload) if errors.is_empty() => Ok(ClientMessage::SystemMessage(payload)),
+        _ => Err(errors),
+    }
+}
+
+fn read_cancel_job(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let mut errors = Vec::new();
+    let mut read = None;
+    match frame.get("payload") {
+        None => errors.push(ErrorItem::new(
+            ErrorType::Missing,
+            &["cancel_job", "payload"],
+            "Field required",
+        )),
+        Some(Value::Object(payload)) => read = read_job(payload, &mut errors),
+        Some(_) => errors.push(not_a("CancelPayload", "cancel_job")),
+    }
+    check_reference(frame, "cancel_job", &mut errors);
+    match read {
+        Some(job_id) if errors.is_empty() => Ok(ClientMessage::CancelJob(CancelPayload { job_id })),
         _ => Err(errors),
     }
 }
@@ -280,7 +305,7 @@ mod tests {
         ] {
             let msg = format!(
                 "Input tag '{tag}' found using 'action' does not match any of the expected tags: \
-                 'ping', 'system_message', 'resume', 'ack'"
+                 'ping', 'system_message', 'cancel_job', 'resume', 'ack'"
             );
             assert_eq!(errors(text), error("union_tag_invalid", &[], &msg));
         }
@@ -377,6 +402,35 @@ mod tests {
         assert_eq!(
             errors(r#"{"action":"resume","payload":[]}"#),
             error("model_type", &["resume", "payload"], msg)
+        );
+    }
+
+    #[test]
+    fn a_job_to_cancel_is_named_by_its_id() {
+        let job = "01976f2c-8a40-7b3e-9d51-2f8c6a7e40b1";
+        let message = parse(&format!(
+            r#"{{"action":"cancel_job","payload":{{"job_id":"{job}"}}}}"#
+        ));
+        let Ok(ClientMessage::CancelJob(payload)) = message.message else {
+            panic!("{message:?}");
+        };
+        assert_eq!(payload.job_id.to_string(), job);
+        let place = ["cancel_job", "payload", "job_id"];
+        assert_eq!(
+            errors(r#"{"action":"cancel_job","payload":{}}"#),
+            error("missing", &place, "Field required")
+        );
+        assert_eq!(
+            errors(r#"{"action":"cancel_job","payload":{"job_id":7}}"#),
+            error("string_type", &place, "Input should be a valid string")
+        );
+        assert_eq!(
+            errors(r#"{"action":"cancel_job","payload":{"job_id":"7"}}"#)[0]["type"],
+            "uuid_parsing"
+        );
+        assert_eq!(
+            errors(r#"{"action":"cancel_job"}"#),
+            error("missing", &["cancel_job", "payload"], "Field required")
         );
     }
 

@@ -25,10 +25,10 @@ use super::engine::Engine;
 use super::held::Fate;
 use super::layer::FinishLayer;
 use crate::postgres::Database;
-use crate::queue::fleet::TaskRow;
+use crate::queue::tasks::TaskRow;
 use crate::queue::{Claimed, Ending, Why};
 use crate::shutdown::Stop;
-use crate::task::{DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE};
+use crate::task::{DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, Limits};
 use push::Pushing;
 
 /// A storage of apalis for the tasks of one program; `Args` is what their inputs are read as.
@@ -76,6 +76,8 @@ impl<Args> Backend<Args> {
             name: task.to_owned(),
             queue: DEFAULT_QUEUE.to_owned(),
             max_attempts: DEFAULT_MAX_ATTEMPTS,
+            limits: Limits::none(),
+            key_limits: Limits::none(),
         };
         Self::for_tasks(database, vec![task], Settings::default(), Stop::new())
     }

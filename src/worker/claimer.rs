@@ -1,27 +1,33 @@
 //! Claims jobs ahead of the runtime, never more than there are free slots.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::time::Instant;
 
 use super::finisher::Outcome;
 use super::held::{Claim, Held};
 use super::lease::Lease;
+use super::slots::Slots;
 use super::stranded;
 use crate::ids::WorkerId;
 use crate::postgres::link::limited;
-use crate::postgres::listener::{Listener, Wake};
-use crate::postgres::{Backoff, Link};
-use crate::queue::fleet::{self, TaskRow};
-use crate::queue::{Claimed, Cursor, claim};
+use crate::postgres::{Backoff, Fault, Link};
+use crate::queue::claim::{self, Claims, Commit, Want};
+use crate::queue::tasks::{self, TaskRow};
+use crate::queue::{Claimed, Cursor, limits};
 use crate::shutdown::{Stop, sleep};
 
 /// How long after a stop a claim on its way may still take.
 const LATE: Duration = Duration::from_secs(5);
 
-/// The most jobs that one claim takes.
-const WIDEST: usize = 500;
+/// How soon limits are looked at again at the latest, while there is nothing else to do.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How soon a queue that is paused is looked at again, in case nobody says that it goes on.
+const PAUSED: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Claimer {
@@ -30,7 +36,9 @@ pub(super) struct Claimer {
     pub(super) link: Link,
     pub(super) cursor: Arc<Mutex<Cursor>>,
     pub(super) wake: Arc<Notify>,
-    pub(super) slots: Arc<Semaphore>,
+    /// Whether a limit may have room: to be looked at before the next claim.
+    pub(super) limits: Arc<AtomicBool>,
+    pub(super) slots: Slots,
     pub(super) lease: Lease,
     pub(super) held: Held,
     pub(super) jobs: mpsc::Sender<Arc<Claim>>,
@@ -44,11 +52,13 @@ impl Claimer {
         let mut registered = false;
         // Whether a claim may have been made that was not heard of.
         let mut doubtful = false;
+        // When a limit has room again, if that is known.
+        let mut room_at = None;
         let names: Vec<String> = self.tasks.iter().map(|task| task.name.clone()).collect();
         loop {
             let next = async {
                 self.lease.fresh().await;
-                free_slots(&self.slots).await
+                self.slots.free().await
             };
             let Some(slots) = stop.run_until_cancelled(next).await else {
                 break;
@@ -62,6 +72,9 @@ impl Claimer {
                 if doubtful {
                     self.give_back().await?;
                 }
+                if self.limits.swap(false, Ordering::Relaxed) {
+                    room_at = Some(Instant::now() + self.admit().await?);
+                }
                 self.claim(&names, width).await
             };
             let Some(claimed) = until_late(work, &stop).await else {
@@ -69,22 +82,21 @@ impl Claimer {
             };
             self.link.settle(&claimed);
             match claimed {
-                Ok(jobs) => {
+                Ok(Claims { jobs, paused }) => {
                     backoff.reset();
                     doubtful = false;
                     let found = jobs.len();
                     self.hand_over(jobs, slots).await;
-                    if found < width {
-                        // All that was there: wait until somebody says that there is more.
-                        let wake = Arc::clone(&self.wake);
-                        if stop.run_until_cancelled(wake.notified()).await.is_none() {
-                            break;
-                        }
+                    let paused = paused.then(|| Instant::now() + PAUSED);
+                    // All that was there: wait until somebody says that there is more.
+                    if found < width && !self.idle(room_at, paused, &stop).await {
+                        break;
                     }
                 }
                 Err(error) => {
                     drop(slots);
                     doubtful = true;
+                    self.limits.store(true, Ordering::Relaxed);
                     let delay = backoff.delay();
                     tracing::warn!(%error, delay_ms = delay.as_millis(), "could not claim jobs, trying again");
                     if !sleep(delay, &stop).await {
@@ -96,20 +108,46 @@ impl Claimer {
         self.link.close().await;
     }
 
-    async fn register(&mut self) -> Result<(), sqlx::Error> {
-        limited(fleet::register(self.link.connected().await?, &self.tasks)).await
+    /// Waits until it is woken, a limit has room or a paused queue is to be looked at; not, when it is told to stop.
+    async fn idle(&self, room_at: Option<Instant>, paused: Option<Instant>, stop: &Stop) -> bool {
+        let until = async |time: Option<Instant>| match time {
+            Some(time) => tokio::time::sleep_until(time).await,
+            None => std::future::pending().await,
+        };
+        tokio::select! {
+            () = self.wake.notified() => {}
+            () = until(room_at) => self.limits.store(true, Ordering::Relaxed),
+            () = until(paused) => {}
+            () = stop.cancelled() => return false,
+        }
+        true
     }
 
-    async fn claim(&mut self, tasks: &[String], width: usize) -> Result<Vec<Claimed>, sqlx::Error> {
+    /// Lets held jobs through; answers after what time to look again.
+    async fn admit(&mut self) -> Result<Duration, sqlx::Error> {
+        match limits::admit(self.link.connected().await?).await {
+            Ok(next) => Ok(next.unwrap_or(LOOK_EVERY)),
+            Err(error) if Fault::of(&error) == Fault::Away => Err(error),
+            // Whatever is wrong with a limit, the jobs that have none go on.
+            Err(error) => {
+                tracing::warn!(%error, "could not look at the limits, trying again");
+                Ok(LOOK_EVERY)
+            }
+        }
+    }
+
+    async fn register(&mut self) -> Result<(), sqlx::Error> {
+        limited(tasks::register(self.link.connected().await?, &self.tasks)).await
+    }
+
+    async fn claim(&mut self, names: &[String], width: usize) -> Result<Claims, sqlx::Error> {
+        let mut want = Want::any(self.worker, names, width);
+        want.widths = self.slots.widths();
+        if self.tasks.iter().any(TaskRow::is_limited) {
+            want.commit = Commit::Durable;
+        }
         let connection = self.link.connected().await?;
-        limited(claim::claim(
-            connection,
-            &self.cursor,
-            self.worker,
-            tasks,
-            width,
-        ))
-        .await
+        limited(claim::claim(connection, &self.cursor, &want)).await
     }
 
     /// Only we claim in this worker's name, one claim after the other: what is not held by now was lost on its way.
@@ -126,8 +164,9 @@ impl Claimer {
         .await
     }
 
-    async fn hand_over(&self, jobs: Vec<Claimed>, slots: Vec<OwnedSemaphorePermit>) {
-        for (job, slot) in jobs.into_iter().zip(slots) {
+    async fn hand_over(&self, jobs: Vec<Claimed>, places: Vec<OwnedSemaphorePermit>) {
+        for (job, place) in jobs.into_iter().zip(places) {
+            let slot = self.slots.take(place, &job.queue);
             let claim = Arc::new(Claim::new(job, slot));
             self.held.add(&claim);
             // The channel has a place for every slot, so this does not wait; it fails only when the runtime is gone,
@@ -143,49 +182,5 @@ async fn until_late<T>(work: impl Future<Output = T>, stop: &Stop) -> Option<T> 
     tokio::select! {
         done = work => Some(done),
         () = async { stop.cancelled().await; tokio::time::sleep(LATE).await } => None,
-    }
-}
-
-/// Waits for a free slot, and takes all that are free with it.
-async fn free_slots(slots: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
-    let first = Arc::clone(slots)
-        .acquire_owned()
-        .await
-        .expect("the slots are never closed");
-    let mut taken = vec![first];
-    while taken.len() < WIDEST
-        && let Ok(slot) = Arc::clone(slots).try_acquire_owned()
-    {
-        taken.push(slot);
-    }
-    taken
-}
-
-/// Hears hints for the claimer until it is told to stop.
-pub(super) async fn listen(
-    mut listener: Listener,
-    cursor: Arc<Mutex<Cursor>>,
-    wake: Arc<Notify>,
-    stop: Stop,
-) {
-    while let Some(heard) = stop.run_until_cancelled(listener.next()).await {
-        {
-            let mut cursor = cursor
-                .lock()
-                .expect("nobody panics while holding the cursor");
-            match heard {
-                Wake::Sweep => cursor.rewind(),
-                Wake::Poll { .. } => {}
-                Wake::Hint { payload, .. } => match payload
-                    .split_once(' ')
-                    .map(|(queue, rank)| (queue, rank.parse()))
-                {
-                    Some((queue, Ok(rank))) => cursor.look_at(queue, rank),
-                    // A hint in words we do not know says at least that there is something.
-                    _ => cursor.rewind(),
-                },
-            }
-        }
-        wake.notify_one();
     }
 }

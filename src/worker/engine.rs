@@ -1,24 +1,28 @@
 //! The parts around the runtime: claimer, listener, finisher, heartbeat; started and stopped together.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use apalis_core::worker::context::WorkerContext;
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::DropGuard;
 
-use super::claimer::{self, Claimer};
-use super::finisher;
+use super::claimer::Claimer;
+use super::ears::Ears;
 use super::held::{Claim, Fate, Held};
 use super::layer::FinishLayer;
 use super::lease::Lease;
-use super::{Settings, heartbeat};
+use super::slots::Slots;
+use super::{Settings, cancels, finisher, heartbeat};
 use crate::ids::WorkerId;
 use crate::postgres::Database;
 use crate::postgres::listener::Listener;
-use crate::queue::fleet::{TaskRow, WorkerRow, host};
-use crate::queue::{Cursor, READY_CHANNEL, Why};
+use crate::queue::fleet::{WorkerRow, host};
+use crate::queue::tasks::TaskRow;
+use crate::queue::{CANCEL_CHANNEL, Cursor, READY_CHANNEL, Why};
 use crate::shutdown::{Stop, sleep};
 
 /// How long outcomes may still wait for a database that is away, after the last job has ended.
@@ -54,9 +58,15 @@ impl Engine {
         stop: Stop,
     ) -> std::io::Result<Self> {
         let concurrency = settings.concurrency.max(1);
-        let mut queues: Vec<String> = tasks.iter().map(|task| task.queue.clone()).collect();
+        let mut queues: Vec<String> = settings.queues.keys().cloned().collect();
+        if queues.is_empty() {
+            queues.extend(tasks.iter().map(|task| task.queue.clone()));
+        }
         queues.sort();
         queues.dedup();
+        let widths = settings.queues.iter();
+        let widths = widths.filter_map(|(queue, width)| Some((queue.clone(), (*width)?)));
+        let widths: BTreeMap<String, usize> = widths.collect();
         let worker = WorkerRow {
             id: WorkerId::random(),
             host: host(),
@@ -70,6 +80,8 @@ impl Engine {
         let silence = Stop::new();
         let cursor = Arc::new(Mutex::new(Cursor::new(queues)));
         let wake = Arc::new(Notify::new());
+        let limits = Arc::new(AtomicBool::new(true));
+        let look_for_cancels = Arc::new(Notify::new());
         let (send_job, jobs) = mpsc::channel(concurrency);
         // Room for as many outcomes as there are slots; when it is full, slots stay taken and claiming stops.
         let (outcomes, receive_outcomes) = mpsc::channel(concurrency);
@@ -90,15 +102,33 @@ impl Engine {
             link: database.link("claimer"),
             cursor: Arc::clone(&cursor),
             wake: Arc::clone(&wake),
-            slots: Arc::new(Semaphore::new(concurrency)),
+            limits: Arc::clone(&limits),
+            slots: Slots::new(concurrency, &widths, Arc::clone(&wake)),
             lease: lease.clone(),
             held: held.clone(),
             jobs: send_job,
             outcomes: outcomes.clone(),
         };
         parts.spawn(claimer.run(stop.clone()));
-        let listener = Listener::new(database, vec![READY_CHANNEL.to_owned()], settings.hearing);
-        parts.spawn(claimer::listen(listener, cursor, wake, stop.clone()));
+        let channels = [READY_CHANNEL, CANCEL_CHANNEL].map(str::to_owned);
+        let ears = Ears {
+            listener: Listener::new(database, channels.to_vec(), settings.hearing),
+            worker: worker_id,
+            cursor,
+            limits,
+            wake,
+            held: held.clone(),
+            look_for_cancels: Arc::clone(&look_for_cancels),
+        };
+        // Until nothing runs any more: also while the last jobs finish, they may be asked to end.
+        parts.spawn(ears.run(last_outcome.clone()));
+        parts.spawn(cancels::run(
+            database.clone(),
+            worker_id,
+            held.clone(),
+            look_for_cancels,
+            last_outcome.clone(),
+        ));
         let link = database.link("finisher");
         parts.spawn(finisher::run(
             receive_outcomes,

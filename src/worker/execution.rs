@@ -54,10 +54,7 @@ pub(super) async fn run(tasks: &Tasks, claim: &Claim, input: Value) -> Result<Va
 
 async fn execute(task: Arc<Task>, claim: &Claim, input: Value) -> Result<Value, Failed> {
     let limit = task.time_limit;
-    let context = Context {
-        job: claim.job.id,
-        attempt: claim.job.attempt,
-    };
+    let context = Context::new(claim.job.id, claim.job.attempt, claim.cancelled.clone());
     let span = tracing::info_span!("job", job.id = %claim.job.id, task.name = task.name, job.attempt = claim.job.attempt);
     // A set of one: dropping it drops the execution.
     let mut execution = JoinSet::new();

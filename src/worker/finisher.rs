@@ -109,6 +109,7 @@ fn failed(id: JobId, claim_id: ClaimId, refusal: &Refusal) -> Ended {
         Refusal::Data(error) => error
             .as_database_error()
             .map_or_else(|| error.to_string(), |e| e.message().to_owned()),
+        Refusal::Locked => "somebody's transaction holds it".to_owned(),
         Refusal::Away { .. } => "the database was away".to_owned(),
     };
     let error = format!("its outcome could not be stored: {cause}");

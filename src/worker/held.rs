@@ -1,11 +1,11 @@
 //! The jobs that this worker holds.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::sync::CancellationToken;
 
+use super::slots::Slot;
 use crate::ids::{ClaimId, JobId};
 use crate::queue::{Claimed, Why};
 
@@ -16,14 +16,17 @@ pub struct Claim {
     pub job: Claimed,
     /// Given when the execution is to be dropped.
     pub(super) dropped: CancellationToken,
-    _slot: OwnedSemaphorePermit,
+    /// Given when somebody has asked for the job to end.
+    pub(super) cancelled: CancellationToken,
+    _slot: Slot,
 }
 
 impl Claim {
-    pub(super) fn new(job: Claimed, slot: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(job: Claimed, slot: Slot) -> Self {
         Self {
             job,
             dropped: CancellationToken::new(),
+            cancelled: CancellationToken::new(),
             _slot: slot,
         }
     }
@@ -32,13 +35,24 @@ impl Claim {
 /// All claims of a worker whose outcome is not yet committed.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Held {
-    claims: Arc<Mutex<HashMap<JobId, Entry>>>,
+    all: Arc<Mutex<All>>,
 }
+
+#[derive(Debug, Default)]
+struct All {
+    claims: HashMap<JobId, Entry>,
+    /// Jobs that are to end and are not here yet: their claim is committed, and its answer is on its way.
+    early: VecDeque<JobId>,
+}
+
+/// How many jobs that are not here are remembered: those of one claim, and some.
+const EARLY: usize = 1_000;
 
 #[derive(Debug)]
 struct Entry {
     claim_id: ClaimId,
     dropped: CancellationToken,
+    cancelled: CancellationToken,
     /// Whether its outcome is with the finisher: nothing is left to be dropped.
     answered: bool,
 }
@@ -48,14 +62,20 @@ impl Held {
         let entry = Entry {
             claim_id: claim.job.claim_id,
             dropped: claim.dropped.clone(),
+            cancelled: claim.cancelled.clone(),
             answered: false,
         };
-        self.lock().insert(claim.job.id, entry);
+        let mut all = self.lock();
+        if all.early.contains(&claim.job.id) {
+            all.early.retain(|job| *job != claim.job.id);
+            claim.cancelled.cancel();
+        }
+        all.claims.insert(claim.job.id, entry);
     }
 
     /// Its outcome is with the finisher.
     pub(super) fn answered(&self, job: JobId, claim_id: ClaimId) {
-        if let Some(entry) = self.lock().get_mut(&job)
+        if let Some(entry) = self.lock().claims.get_mut(&job)
             && entry.claim_id == claim_id
         {
             entry.answered = true;
@@ -64,7 +84,7 @@ impl Held {
 
     /// Their outcomes are committed, or never will be.
     pub(super) fn remove_all(&self, done: &[(JobId, ClaimId)]) {
-        let mut claims = self.lock();
+        let claims = &mut self.lock().claims;
         for (job, claim_id) in done {
             if claims
                 .get(job)
@@ -76,16 +96,16 @@ impl Held {
     }
 
     pub(super) fn list(&self) -> Vec<(JobId, ClaimId)> {
-        self.lock()
-            .iter()
-            .map(|(job, entry)| (*job, entry.claim_id))
-            .collect()
+        let all = self.lock();
+        let claims = all.claims.iter();
+        claims.map(|(job, entry)| (*job, entry.claim_id)).collect()
     }
 
     /// Drops the execution of a claim that is no longer ours.
     pub(super) fn drop_one(&self, job: JobId, claim_id: ClaimId) {
-        let claims = self.lock();
-        if let Some(entry) = claims
+        let all = self.lock();
+        if let Some(entry) = all
+            .claims
             .get(&job)
             .filter(|entry| entry.claim_id == claim_id && !entry.answered)
         {
@@ -94,15 +114,33 @@ impl Held {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.lock().claims.is_empty()
+    }
+
+    /// Asks the execution of a job to end.
+    pub(super) fn cancel(&self, job: JobId) {
+        let mut all = self.lock();
+        if let Some(entry) = all.claims.get(&job) {
+            entry.cancelled.cancel();
+            return;
+        }
+        all.early.push_back(job);
+        if all.early.len() > EARLY {
+            all.early.pop_front();
+        }
+    }
+
     /// Drops every execution: the time to finish is over. The jobs go back to their queue.
     pub(super) fn drop_all(&self) {
         self.lock()
+            .claims
             .values()
             .for_each(|entry| entry.dropped.cancel());
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Entry>> {
-        self.claims
+    fn lock(&self) -> MutexGuard<'_, All> {
+        self.all
             .lock()
             .expect("nobody panics while holding the list of claims")
     }

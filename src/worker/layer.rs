@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use apalis_core::error::BoxDynError;
 use apalis_core::layers::{Layer, Service};
@@ -17,6 +18,9 @@ use super::finisher::Outcome;
 use super::held::{Claim, Fate, Held};
 use crate::queue::Why;
 use crate::shutdown::Stop;
+
+/// How long an execution that was asked to end may still take.
+const CANCEL_GRACE: Duration = Duration::from_millis(500);
 
 /// Makes [`FinishService`]s.
 #[derive(Clone, Debug)]
@@ -91,16 +95,23 @@ where
         let Some(claim) = task.data().get::<Arc<Claim>>().cloned() else {
             return Box::pin(async { Err("this task did not come from Ringback's queue".into()) });
         };
-        let dropped = claim.dropped.clone();
+        let (dropped, cancelled) = (claim.dropped.clone(), claim.cancelled.clone());
         let mut unanswered = Unanswered {
             claim: Some(claim),
             finish: self.finish.clone(),
         };
         let run = self.inner.call(task);
         Box::pin(async move {
-            let Some(result) = dropped.run_until_cancelled(run).await else {
-                // Answered by what is dropped here: the job goes back to its queue, if it is still ours.
-                return Err("the execution was dropped".into());
+            let late = async {
+                cancelled.cancelled().await;
+                tokio::time::sleep(CANCEL_GRACE).await;
+            };
+            let result = tokio::select! {
+                result = run => result,
+                // Answered by what is dropped here: the job goes back to its queue, if it is still ours; and one that
+                // was asked to end, ends there.
+                () = dropped.cancelled() => return Err("the execution was dropped".into()),
+                () = late => return Err("the execution was cancelled".into()),
             };
             let result = result.map_err(Into::into);
             if let Some(claim) = unanswered.claim.take() {

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures_util::future::join_all;
 use ringback::ids::{JobId, JobIds, WorkerId};
 use ringback::postgres::Link;
-use ringback::queue::claim::claim;
+use ringback::queue::claim::{Want, claim};
 use ringback::queue::enqueue::enqueue;
 use ringback::queue::finish::{finish, put_back};
 use ringback::queue::{
-    Answer, Asker, Claimed, Cursor, Ended, Ending, NewJob, PutBack, Rows, Try, Why, commit,
+    Answer, Asker, Claimed, Cursor, Due, Ended, Ending, NewJob, PutBack, Rows, Try, Why, commit,
     partitions, read, recover,
 };
 use serde_json::json;
@@ -41,8 +41,10 @@ pub(crate) fn job(id: JobId) -> NewJob {
         queue: "default".to_owned(),
         input: json!("x"),
         priority: 0,
-        max_attempts: 5,
-        due_at: None,
+        max_attempts: Some(5),
+        due: Due::Now,
+        concurrency_key: None,
+        stream: false,
         asker: Asker::nobody(),
         key: None,
     }
@@ -79,9 +81,11 @@ async fn claim_as(
     cursor: &Mutex<Cursor>,
     worker: WorkerId,
 ) -> Vec<Claimed> {
-    claim(connection, cursor, worker, &["a".to_owned()], 500)
+    let tasks = ["a".to_owned()];
+    claim(connection, cursor, &Want::any(worker, &tasks, 500))
         .await
         .unwrap()
+        .jobs
 }
 
 async fn stored(database: &TestDatabase, link: &mut Link, jobs: &[NewJob]) {
@@ -463,7 +467,7 @@ async fn scheduled_jobs_wait_until_they_are_due_and_are_then_promoted() {
     let now = link.now();
     let mut ids = JobIds::default();
     let due = |ids: &mut JobIds, due_at: SystemTime| NewJob {
-        due_at: Some(due_at),
+        due: Due::At(due_at),
         ..job(ids.next(now))
     };
     let soon = due(&mut ids, now + Duration::from_millis(500));
@@ -516,7 +520,7 @@ async fn a_step_of_priority_is_worth_a_minute_of_waiting() {
     let now = link.now();
     let mut ids = JobIds::default();
     let mut given = |seconds: u64, priority: i16| NewJob {
-        due_at: Some(now - Duration::from_secs(seconds)),
+        due: Due::At(now - Duration::from_secs(seconds)),
         priority,
         ..job(ids.next(now))
     };
@@ -604,9 +608,8 @@ async fn no_job_is_given_to_two_claimers() {
                 let width = 1 + (number * 7 + taken.len()) % 40;
                 let tasks = ["a".to_owned()];
                 let worker = WorkerId::random();
-                let claimed = claim(connection, &cursor, worker, &tasks, width)
-                    .await
-                    .unwrap();
+                let want = Want::any(worker, &tasks, width);
+                let claimed = claim(connection, &cursor, &want).await.unwrap().jobs;
                 assert!(claimed.len() <= width);
                 if claimed.is_empty() {
                     return taken;
@@ -799,8 +802,11 @@ fn statements(
         same("null", count, "uuid"),
         same("null", count, "uuid"),
         same("null", count, "float8"),
+        same("null", count, "float8"),
+        same("null", count, "text"),
         ids((0..count).map(session).collect()),
         same("anonymous", count, "text"),
+        same("false", count, "boolean"),
         column(new.iter().map(|job| job.id.to_string()).collect(), "text"),
         same("60", count, "float8"),
         "true".to_owned(),

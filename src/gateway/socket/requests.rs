@@ -7,6 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
+use super::super::cancel::cancel;
 use super::super::intake::Submission;
 use super::super::resume::resume;
 use super::{End, Peer, UNDER_WAY};
@@ -43,6 +44,14 @@ impl Peer {
             Ok(ClientMessage::Ping) => self.answer(request.reference, ServerMessage::Pong(())),
             Ok(ClientMessage::SystemMessage(payload)) => {
                 self.submit(request.reference, payload, socket).await?;
+            }
+            Ok(ClientMessage::CancelJob(payload)) => {
+                let cancelled = Box::pin(async {
+                    let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
+                    let (shared, connection) = (&self.shared, &self.connection);
+                    cancel(shared, connection, request.reference, payload.job_id).await;
+                });
+                self.writing(socket, cancelled).await?;
             }
             Ok(ClientMessage::Resume(asked)) => {
                 self.resume(request.reference, asked, socket).await?;

@@ -1,8 +1,10 @@
 //! The fields of a message: each is read, or what is wrong with it is noted.
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::super::{ACK_LIMIT, ErrorItem, ErrorType, KEY_LIMIT, REF_LIMIT};
+use crate::ids::JobId;
 
 pub(super) fn read_text(
     payload: &Map<String, Value>,
@@ -30,11 +32,12 @@ pub(super) fn read_text(
     None
 }
 
+/// A short text of the client's choice, if there is one.
 pub(super) fn read_key(
     payload: &Map<String, Value>,
+    field: &str,
     errors: &mut Vec<ErrorItem>,
 ) -> Option<String> {
-    let field = "idempotency_key";
     if payload.get(field).is_none_or(Value::is_null) {
         return None;
     }
@@ -50,11 +53,22 @@ pub(super) fn read_key(
         bytes => ErrorItem::new(
             ErrorType::TooLarge,
             &loc,
-            format!("The idempotency_key has {bytes} bytes; at most {KEY_LIMIT} are allowed"),
+            format!("The {field} has {bytes} bytes; at most {KEY_LIMIT} are allowed"),
         ),
     };
     errors.push(error);
     None
+}
+
+/// The job of a `cancel_job`.
+pub(super) fn read_job(payload: &Map<String, Value>, errors: &mut Vec<ErrorItem>) -> Option<JobId> {
+    let text = read_text(payload, "cancel_job", "job_id", errors)?;
+    let id = Uuid::parse_str(&text).map_err(|error| {
+        let msg = format!("Input should be a valid UUID, {error}");
+        let loc = ["cancel_job", "payload", "job_id"];
+        errors.push(ErrorItem::new(ErrorType::UuidParsing, &loc, msg));
+    });
+    id.ok().map(JobId)
 }
 
 pub(super) fn check_reference(

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::{Backend, BackendError};
 use crate::ids::{JobId, JobIds};
 use crate::postgres::{Database, Link};
-use crate::queue::{Answer, Asker, NewJob, Refusal, Rows, commit};
+use crate::queue::{Answer, Asker, Due, NewJob, Refusal, Rows, commit};
 
 /// How long a push waits for a database that is away.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -58,12 +58,12 @@ impl<Args: Serialize + Unpin> Sink<Task<Args>> for Backend<Args> {
             priority: context
                 .priority()
                 .map_or(0, |priority| i16::try_from(priority).unwrap_or(i16::MAX)),
-            max_attempts: context
-                .max_attempts()
-                .map_or(task.max_attempts, at_least_one),
-            due_at: context
-                .run_at()
-                .map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)),
+            max_attempts: context.max_attempts().map(at_least_one),
+            due: context.run_at().map_or(Due::Now, |seconds| {
+                Due::At(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+            }),
+            concurrency_key: None,
+            stream: false,
             asker: Asker::nobody(),
             key: None,
         };
@@ -138,7 +138,8 @@ async fn flush(mut idle: Box<(Link, JobIds)>, mut jobs: Vec<NewJob>) -> Flushed 
     let result = answers.into_iter().try_for_each(|answer| match answer {
         Answer::Stored | Answer::Repeats { .. } => Ok(()),
         Answer::Refused(Refusal::Data(error)) => Err(BackendError::Refused(error)),
-        Answer::Refused(Refusal::Away { .. }) => Err(BackendError::Away),
+        // Only keys are held, and what is pushed has none.
+        Answer::Refused(Refusal::Locked | Refusal::Away { .. }) => Err(BackendError::Away),
     });
     (idle, result)
 }

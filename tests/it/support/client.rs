@@ -55,6 +55,18 @@ impl Client {
         answer.job_id()
     }
 
+    /// The same with options beside the task and an empty content.
+    pub(crate) async fn submit_with(&mut self, task_type: &str, options: Value) -> String {
+        let mut payload = json!({"task_type": task_type, "content": ""});
+        let fields = payload.as_object_mut().unwrap();
+        fields.extend(options.as_object().unwrap().clone());
+        self.send(json!({"action": "system_message", "payload": payload}))
+            .await;
+        let answer = self.next().await;
+        assert_eq!(answer.action(), "job_queued", "{answer:?}");
+        answer.job_id()
+    }
+
     /// The next message.
     pub(crate) async fn next(&mut self) -> Message {
         self.next_within(PATIENCE).await

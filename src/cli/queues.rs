@@ -1,0 +1,99 @@
+//! `ringback queues`: lists queues, pauses them, lets them go on.
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use super::database::{self, Open, Private};
+use super::output::say;
+use crate::config::DatabaseConfig;
+use crate::postgres::link::limited;
+use crate::queue::queues::{self, QueueRow};
+
+/// Settings of `queues`.
+#[derive(Args, Debug)]
+pub(super) struct Queues {
+    #[command(subcommand)]
+    verb: Verb,
+
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Lists queues: paused or not, and how many jobs are in which state
+    List,
+    /// Pauses a queue: what runs goes on, nothing new starts
+    Pause {
+        /// The queue
+        name: String,
+    },
+    /// Lets a paused queue go on
+    Resume {
+        /// The queue
+        name: String,
+    },
+}
+
+impl Queues {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let config = self.database.clone();
+        database::once(&config, Private::MustBeThere, async |open| {
+            self.verb.run(open).await
+        })
+        .await
+    }
+}
+
+impl Verb {
+    async fn run(&self, open: &Open) -> anyhow::Result<()> {
+        open.database.check_schema().await?;
+        let mut link = open.database.link("queues");
+        let connection = link
+            .connected()
+            .await
+            .context("could not reach the database")?;
+        match self {
+            Self::List => {
+                let rows = limited(queues::all(connection)).await;
+                for line in table(&rows.context("could not read the queues")?) {
+                    say(line)?;
+                }
+            }
+            Self::Pause { name } => {
+                let paused = limited(queues::pause(connection, name)).await;
+                paused.with_context(|| format!("could not pause {name}"))?;
+                say(format!("{name} is paused"))?;
+            }
+            Self::Resume { name } => {
+                let resumed = queues::resume(connection, name).await;
+                resumed.with_context(|| format!("could not resume {name}"))?;
+                say(format!("{name} goes on"))?;
+            }
+        }
+        link.close().await;
+        Ok(())
+    }
+}
+
+fn table(rows: &[QueueRow]) -> Vec<String> {
+    let widest = rows
+        .iter()
+        .map(|row| row.name.chars().count())
+        .max()
+        .unwrap_or_default();
+    let line = |cells: [&str; 6]| {
+        let [name, state, ready, scheduled, held, running] = cells;
+        let name = format!("{name:<width$}", width = widest.max("queue".len()));
+        format!("{name}  {state:<6}  {ready:>9}  {scheduled:>9}  {held:>9}  {running:>9}")
+    };
+    let head = line(["queue", "state", "ready", "scheduled", "held", "running"]);
+    let rows = rows.iter().map(|row| {
+        let state = if row.paused { "paused" } else { "open" };
+        let counts =
+            [row.ready, row.scheduled, row.held, row.running].map(|count| count.to_string());
+        let [ready, scheduled, held, running] = &counts;
+        line([&row.name, state, ready, scheduled, held, running])
+    });
+    std::iter::once(head).chain(rows).collect()
+}

@@ -1,0 +1,50 @@
+//! Ending a job that its client no longer wants.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Shared;
+use super::connection::Connection;
+use crate::ids::JobId;
+use crate::postgres::link::limited_to;
+use crate::queue::cancel::{self, Cancelled, Canceller};
+use crate::queue::enqueue::ANONYMOUS;
+use crate::wire::{ErrorItem, Frame, ServerMessage, cancelling_message};
+
+/// How long a client that wants a job to end waits for the database.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Cancels a job, if it is this client's, and answers.
+pub(super) async fn cancel(
+    shared: &Shared,
+    connection: &Arc<Connection>,
+    reference: Option<String>,
+    job: JobId,
+) {
+    // The job may be over before we have said that it will be.
+    let waits = connection.hold(job);
+    let canceller = Canceller::Client {
+        owner: ANONYMOUS.to_owned(),
+        session: connection.seat().map(|seat| seat.session),
+        connection: connection.id,
+        waits_for: waits.then_some(job).into_iter().collect(),
+    };
+    let cancelled = limited_to(PATIENCE, async {
+        let mut database = shared.database.pool().acquire().await?;
+        cancel::cancel(&mut database, job, &canceller).await
+    });
+    let message = match cancelled.await {
+        Ok(Cancelled::Ended | Cancelled::Asked) => cancelling_message(job),
+        Ok(Cancelled::Over(state)) => ServerMessage::Error(vec![ErrorItem::job_over(&state)]),
+        Ok(Cancelled::NotFound) => ServerMessage::Error(vec![ErrorItem::job_not_found()]),
+        Err(error) => {
+            tracing::warn!(%error, job.id = %job, "could not cancel a job");
+            ServerMessage::Error(vec![ErrorItem::not_cancelled()])
+        }
+    };
+    let frame = Frame {
+        job_id: matches!(message, ServerMessage::JobCancelling(_)).then_some(job),
+        ..Frame::answering(message, reference)
+    };
+    shared.hub.queued(connection, job, frame.encode().into());
+}

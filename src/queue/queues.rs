@@ -1,0 +1,104 @@
+//! Queues: how full they are, and whether they go on.
+
+use sqlx::{PgConnection, PgExecutor};
+
+use crate::postgres::Fault;
+use crate::postgres::link::limited;
+
+/// A queue, as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueRow {
+    /// Its name.
+    pub name: String,
+    /// Whether it is paused: none of its jobs is claimed.
+    pub paused: bool,
+    /// Jobs that may start.
+    pub ready: i64,
+    /// Jobs that start later.
+    pub scheduled: i64,
+    /// Jobs over a limit.
+    pub held: i64,
+    /// Jobs that run.
+    pub running: i64,
+}
+
+/// Pauses a queue: from the next claim on, no worker takes a job of it. What runs goes on.
+///
+/// # Errors
+/// Those of the database.
+pub async fn pause(executor: impl PgExecutor<'_>, queue: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"
+        insert into ringback.queue (name, paused_at) values ($1, clock_timestamp())
+        on conflict (name) do update set paused_at = coalesce(queue.paused_at, excluded.paused_at)
+        "#,
+        queue
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
+}
+
+/// Lets a paused queue go on.
+///
+/// # Errors
+/// Those of the database.
+pub async fn resume(connection: &mut PgConnection, queue: &str) -> Result<(), sqlx::Error> {
+    match limited(go_on(connection, queue, true)).await {
+        Err(error) if Fault::of(&error) == Fault::Hints => {
+            limited(go_on(connection, queue, false)).await
+        }
+        resumed => resumed,
+    }
+}
+
+async fn go_on(connection: &mut PgConnection, queue: &str, hints: bool) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"
+        with resumed as (
+            update ringback.queue set paused_at = null where name = $1 and paused_at is not null returning name
+        )
+        select ringback.hint('ringback_ready', name || ' ' || '-9223372036854775808') as hinted
+        from resumed
+        where $2::boolean
+        "#,
+        queue,
+        hints
+    )
+    .fetch_optional(connection)
+    .await
+    .map(|_| ())
+}
+
+/// All queues that have live jobs, are paused, or belong to a task.
+///
+/// # Errors
+/// Those of the database.
+pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<QueueRow>, sqlx::Error> {
+    sqlx::query_as!(
+        QueueRow,
+        r#"
+        select
+            known.name as "name!",
+            exists (
+                select from ringback.queue where queue.name = known.name and queue.paused_at is not null
+            ) as "paused!",
+            count(job.id) filter (where job.state = 'ready') as "ready!",
+            count(job.id) filter (where job.state = 'scheduled') as "scheduled!",
+            count(job.id) filter (where job.state = 'held') as "held!",
+            count(job.id) filter (where job.state = 'running') as "running!"
+        from (
+            select queue as name from ringback.task
+            union
+            select name from ringback.queue
+            union
+            select queue from ringback.job
+        ) as known
+        left join ringback.job on job.queue = known.name
+        group by known.name
+        order by known.name
+        "#
+    )
+    .fetch_all(executor)
+    .await
+}

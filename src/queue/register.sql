@@ -1,0 +1,44 @@
+-- Makes tasks known. $1..$9 are columns, a row each: names, queues, attempts; then how many of a task may run at once, how
+-- many may start, within how many seconds; then the same for each key.
+-- Whatever is held by limits that change is looked at again.
+with given as materialized (
+    select name, queue, max_attempts, concurrency, rate, make_interval(secs => period) as rate_period,
+        key_concurrency, key_rate, make_interval(secs => key_period) as key_rate_period
+    from unnest(
+        $1::text[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::double precision[], $7::integer[],
+        $8::integer[], $9::double precision[]
+    ) as given (
+        name, queue, max_attempts, concurrency, rate, period, key_concurrency, key_rate, key_period
+    )
+), registered as (
+    insert into ringback.task as task (
+        name, queue, max_attempts, concurrency, rate, rate_period, key_concurrency, key_rate, key_rate_period
+    )
+    select name, queue, max_attempts, concurrency, rate, rate_period, key_concurrency, key_rate, key_rate_period
+    from given
+    -- So that two programs that start at once do not wait for each other in a circle.
+    order by name
+    on conflict (name) do update set
+        queue = excluded.queue, max_attempts = excluded.max_attempts, registered_at = clock_timestamp(),
+        concurrency = excluded.concurrency, rate = excluded.rate, rate_period = excluded.rate_period,
+        key_concurrency = excluded.key_concurrency, key_rate = excluded.key_rate,
+        key_rate_period = excluded.key_rate_period
+), changed as materialized (
+    select given.name
+    from given
+    join ringback.task as before using (name)
+    where (
+        given.concurrency, given.rate, given.rate_period, given.key_concurrency, given.key_rate, given.key_rate_period
+    ) is distinct from (
+        before.concurrency, before.rate, before.rate_period, before.key_concurrency, before.key_rate,
+        before.key_rate_period
+    )
+), looked_at as (
+    insert into ringback.limit_event (task, key, due_at)
+    select name, null, now() from changed
+    union all
+    select distinct job.task, job.concurrency_key, now()
+    from changed
+    join ringback.job on job.task = changed.name and job.held_for = 'key'
+)
+select count(*) as "changed!" from changed
