@@ -5,7 +5,8 @@
 //! the whole process with it, `deep` gives a result nested 200 deep, `count` gives the number of the attempt, and `late
 //! SECONDS` works that long, although it may take only half a second, twice. `obey` and `quit` wait until somebody wants
 //! them to end, and then succeed and fail. `single SECONDS` works that long, one job at a time for each key; `few SECONDS`
-//! may do so three times at once, and once for each key; `paced` may start three times a second.
+//! may do so three times at once, and once for each key; `paced` may start three times a second. `story N` says N pieces
+//! of text, one every 20 ms, `flood N` says N long ones at once, and `busy` says a thousand times in a second how far it is.
 //!
 //! ```sh
 //! DATABASE_URL="$(ringback url)" cargo run --example unruly
@@ -65,6 +66,9 @@ fn tasks() -> Tasks {
             Task::new("paced", |_, _| async { Ok(Value::Null) })
                 .limits(Limits::none().starts(3, Duration::from_secs(1))),
         )
+        .with(Task::new("story", story))
+        .with(Task::new("flood", flood))
+        .with(Task::new("busy", busy))
         .with(Task::new("count", |_, context: Context| async move {
             Ok(Value::from(context.attempt.to_string()))
         }))
@@ -73,6 +77,36 @@ fn tasks() -> Tasks {
 async fn hold(input: Value, _: Context) -> Result<Value, TaskError> {
     tokio::time::sleep(seconds(&input)).await;
     Ok(Value::from("held"))
+}
+
+async fn story(input: Value, context: Context) -> Result<Value, TaskError> {
+    let pieces = number(&input);
+    for piece in 1..=pieces {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        context.chunk(&format!("{piece} ")).await;
+    }
+    Ok(Value::from(pieces))
+}
+
+async fn flood(input: Value, context: Context) -> Result<Value, TaskError> {
+    let pieces = number(&input);
+    for piece in 1..=pieces {
+        context.chunk(&format!("{piece:<16000}")).await;
+    }
+    Ok(Value::from(pieces))
+}
+
+async fn busy(_: Value, context: Context) -> Result<Value, TaskError> {
+    for thousandth in 1..=1_000 {
+        context.progress(f64::from(thousandth) / 10.0, "busy");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    Ok(Value::Null)
+}
+
+fn number(input: &Value) -> u32 {
+    let text = input.as_str().unwrap_or_default();
+    text.parse().unwrap_or(1)
 }
 
 /// Blocks as many threads as there are, by as many tasks that do not yield.

@@ -14,6 +14,7 @@ pub mod partitions;
 pub mod queues;
 pub mod read;
 pub mod recover;
+pub mod report;
 pub mod submit;
 pub mod tasks;
 
@@ -24,6 +25,7 @@ pub use enqueue::{Asker, Due, NewJob};
 pub use finish::{Ended, Ending, PutBack, Why};
 pub use keys::{Key, Repeat};
 pub use read::Outcome;
+pub use report::{Report, Said};
 
 /// What [`READY_CHANNEL`] says when a limit is to be looked at.
 pub const HELD_HINT: &str = "held";

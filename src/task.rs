@@ -7,6 +7,8 @@ mod context;
 mod fallback;
 mod generate;
 mod limits;
+mod pretend;
+mod report;
 mod retry;
 mod translate;
 
@@ -20,7 +22,10 @@ use serde_json::Value;
 
 pub use context::Context;
 pub use limits::{Limits, Rate};
+pub use report::{Progress, Reporter};
 pub use retry::RetryDelay;
+
+use pretend::Pretend;
 
 /// The queue of tasks that name none.
 pub const DEFAULT_QUEUE: &str = "default";
@@ -201,7 +206,7 @@ impl Tasks {
         Self::new()
             .with(pretend.task("translate", Duration::from_secs(2), translate::translate))
             .with(pretend.task("analyze", Duration::from_secs(3), analyze::analyze))
-            .with(pretend.task("generate", Duration::from_secs(4), generate::generate))
+            .with(pretend.streaming("generate", Duration::from_secs(4), generate::generate))
             .with(pretend.task(FALLBACK, Duration::from_secs(1), fallback::process))
     }
 
@@ -214,28 +219,5 @@ impl Tasks {
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Task>> {
         self.by_name.values()
-    }
-}
-
-/// Makes tasks out of functions from text to text, with a delay that pretends work.
-#[derive(Clone, Copy, Debug)]
-struct Pretend {
-    delay_scale: f64,
-}
-
-impl Pretend {
-    fn task(self, name: &'static str, delay: Duration, work: fn(&str) -> String) -> Task {
-        let delay = delay.mul_f64(self.delay_scale);
-        Task::new(name, move |input, _| async move {
-            let Value::String(content) = input else {
-                return Err(TaskError::permanent(format!(
-                    "the task {name} works on text"
-                )));
-            };
-            if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
-            }
-            Ok(Value::String(work(&content)))
-        })
     }
 }

@@ -8,6 +8,7 @@ mod error;
 mod message_id;
 mod parse;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -33,6 +34,9 @@ pub const REF_LIMIT: usize = 64;
 
 /// The longest `delay`, and the longest time until `run_at`.
 pub const DELAY_LIMIT: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// For how many jobs a `resume` may say what the client has.
+pub const HAVE_LIMIT: usize = 1_000;
 
 /// The most `max_attempts`.
 pub const ATTEMPTS_LIMIT: i32 = 1_000;
@@ -73,6 +77,10 @@ pub struct ResumePayload {
     pub session: String,
     /// Its secret.
     pub token: String,
+    /// For jobs whose text comes piece by piece: the attempt and the number of the last piece that the client has. At
+    /// most 1000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub have: Option<BTreeMap<String, (i32, i32)>>,
 }
 
 /// What has arrived.
@@ -131,12 +139,27 @@ pub enum ServerMessage {
     JobCancelling(String),
     /// The job was cancelled.
     JobCancelled(String),
+    /// How far the job is; the latest counts.
+    JobProgress(ProgressPayload),
+    /// The next piece of the job's text, to be added to those before it; a higher attempt starts the text again.
+    JobChunk(String),
     /// A notice to everyone.
     SystemNotification(String),
     /// The session of this socket. What it has missed follows.
     Resumed(ResumedPayload),
     /// What was wrong with a message. The socket stays open.
     Error(Vec<ErrorItem>),
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProgressPayload {
+    /// From 0 to 100, where that can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percent: Option<f64>,
+    /// What it is doing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A session, and what it still waits for.
@@ -174,6 +197,12 @@ pub struct JobFacts {
     /// How many attempts were made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempts: Option<i32>,
+    /// Which attempt says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<i32>,
+    /// The number of the piece, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<i32>,
     /// The result itself, where it is more than a text.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(title = "ResultValue")]
@@ -279,12 +308,39 @@ pub fn result_message(job: JobId, result: Value, attempts: i32) -> Frame {
                 Some(JobFacts {
                     attempts: Some(attempts),
                     result: Some(other),
-                    code: None,
+                    ..JobFacts::default()
                 }),
             )
         }
     };
     Frame::outcome(job, ServerMessage::JobResult(text), facts)
+}
+
+/// The next piece of a job's text.
+#[must_use]
+pub fn chunk_message(job: JobId, attempt: i32, seq: i32, text: String) -> Frame {
+    let facts = JobFacts {
+        attempt: Some(attempt),
+        seq: Some(seq),
+        ..JobFacts::default()
+    };
+    Frame {
+        job: Some(facts),
+        ..Frame::about(job, ServerMessage::JobChunk(text))
+    }
+}
+
+/// How far a job is.
+#[must_use]
+pub fn progress_message(job: JobId, attempt: i32, progress: ProgressPayload) -> Frame {
+    let facts = JobFacts {
+        attempt: Some(attempt),
+        ..JobFacts::default()
+    };
+    Frame {
+        job: Some(facts),
+        ..Frame::about(job, ServerMessage::JobProgress(progress))
+    }
 }
 
 /// The answer to a wish to cancel a job that is not over.
@@ -299,7 +355,7 @@ pub fn cancelled_message(job: JobId, attempts: i32) -> Frame {
     let facts = JobFacts {
         code: Some("cancelled".to_owned()),
         attempts: Some(attempts),
-        result: None,
+        ..JobFacts::default()
     };
     let text = format!("Job {job} was cancelled");
     Frame::outcome(job, ServerMessage::JobCancelled(text), Some(facts))
@@ -311,7 +367,7 @@ pub fn failed_message(job: JobId, code: String, sentence: String, attempts: i32)
     let facts = JobFacts {
         code: Some(code),
         attempts: Some(attempts),
-        result: None,
+        ..JobFacts::default()
     };
     Frame::outcome(job, ServerMessage::JobFailed(sentence), Some(facts))
 }

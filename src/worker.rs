@@ -18,6 +18,7 @@ mod layer;
 mod lease;
 mod slots;
 mod stranded;
+mod telling;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -10,8 +10,9 @@ use uuid::Uuid;
 use crate::ids::{JobId, SessionId};
 use crate::wire::{
     AckPayload, CancelPayload, ClientMessage, ErrorItem, Frame, MessageId, PendingJob,
-    ResumePayload, ResumedPayload, ServerMessage, TaskPayload, cancelled_message,
-    cancelling_message, failed_message, parse, queued_text, result_message,
+    ProgressPayload, ResumePayload, ResumedPayload, ServerMessage, TaskPayload, cancelled_message,
+    cancelling_message, chunk_message, failed_message, parse, progress_message, queued_text,
+    result_message,
 };
 
 /// Whether `answer` can be the direct answer to `question`.
@@ -46,6 +47,8 @@ pub(super) fn comes_unasked(message: &ServerMessage) -> bool {
         ServerMessage::JobResult(_)
         | ServerMessage::JobFailed(_)
         | ServerMessage::JobCancelled(_)
+        | ServerMessage::JobProgress(_)
+        | ServerMessage::JobChunk(_)
         | ServerMessage::SystemNotification(_)
         | ServerMessage::Error(_) => true,
     }
@@ -92,6 +95,7 @@ pub(super) fn from_clients() -> Vec<Row<ClientMessage>> {
     let resume = ClientMessage::Resume(Some(ResumePayload {
         session: SESSION.0.to_string(),
         token: TOKEN.to_owned(),
+        have: Some([(JOB.to_string(), (1, 7))].into()),
     }));
     let ack = ClientMessage::Ack(AckPayload {
         ids: [MessageId::Outcome(JOB), MessageId::Notice(12)]
@@ -164,6 +168,15 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
             progress: None,
         }],
     });
+    let progress = progress_message(
+        JOB,
+        1,
+        ProgressPayload {
+            percent: Some(50.0),
+            note: Some("5 of 10 pages".to_owned()),
+        },
+    );
+    let chunk = chunk_message(JOB, 1, 8, "looking great ".to_owned());
     let unknown = parse(r#"{"action":"fly"}"#)
         .message
         .expect_err("there is no action called fly");
@@ -227,6 +240,18 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
                 &cancelled_message(JOB, 1),
             )],
             message: cancelled_message(JOB, 1).message,
+        },
+        Row {
+            title: "JobProgress",
+            beside: &["job_id", "job"],
+            examples: vec![example("Half way", &progress)],
+            message: progress.message.clone(),
+        },
+        Row {
+            title: "JobChunk",
+            beside: &["job_id", "job"],
+            examples: vec![example("The eighth piece", &chunk)],
+            message: chunk.message.clone(),
         },
         Row {
             title: "SystemNotification",

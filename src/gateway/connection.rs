@@ -1,6 +1,7 @@
 //! One socket as the rest of the gateway sees it: an outbox, the jobs it waits for, and its session.
 
 mod belonging;
+mod listening;
 mod notices;
 
 use std::collections::{HashMap, VecDeque};
@@ -16,6 +17,8 @@ use crate::wire::{Close, ErrorItem};
 
 use belonging::Belonging;
 pub(super) use belonging::{Acknowledged, SESSION_LIMIT};
+use listening::Listening;
+pub(super) use listening::{Listens, Look};
 pub(super) use notices::Behind;
 use notices::Notices;
 
@@ -49,6 +52,8 @@ struct Waiting {
     /// When its outcome was last asked for.
     asked: Instant,
     stage: Stage,
+    /// Where it is in the job's text, if it wants to hear of the job while that runs.
+    listening: Option<Listening>,
 }
 
 #[derive(Debug)]
@@ -113,9 +118,16 @@ impl Connection {
     }
 
     /// The job is about to be stored; or it was, and is asked for again.
-    pub(super) fn expect(&self, job: JobId) {
+    pub(super) fn expect(&self, job: JobId, listens: Listens) {
         let mut state = self.lock();
+        let has_session = state.session.is_some();
         let waiting = state.jobs.entry(job).or_insert_with(Waiting::queued);
+        if has_session || listens == Listens::Yes {
+            let listening = waiting.listening.get_or_insert_default();
+            if listens == Listens::Yes {
+                listening.ask();
+            }
+        }
         if matches!(waiting.stage, Stage::Queued) {
             waiting.stage = Stage::Submitted(None);
         }
@@ -129,14 +141,30 @@ impl Connection {
     /// The job is stored, or asked to end: `text` says so, before anything else about it.
     pub(super) fn queued(&self, job: JobId, text: Utf8Bytes) -> Patience {
         let mut state = self.lock();
-        state.outbox.push(text);
-        let outcome = match state.jobs.get_mut(&job) {
-            Some(waiting) => match std::mem::replace(&mut waiting.stage, Stage::Queued) {
-                Stage::Submitted(outcome) => outcome,
-                Stage::Queued => None,
-            },
-            None => None,
-        };
+        let State {
+            outbox,
+            jobs,
+            skipped,
+            ..
+        } = &mut *state;
+        outbox.push(text);
+        let outcome = jobs.get_mut(&job).and_then(|waiting| {
+            let stage = std::mem::replace(&mut waiting.stage, Stage::Queued);
+            let Stage::Submitted(outcome) = stage else {
+                return None;
+            };
+            let early = waiting
+                .listening
+                .as_mut()
+                .filter(|listening| listening.was_early());
+            let Some(listening) = early else {
+                return outcome;
+            };
+            // What it has said already comes before its outcome: both are looked at again.
+            listening.wait();
+            skipped.push_back((job, 0));
+            None
+        });
         let patience = match outcome {
             Some(outcome) => state.hand_over(job, outcome),
             None => Patience::Waits,
@@ -247,7 +275,14 @@ impl State {
             is_first || size <= FULL
         });
         let fits = fits.count();
-        self.skipped.drain(..fits).map(|(job, _)| job).collect()
+        let jobs: Vec<JobId> = self.skipped.drain(..fits).map(|(job, _)| job).collect();
+        for job in &jobs {
+            let waiting = self.jobs.get_mut(job);
+            if let Some(listening) = waiting.and_then(|waiting| waiting.listening.as_mut()) {
+                listening.go_on();
+            }
+        }
+        jobs
     }
 
     /// Whether it has a session and has not read it yet.
@@ -257,6 +292,10 @@ impl State {
 
     /// Sends the outcome of a job that the socket waits for, if there is room.
     fn hand_over(&mut self, job: JobId, text: Utf8Bytes) -> Patience {
+        if self.jobs.get(&job).is_some_and(Waiting::is_behind) {
+            // It is looked at again when there is room for its text.
+            return Patience::Waits;
+        }
         if self.outbox.is_full_for(text.len()) {
             self.skipped.push_back((job, text.len()));
             return Patience::Waits;
@@ -275,7 +314,20 @@ impl Waiting {
         Self {
             asked: Instant::now(),
             stage: Stage::Queued,
+            listening: None,
         }
+    }
+
+    /// The same, of a job of the session.
+    fn listening() -> Self {
+        Self {
+            listening: Some(Listening::default()),
+            ..Self::queued()
+        }
+    }
+
+    fn is_behind(&self) -> bool {
+        self.listening.as_ref().is_some_and(Listening::is_behind)
     }
 }
 
@@ -290,7 +342,7 @@ mod tests {
     #[test]
     fn an_outcome_that_is_faster_than_its_queued_message_waits_for_it() {
         let connection = Connection::new();
-        connection.expect(JOB);
+        connection.expect(JOB, Listens::No);
         connection.deliver(JOB, "result".into());
         assert!(connection.texts().is_empty());
         connection.queued(JOB, "queued".into());
@@ -300,7 +352,7 @@ mod tests {
     #[test]
     fn an_outcome_heard_of_twice_is_sent_once() {
         let connection = Connection::new();
-        connection.expect(JOB);
+        connection.expect(JOB, Listens::No);
         connection.queued(JOB, "queued".into());
         connection.deliver(JOB, "result".into());
         connection.deliver(JOB, "result".into());
@@ -311,7 +363,7 @@ mod tests {
     #[test]
     fn an_outcome_that_does_not_fit_is_asked_for_again_when_there_is_room() {
         let connection = Connection::new();
-        connection.expect(JOB);
+        connection.expect(JOB, Listens::No);
         connection.queued(JOB, "x".repeat(FULL).into());
         connection.deliver(JOB, "result".into());
         assert!(
@@ -331,7 +383,7 @@ mod tests {
         connection.send("x".repeat(FULL).into());
         let jobs = [1, 2, 3, 4, 5].map(|number| JobId(Uuid::from_u128(number)));
         for job in jobs {
-            connection.expect(job);
+            connection.expect(job, Listens::No);
             connection.queued(job, "queued".into());
             connection.deliver(job, "x".repeat(FULL / 2).into());
         }

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::connection::{Acknowledged, Connection, Patience};
+use super::connection::{Acknowledged, Connection, Listens, Look, Patience};
 use crate::ids::{ConnectionId, JobId, SessionId};
+use crate::queue::report::{Chunk, Position, Progress};
 use crate::session::{Seat, Unread};
-use crate::wire::Close;
+use crate::wire::{Close, chunk_message, progress_message};
 
 /// The open sockets of this gateway. All of them are in the group `system`.
 #[derive(Debug, Default)]
@@ -88,12 +89,13 @@ impl Hub {
         connection: &Arc<Connection>,
         text: Utf8Bytes,
         unread: &Unread,
+        have: &HashMap<JobId, Position>,
     ) -> Vec<JobId> {
         let mut here = self.lock();
         for job in unread.jobs() {
             here.ask(job, connection);
         }
-        connection.resumed(text, unread)
+        connection.resumed(text, unread, have)
     }
 
     /// A socket of this session elsewhere has a later epoch.
@@ -154,13 +156,14 @@ impl Hub {
         unsettled.map(|(session, _)| *session).collect()
     }
 
-    /// `connection` asks for a job that is being stored, or was before. A socket that has gone asks for nothing.
-    pub(super) fn expect(&self, connection: &Arc<Connection>, job: JobId) {
+    /// `connection` asks for a job that is being stored, or was before, and perhaps `listens` to it. A socket that has
+    /// gone asks for nothing.
+    pub(super) fn expect(&self, connection: &Arc<Connection>, job: JobId, listens: Listens) {
         let mut here = self.lock();
         if !here.connections.contains_key(&connection.id) {
             return;
         }
-        connection.expect(job);
+        connection.expect(job, listens);
         here.ask(job, connection);
     }
 
@@ -204,6 +207,55 @@ impl Hub {
         {
             self.lock().ask(ended.job, &connection);
         }
+    }
+
+    /// Those of these jobs that somebody listens to who has room, and from where: whoever has the least of it.
+    pub(super) fn listening(&self, jobs: &[JobId], look: Look) -> Vec<(JobId, Position)> {
+        let here = self.lock();
+        let least = |job: &JobId| {
+            let askers = here.askers.get(job)?.iter();
+            askers.filter_map(|asker| asker.listens(*job, look)).min()
+        };
+        let listening = jobs.iter().filter_map(|job| Some((*job, least(job)?)));
+        listening.collect()
+    }
+
+    /// The next pieces of one job's text, in their order, for everyone who listens.
+    pub(super) fn say(&self, chunks: &[Chunk]) {
+        let Some(first) = chunks.first() else { return };
+        let frame = |chunk: &Chunk| {
+            let Position { attempt, seq } = chunk.at;
+            let frame = chunk_message(chunk.id, attempt, seq, chunk.text.clone());
+            (chunk.at, frame.encode().into())
+        };
+        let frames: Vec<(Position, Utf8Bytes)> = chunks.iter().map(frame).collect();
+        for asker in self.askers(first.id) {
+            asker.say(first.id, &frames);
+        }
+    }
+
+    /// A job has said nothing after `last`, as far as is known.
+    pub(super) fn said_all(&self, job: JobId, last: Position) {
+        for asker in self.askers(job) {
+            asker.said_all(job, last);
+        }
+    }
+
+    /// How far a job is, for everyone who listens.
+    pub(super) fn progress(&self, said: &Progress) {
+        // What we cannot read is not a progress.
+        let Ok(payload) = serde_json::from_str(&said.progress) else {
+            return;
+        };
+        let frame = progress_message(said.id, said.attempt, payload);
+        let text: Utf8Bytes = frame.encode().into();
+        for asker in self.askers(said.id) {
+            asker.progress(said.id, &text);
+        }
+    }
+
+    fn askers(&self, job: JobId) -> Vec<Arc<Connection>> {
+        self.lock().askers.get(&job).cloned().unwrap_or_default()
     }
 
     /// Gives a notice, encoded once, to everyone.
@@ -300,9 +352,9 @@ mod tests {
     fn everyone_who_asked_for_a_job_gets_its_outcome_and_nothing_is_remembered_of_it() {
         let hub = Hub::default();
         let [first, second] = pair(&hub);
-        hub.expect(&first, JOB);
+        hub.expect(&first, JOB, Listens::No);
         hub.queued(&first, JOB, "queued".into());
-        hub.expect(&second, JOB);
+        hub.expect(&second, JOB, Listens::No);
         hub.deliver(&ended());
         hub.queued(&second, JOB, "queued".into());
         assert_eq!(first.texts(), ["queued", "result"]);
@@ -314,10 +366,10 @@ mod tests {
     fn a_socket_that_has_gone_leaves_nothing_and_asks_for_nothing() {
         let hub = Hub::default();
         let [first, second] = pair(&hub);
-        hub.expect(&first, JOB);
+        hub.expect(&first, JOB, Listens::No);
         hub.leave(&first);
         hub.leave(&second);
-        hub.expect(&second, JOB);
+        hub.expect(&second, JOB, Listens::No);
         assert!(hub.lock().askers.is_empty());
         assert!(hub.lock().connections.is_empty());
     }
@@ -346,7 +398,12 @@ mod tests {
         hub.belong(&connection, seat(2));
         hub.deliver(&of_the_session());
         hub.notify(1, &"notice".into());
-        let look = hub.resumed(&connection, "resumed".into(), &Unread::default());
+        let look = hub.resumed(
+            &connection,
+            "resumed".into(),
+            &Unread::default(),
+            &HashMap::new(),
+        );
         assert_eq!(look, [JOB]);
         let asked = connection.behind().unwrap();
         assert_eq!(asked.after, 0);
@@ -367,7 +424,10 @@ mod tests {
             finished: vec![JOB],
             pending: Vec::new(),
         };
-        assert_eq!(hub.resumed(&connection, "resumed".into(), &unread), [JOB]);
+        assert_eq!(
+            hub.resumed(&connection, "resumed".into(), &unread, &HashMap::new()),
+            [JOB]
+        );
         hub.deliver(&of_the_session());
         assert!(hub.found(SESSION, &unread).is_empty());
         hub.deliver(&of_the_session());
@@ -387,7 +447,7 @@ mod tests {
             finished: vec![JOB],
             pending: Vec::new(),
         };
-        hub.resumed(&connection, "resumed".into(), &unread);
+        hub.resumed(&connection, "resumed".into(), &unread, &HashMap::new());
         hub.acknowledge(&connection, &[JOB.to_string()]).unwrap();
         hub.deliver(&ended());
         assert_eq!(connection.texts(), ["resumed"]);
@@ -399,7 +459,12 @@ mod tests {
         let hub = Hub::default();
         let [connection, _] = pair(&hub);
         hub.belong(&connection, seat(1));
-        hub.resumed(&connection, "resumed".into(), &Unread::default());
+        hub.resumed(
+            &connection,
+            "resumed".into(),
+            &Unread::default(),
+            &HashMap::new(),
+        );
         hub.deliver(&of_the_session());
         hub.acknowledge(&connection, &[JOB.to_string()]).unwrap();
         hub.deliver(&of_the_session());
@@ -444,9 +509,9 @@ mod tests {
     fn a_job_that_is_asked_for_again_is_queued_again_before_its_outcome() {
         let hub = Hub::default();
         let [asker, _] = pair(&hub);
-        hub.expect(&asker, JOB);
+        hub.expect(&asker, JOB, Listens::No);
         hub.queued(&asker, JOB, "queued".into());
-        hub.expect(&asker, JOB);
+        hub.expect(&asker, JOB, Listens::No);
         hub.deliver(&ended());
         hub.queued(&asker, JOB, "queued again".into());
         assert_eq!(asker.texts(), ["queued", "queued again", "result"]);

@@ -8,7 +8,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
 use super::batch;
-use super::connection::Connection;
+use super::connection::{Connection, Listens};
 use super::hub::Hub;
 use crate::ids::{ConnectionId, GatewayId, JobId, JobIds};
 use crate::postgres::Link;
@@ -43,6 +43,17 @@ pub(super) struct Submission {
     pub(super) arrived: Instant,
     /// One of the few that its socket may have under way; given back with the answer.
     pub(super) turn: OwnedSemaphorePermit,
+}
+
+impl Submission {
+    /// Whether the client wants to hear of the job while it runs.
+    fn listens(&self) -> Listens {
+        if self.payload.stream.unwrap_or(false) {
+            Listens::Yes
+        } else {
+            Listens::No
+        }
+    }
 }
 
 /// What commits the submissions of all sockets.
@@ -85,7 +96,8 @@ impl Intake {
         self.link.settle(&connected);
         let jobs: Vec<NewJob> = batch.iter().map(|asked| self.job(asked)).collect();
         for (submission, job) in batch.iter().zip(&jobs) {
-            self.hub.expect(&submission.connection, job.id);
+            self.hub
+                .expect(&submission.connection, job.id, submission.listens());
         }
         let waited = batch
             .iter()
@@ -131,7 +143,8 @@ impl Intake {
     /// Gives jobs that were submitted before to those who have asked for them again.
     async fn join(&mut self, repeated: Vec<(Submission, JobId)>) {
         for (submission, job) in &repeated {
-            self.hub.expect(&submission.connection, *job);
+            self.hub
+                .expect(&submission.connection, *job, submission.listens());
         }
         let addresses: Vec<(JobId, ConnectionId)> = repeated
             .iter()

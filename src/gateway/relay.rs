@@ -2,6 +2,7 @@
 
 mod look;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,8 @@ use anyhow::Context;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
+use super::connection;
+use super::connection::Look::{Over, Said};
 use super::hub::{Ended, Hub};
 use super::known_tasks::KnownTasks;
 use crate::ids::JobId;
@@ -18,7 +21,8 @@ use crate::postgres::listener::{Hearing, Listener, Wake};
 use crate::postgres::{Backoff, Database, Link};
 use crate::queue::fleet::{self, GatewayRow};
 use crate::queue::read::{Outcome, outcomes};
-use crate::queue::tasks;
+use crate::queue::report::Position;
+use crate::queue::{report, tasks};
 use crate::session;
 use crate::shutdown::Stop;
 use crate::wire::{self, Frame, SYSTEM_GROUP};
@@ -146,8 +150,17 @@ impl Relay {
         for (session, epoch) in look.taken.drain(..) {
             self.hub.taken_over(session, epoch);
         }
+        while !look.said.is_empty() {
+            let page: Vec<JobId> = look.said.iter().copied().take(PAGE).collect();
+            self.stream(&page, Said).await?;
+            for job in &page {
+                look.said.remove(job);
+            }
+        }
         while !look.jobs.is_empty() {
             let page: Vec<JobId> = look.jobs.iter().copied().take(PAGE).collect();
+            // What a job has said comes before what became of it.
+            self.stream(&page, Over).await?;
             let mut elsewhere = Vec::new();
             for outcome in limited(outcomes(self.link.connected().await?, &page)).await? {
                 // Whatever sockets of its session are still here: the row says where it is.
@@ -181,6 +194,39 @@ impl Relay {
                 self.hub.notify(notice.number, &text.into());
                 self.last_notice = notice.number;
             }
+        }
+        Ok(())
+    }
+
+    /// Sends what jobs have said to those who listen, as far as there is room.
+    async fn stream(&mut self, jobs: &[JobId], why: connection::Look) -> Result<(), sqlx::Error> {
+        let mut wanted = self.hub.listening(jobs, why);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let listened_to: Vec<JobId> = wanted.iter().map(|(job, _)| *job).collect();
+        while !wanted.is_empty() {
+            let connection = self.link.connected().await?;
+            let chunks = limited(report::chunks_after(connection, &wanted)).await?;
+            let mut last: HashMap<JobId, Position> = wanted.into_iter().collect();
+            let mut more = Vec::new();
+            for of_one in chunks.chunk_by(|one, other| one.id == other.id) {
+                self.hub.say(of_one);
+                if of_one.len() == report::PAGE {
+                    more.push(of_one[0].id);
+                }
+                last.extend(of_one.last().map(|chunk| (chunk.id, chunk.at)));
+            }
+            for (job, last) in last {
+                if !more.contains(&job) {
+                    self.hub.said_all(job, last);
+                }
+            }
+            wanted = self.hub.listening(&more, why);
+        }
+        let connection = self.link.connected().await?;
+        for said in limited(report::progress_of(connection, &listened_to)).await? {
+            self.hub.progress(&said);
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! The order is what makes it whole: first the session's messages are turned to this socket, then everything that was
 //! missed is read in one statement, then what was heard of meanwhile is looked at.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +12,10 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::connection::Connection;
-use crate::ids::SessionId;
+use crate::ids::{JobId, SessionId};
 use crate::postgres::link::limited_to;
 use crate::queue::enqueue::ANONYMOUS;
+use crate::queue::report::Position;
 use crate::session::{self, Seat, Token};
 use crate::wire::{ErrorItem, Frame, PendingJob, ResumePayload, ResumedPayload, ServerMessage};
 
@@ -29,6 +31,7 @@ pub(super) async fn resume(
 ) {
     let resumed = async {
         let mut database = shared.database.pool().acquire().await?;
+        let have = asked.as_ref().map(have).unwrap_or_default();
         let session = open(&mut database, shared, asked).await?;
         let left = shared.hub.belong(connection, session.seat);
         if let Some(left) = left {
@@ -40,6 +43,7 @@ pub(super) async fn resume(
             connection,
             reference.clone(),
             session,
+            &have,
         )
         .await
     };
@@ -49,6 +53,20 @@ pub(super) async fn resume(
         let message = ServerMessage::Error(vec![ErrorItem::no_session()]);
         connection.send(Frame::answering(message, reference).encode().into());
     }
+}
+
+/// Where the client is in the texts of its jobs; what names no job is none of ours.
+fn have(asked: &ResumePayload) -> HashMap<JobId, Position> {
+    let places = asked
+        .have
+        .iter()
+        .flatten()
+        .filter_map(|(job, (attempt, seq))| {
+            let job = JobId(Uuid::parse_str(job).ok()?);
+            let (attempt, seq) = (*attempt, *seq);
+            Some((job, Position { attempt, seq }))
+        });
+    places.collect()
 }
 
 /// A session that this socket has from now on.
@@ -100,6 +118,7 @@ async fn catch_up(
     connection: &Arc<Connection>,
     reference: Option<String>,
     opened: Opened,
+    have: &HashMap<JobId, Position>,
 ) -> Result<(), sqlx::Error> {
     let session = opened.seat.session;
     // What this socket has asked for before it resumed is the session's from now on.
@@ -121,7 +140,7 @@ async fn catch_up(
         pending: pending.collect(),
     });
     let text = Frame::answering(message, reference).encode();
-    let look = shared.hub.resumed(connection, text.into(), &unread);
+    let look = shared.hub.resumed(connection, text.into(), &unread, have);
     if !look.is_empty() {
         // Where there is no room, they are found by polling.
         let _ = shared.wanted.try_send(look);

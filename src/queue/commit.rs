@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::enqueue::{NewJob, enqueue};
 use super::finish::{Ended, PutBack, finish, put_back};
 use super::keys::Repeat;
+use super::report::{Report, report};
 use super::{Try, partitions};
 use crate::ids::JobId;
 use crate::postgres::link::limited;
@@ -23,6 +24,8 @@ pub enum Rows<'a> {
     Ended(&'a [Ended]),
     /// Jobs that go back to their queue.
     PutBack(&'a [PutBack]),
+    /// What running jobs say.
+    Reports(&'a [Report]),
 }
 
 /// What became of a row.
@@ -169,6 +172,7 @@ async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<Vec<Repeat>
         Rows::New(jobs) => return limited(enqueue(connection, jobs, this)).await,
         Rows::Ended(jobs) => limited(finish(connection, jobs, this)).await?,
         Rows::PutBack(jobs) => limited(put_back(connection, jobs, this)).await?,
+        Rows::Reports(reports) => limited(report(connection, reports, this)).await?,
     }
     Ok(Vec::new())
 }
@@ -178,6 +182,7 @@ async fn make_partitions(link: &mut Link, rows: Rows<'_>) -> Result<(), sqlx::Er
         Rows::New(jobs) => jobs.iter().map(|job| job.id).collect(),
         Rows::Ended(jobs) => jobs.iter().map(|job| job.id).collect(),
         Rows::PutBack(jobs) => jobs.iter().map(|job| job.id).collect(),
+        Rows::Reports(reports) => reports.iter().map(|report| report.id).collect(),
     };
     limited(partitions::make_for(link.connected().await?, &ids)).await
 }
@@ -211,6 +216,7 @@ impl<'a> Rows<'a> {
             Self::New(jobs) => jobs.len(),
             Self::Ended(jobs) => jobs.len(),
             Self::PutBack(jobs) => jobs.len(),
+            Self::Reports(reports) => reports.len(),
         }
     }
 
@@ -219,6 +225,7 @@ impl<'a> Rows<'a> {
             Self::New(jobs) => Self::New(&jobs[from..to]),
             Self::Ended(jobs) => Self::Ended(&jobs[from..to]),
             Self::PutBack(jobs) => Self::PutBack(&jobs[from..to]),
+            Self::Reports(reports) => Self::Reports(&reports[from..to]),
         }
     }
 
@@ -227,6 +234,7 @@ impl<'a> Rows<'a> {
             Self::New(_) => "new jobs",
             Self::Ended(_) => "outcomes",
             Self::PutBack(_) => "jobs put back",
+            Self::Reports(_) => "reports of running jobs",
         }
     }
 }

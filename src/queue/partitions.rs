@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::ids::JobId;
 
 /// The partitioned tables.
-const PARENTS: [&str; 2] = ["job_history", "job_attempt"];
+const PARENTS: [&str; 3] = ["job_history", "job_attempt", "job_event"];
 
 /// How long a change of partitions waits for readers before it lets go and comes back later.
 ///
@@ -162,10 +162,10 @@ async fn expired(connection: &mut PgConnection, keep: Duration) -> Result<Vec<Pa
     .await?;
     let mut expired = Vec::new();
     for part in candidates {
-        let ended = if part.kind == "job_history" {
-            "finished_at"
-        } else {
-            "ended_at"
+        let ended = match part.kind.as_str() {
+            "job_history" => "finished_at",
+            "job_attempt" => "ended_at",
+            _ => "recorded_at",
         };
         let newer = format!(
             "select exists (select from {} where {ended} >= now() - make_interval(secs => $1))",
@@ -217,7 +217,7 @@ async fn drop_detached(
         from pg_class part
         where part.relnamespace = 'ringback'::regnamespace
             and part.relkind = 'r'
-            and part.relname ~ '^job_(history|attempt)_[0-9]{8}$'
+            and part.relname ~ '^job_(history|attempt|event)_[0-9]{8}$'
             and not part.relispartition
         "#
     )
@@ -280,6 +280,8 @@ async fn delete_old_rows(connection: &mut PgConnection, keep: Duration) -> Resul
                 delete from ringback.job_history using old where job_history.id = old.id returning old.id
             ), attempts as (
                 delete from ringback.job_attempt using gone where job_attempt.job_id = gone.id
+            ), events as (
+                delete from ringback.job_event using gone where job_event.job_id = gone.id
             )
             select count(*) as "deleted!", (select id from gone order by id desc limit 1) as last from gone
             "#,

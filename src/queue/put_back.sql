@@ -29,7 +29,8 @@ with given as materialized (
         failures = job.failures + case when held.outcome = 'failed' then 1 else 0 end,
         claim_id = null,
         worker_id = null,
-        started_at = null
+        started_at = null,
+        progress = null
     from held
     where job.id = any (array(select id from held where not over)) and job.id = held.id
     returning job.queue, job.rank, job.state

@@ -40,7 +40,7 @@ with turn as materialized (
     update ringback.job
     set state = ringback.due_state(job.limited_key, job.limited_task),
         held_for = ringback.due_hold(job.limited_key, job.limited_task),
-        crashes = job.crashes + 1, claim_id = null, worker_id = null, started_at = null
+        crashes = job.crashes + 1, claim_id = null, worker_id = null, started_at = null, progress = null
     where job.id = any (array(select id from orphan where not over))
     returning job.queue, job.rank, job.state
 ), ended as (

@@ -104,7 +104,9 @@ pub async fn submit(connection: &mut PgConnection, job: &Request) -> Result<JobI
     .fetch_one(connection)
     .await;
     id.map_err(|error| {
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
         match code.as_deref() {
             // undefined_object and unique_violation
             Some("42704") => SubmitError::TaskUnknown(job.task.clone()),

@@ -11,7 +11,7 @@ use super::{
     AckPayload, CancelPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT, ResumePayload,
     TaskPayload,
 };
-use fields::{check_reference, read_ids, read_job, read_key, read_text};
+use fields::{check_reference, read_have, read_ids, read_job, read_key, read_text};
 use options::read_options;
 
 /// A message from a client, with the mark it carried.
@@ -171,9 +171,12 @@ fn read_resume(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorIte
         Some(Value::Object(payload)) => {
             let session = read_text(payload, "resume", "session", &mut errors);
             let token = read_text(payload, "resume", "token", &mut errors);
-            read = session
-                .zip(token)
-                .map(|(session, token)| ResumePayload { session, token });
+            let have = read_have(payload, &mut errors);
+            read = session.zip(token).map(|(session, token)| ResumePayload {
+                session,
+                token,
+                have,
+            });
         }
         Some(_) => errors.push(not_a("ResumePayload", "resume")),
     }
@@ -385,12 +388,23 @@ mod tests {
         assert_eq!(resume(Value::Null), Ok(ClientMessage::Resume(None)));
         let (session, token) = ("s".to_owned(), "t".to_owned());
         assert_eq!(
-            resume(json!({"session": "s", "token": "t", "have": {}})),
+            resume(json!({"session": "s", "token": "t", "have": {"j": [2, 7]}})),
             Ok(ClientMessage::Resume(Some(ResumePayload {
                 session,
-                token
+                token,
+                have: Some([("j".to_owned(), (2, 7))].into()),
             })))
         );
+        for have in [
+            json!([]),
+            json!({"j": [2]}),
+            json!({"j": ["2", 7]}),
+            json!({"j": [2, -1]}),
+        ] {
+            let refused = resume(json!({"session": "s", "token": "t", "have": have}));
+            let errors = refused.expect_err("this should be refused");
+            assert_eq!(errors[0].loc[2], "have", "{have}");
+        }
         assert_eq!(
             errors(r#"{"action":"resume","payload":{"session":5}}"#),
             json!([

@@ -19,6 +19,7 @@ use crate::queue::claim::{self, Claims, Commit, Want};
 use crate::queue::tasks::{self, TaskRow};
 use crate::queue::{Claimed, Cursor, limits};
 use crate::shutdown::{Stop, sleep};
+use crate::task::Reporter;
 
 /// How long after a stop a claim on its way may still take.
 const LATE: Duration = Duration::from_secs(5);
@@ -41,6 +42,8 @@ pub(super) struct Claimer {
     pub(super) slots: Slots,
     pub(super) lease: Lease,
     pub(super) held: Held,
+    /// Woken when a running job says something.
+    pub(super) told: Arc<Notify>,
     pub(super) jobs: mpsc::Sender<Arc<Claim>>,
     pub(super) outcomes: mpsc::Sender<Outcome>,
 }
@@ -167,7 +170,8 @@ impl Claimer {
     async fn hand_over(&self, jobs: Vec<Claimed>, places: Vec<OwnedSemaphorePermit>) {
         for (job, place) in jobs.into_iter().zip(places) {
             let slot = self.slots.take(place, &job.queue);
-            let claim = Arc::new(Claim::new(job, slot));
+            let reporter = Reporter::new(Arc::clone(&self.told));
+            let claim = Arc::new(Claim::new(job, slot, reporter));
             self.held.add(&claim);
             // The channel has a place for every slot, so this does not wait; it fails only when the runtime is gone,
             // and then the worker's silence gives the job to another.

@@ -12,11 +12,12 @@ use tokio_util::sync::DropGuard;
 
 use super::claimer::Claimer;
 use super::ears::Ears;
+use super::finisher::Finisher;
 use super::held::{Claim, Fate, Held};
 use super::layer::FinishLayer;
 use super::lease::Lease;
 use super::slots::Slots;
-use super::{Settings, cancels, finisher, heartbeat};
+use super::{Settings, cancels, heartbeat};
 use crate::ids::WorkerId;
 use crate::postgres::Database;
 use crate::postgres::listener::Listener;
@@ -81,6 +82,7 @@ impl Engine {
         let cursor = Arc::new(Mutex::new(Cursor::new(queues)));
         let wake = Arc::new(Notify::new());
         let limits = Arc::new(AtomicBool::new(true));
+        let told = Arc::new(Notify::new());
         let look_for_cancels = Arc::new(Notify::new());
         let (send_job, jobs) = mpsc::channel(concurrency);
         // Room for as many outcomes as there are slots; when it is full, slots stay taken and claiming stops.
@@ -106,6 +108,7 @@ impl Engine {
             slots: Slots::new(concurrency, &widths, Arc::clone(&wake)),
             lease: lease.clone(),
             held: held.clone(),
+            told: Arc::clone(&told),
             jobs: send_job,
             outcomes: outcomes.clone(),
         };
@@ -129,15 +132,14 @@ impl Engine {
             look_for_cancels,
             last_outcome.clone(),
         ));
-        let link = database.link("finisher");
-        parts.spawn(finisher::run(
-            receive_outcomes,
-            link,
+        let finisher = Finisher {
+            link: database.link("finisher"),
+            outcomes: receive_outcomes,
+            told,
             lease,
-            held.clone(),
-            last_outcome.clone(),
-            give_up.clone(),
-        ));
+            held: held.clone(),
+        };
+        parts.spawn(finisher.run(last_outcome.clone(), give_up.clone()));
         parts.spawn(watch_runtime(runtime, stop.clone()));
         parts.spawn(limit_grace(
             settings.grace,

@@ -54,7 +54,13 @@ pub(super) async fn run(tasks: &Tasks, claim: &Claim, input: Value) -> Result<Va
 
 async fn execute(task: Arc<Task>, claim: &Claim, input: Value) -> Result<Value, Failed> {
     let limit = task.time_limit;
-    let context = Context::new(claim.job.id, claim.job.attempt, claim.cancelled.clone());
+    let context = Context::new(
+        claim.job.id,
+        claim.job.attempt,
+        claim.job.stream,
+        claim.cancelled.clone(),
+        claim.reporter.clone(),
+    );
     let span = tracing::info_span!("job", job.id = %claim.job.id, task.name = task.name, job.attempt = claim.job.attempt);
     // A set of one: dropping it drops the execution.
     let mut execution = JoinSet::new();

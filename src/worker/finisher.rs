@@ -1,7 +1,10 @@
 //! Commits what became of jobs, in natural batches: what arrives while one batch is being committed is the next.
 //! No timer: one job alone waits for nobody.
 
-use tokio::sync::mpsc;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use super::held::{Fate, Held};
 use super::lease::Lease;
@@ -13,6 +16,9 @@ use crate::shutdown::Stop;
 /// The most outcomes in one batch.
 const WIDEST: usize = 1_000;
 
+/// The most reports in one statement: each may be a piece of text of 16 KiB.
+const REPORTS: usize = 100;
+
 /// What became of one claim.
 #[derive(Debug)]
 pub(super) struct Outcome {
@@ -21,42 +27,74 @@ pub(super) struct Outcome {
     pub(super) fate: Fate,
 }
 
-/// Commits outcomes until `last` is given and none is left, or `give_up` is given.
-pub(super) async fn run(
-    mut outcomes: mpsc::Receiver<Outcome>,
-    mut link: Link,
-    lease: Lease,
-    held: Held,
-    last: Stop,
-    give_up: Stop,
-) {
-    let mut batch = Vec::new();
-    loop {
-        tokio::select! {
-            biased;
-            received = outcomes.recv_many(&mut batch, WIDEST) => if received == 0 { break },
-            () = last.cancelled(), if !outcomes.is_closed() => {
-                outcomes.close();
-                continue;
+/// What commits outcomes, and before them what their jobs have said.
+#[derive(Debug)]
+pub(super) struct Finisher {
+    pub(super) link: Link,
+    pub(super) outcomes: mpsc::Receiver<Outcome>,
+    /// Woken when a running job says something.
+    pub(super) told: Arc<Notify>,
+    pub(super) lease: Lease,
+    pub(super) held: Held,
+}
+
+impl Finisher {
+    /// Commits until `last` is given and nothing is left, or `give_up` is given.
+    pub(super) async fn run(mut self, last: Stop, give_up: Stop) {
+        let mut batch = Vec::new();
+        // When there will be something to tell that is not due yet.
+        let mut later = None;
+        loop {
+            tokio::select! {
+                biased;
+                received = self.outcomes.recv_many(&mut batch, WIDEST) => if received == 0 { break },
+                () = self.told.notified() => {}
+                () = until(later) => {}
+                () = last.cancelled(), if !self.outcomes.is_closed() => {
+                    self.outcomes.close();
+                    continue;
+                }
+            }
+            let commit = self.commit(&mut batch);
+            match give_up.run_until_cancelled(commit).await {
+                Some(next) => later = next,
+                None => {
+                    tracing::warn!(
+                        "stopped before every outcome could be stored; those jobs will be run again"
+                    );
+                    return;
+                }
             }
         }
-        let commit = async {
-            lease.fresh().await;
+        self.link.close().await;
+    }
+
+    /// Commits what has been said, and then the outcomes: a job's text is whole before the job is over. Answers when
+    /// there will be more to tell.
+    async fn commit(&mut self, batch: &mut Vec<Outcome>) -> Option<Instant> {
+        self.lease.fresh().await;
+        let (reports, later) = self.held.tell();
+        for part in reports.chunks(REPORTS) {
+            // What the database refuses of it was said to nobody, and is in its log.
+            commit(&mut self.link, Rows::Reports(part), None).await;
+        }
+        if !batch.is_empty() {
             let claims: Vec<_> = batch
                 .iter()
                 .map(|outcome| (outcome.job, outcome.claim_id))
                 .collect();
-            commit_batch(&mut link, batch.drain(..)).await;
-            held.remove_all(&claims);
-        };
-        if give_up.run_until_cancelled(commit).await.is_none() {
-            tracing::warn!(
-                "stopped before every outcome could be stored; those jobs will be run again"
-            );
-            return;
+            commit_batch(&mut self.link, batch.drain(..)).await;
+            self.held.remove_all(&claims);
         }
+        later
     }
-    link.close().await;
+}
+
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn commit_batch(link: &mut Link, outcomes: impl Iterator<Item = Outcome>) {

@@ -3,11 +3,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::slots::Slot;
+use super::telling::Telling;
 use crate::ids::{ClaimId, JobId};
-use crate::queue::{Claimed, Why};
+use crate::queue::{Claimed, Report, Why};
+use crate::task::Reporter;
 
 /// A job that this worker holds, with one of its slots, until its outcome is handed to the finisher.
 #[derive(Debug)]
@@ -18,15 +21,18 @@ pub struct Claim {
     pub(super) dropped: CancellationToken,
     /// Given when somebody has asked for the job to end.
     pub(super) cancelled: CancellationToken,
+    /// What its task says while it runs.
+    pub(super) reporter: Reporter,
     _slot: Slot,
 }
 
 impl Claim {
-    pub(super) fn new(job: Claimed, slot: Slot) -> Self {
+    pub(super) fn new(job: Claimed, slot: Slot, reporter: Reporter) -> Self {
         Self {
             job,
             dropped: CancellationToken::new(),
             cancelled: CancellationToken::new(),
+            reporter,
             _slot: slot,
         }
     }
@@ -53,6 +59,7 @@ struct Entry {
     claim_id: ClaimId,
     dropped: CancellationToken,
     cancelled: CancellationToken,
+    telling: Telling,
     /// Whether its outcome is with the finisher: nothing is left to be dropped.
     answered: bool,
 }
@@ -63,6 +70,7 @@ impl Held {
             claim_id: claim.job.claim_id,
             dropped: claim.dropped.clone(),
             cancelled: claim.cancelled.clone(),
+            telling: Telling::new(claim),
             answered: false,
         };
         let mut all = self.lock();
@@ -89,8 +97,9 @@ impl Held {
             if claims
                 .get(job)
                 .is_some_and(|entry| entry.claim_id == *claim_id)
+                && let Some(entry) = claims.remove(job)
             {
-                claims.remove(job);
+                entry.telling.end();
             }
         }
     }
@@ -129,6 +138,18 @@ impl Held {
         if all.early.len() > EARLY {
             all.early.pop_front();
         }
+    }
+
+    /// Takes what is to be told of all of them, and says when there may be more that is not due yet.
+    pub(super) fn tell(&self) -> (Vec<Report>, Option<Instant>) {
+        let now = Instant::now();
+        let mut reports = Vec::new();
+        let mut later = None;
+        for entry in self.lock().claims.values_mut() {
+            let next = entry.telling.tell(now, entry.answered, &mut reports);
+            later = later.into_iter().chain(next).min();
+        }
+        (reports, later)
     }
 
     /// Drops every execution: the time to finish is over. The jobs go back to their queue.

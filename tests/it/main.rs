@@ -30,6 +30,7 @@ mod sessions;
 mod silence;
 mod slow;
 mod stops;
+mod stream;
 mod two_hundred;
 mod wire;
 

@@ -1,12 +1,13 @@
 //! The session that a socket belongs to: what it has not acknowledged, and how it catches up.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::{Connection, Notices, Patience, State, Waiting};
+use super::{Connection, Listening, Notices, Patience, State, Waiting};
 use crate::ids::{JobId, SessionId};
+use crate::queue::report::Position;
 use crate::session::{Seat, Unread};
 use crate::wire::MessageId;
 
@@ -108,13 +109,29 @@ impl Connection {
     }
 
     /// The session as it was read: `text` says so, before anything that was missed. Answers which jobs to look at.
-    pub(in crate::gateway) fn resumed(&self, text: Utf8Bytes, unread: &Unread) -> Vec<JobId> {
+    ///
+    /// It listens to the jobs that are not over, and to those of the others of whose text it says what it has.
+    pub(in crate::gateway) fn resumed(
+        &self,
+        text: Utf8Bytes,
+        unread: &Unread,
+        have: &HashMap<JobId, Position>,
+    ) -> Vec<JobId> {
         let mut state = self.lock();
         state.outbox.push(text);
-        for job in unread.jobs() {
-            state.jobs.entry(job).or_insert_with(Waiting::queued);
+        for job in &unread.finished {
+            let waiting = state.jobs.entry(*job).or_insert_with(Waiting::queued);
+            if let Some(at) = have.get(job) {
+                waiting.listening = Some(Listening::from(*at));
+            }
         }
-        let mut look = unread.finished.clone();
+        for pending in &unread.pending {
+            let at = have.get(&pending.id).copied().unwrap_or_default();
+            let waiting = state.jobs.entry(pending.id);
+            let waiting = waiting.or_insert_with(Waiting::queued);
+            waiting.listening.get_or_insert_with(|| Listening::from(at));
+        }
+        let mut look: Vec<JobId> = unread.jobs().collect();
         if let Some(session) = &mut state.session {
             session.missed.extend(&unread.finished);
             look.extend(session.catching_up.take().into_iter().flatten());
@@ -189,7 +206,8 @@ impl Connection {
         if is_known || state.jobs.contains_key(&job) {
             return false;
         }
-        state.jobs.insert(job, Waiting::queued());
+        let waiting = Waiting::listening();
+        state.jobs.insert(job, waiting);
         true
     }
 

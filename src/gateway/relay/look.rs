@@ -15,6 +15,8 @@ pub(super) struct Look {
     pub(super) jobs: BTreeSet<JobId>,
     /// Those of them that a hint was about; where its session is elsewhere, it is passed on, once.
     pub(super) hinted: HashSet<JobId>,
+    /// Jobs that may have said something.
+    pub(super) said: BTreeSet<JobId>,
     /// Sessions that have gone to another gateway, with their new epoch.
     pub(super) taken: Vec<(SessionId, i64)>,
     pub(super) notices: bool,
@@ -52,7 +54,8 @@ impl Look {
         }
     }
 
-    /// Reads `ID ID …`, the same after a `+` when another gateway has passed it on, or `session ID EPOCH`.
+    /// Reads `ID ID …`, the same after a `+` when another gateway has passed it on, or after a `*` where they have only
+    /// said something; or `session ID EPOCH`.
     fn note_done(&mut self, payload: &str) -> Option<()> {
         let mut words = payload.split(' ').peekable();
         if words.next_if_eq(&"session").is_some() {
@@ -60,9 +63,14 @@ impl Look {
             self.taken.push((session, words.next()?.parse().ok()?));
             return Some(());
         }
+        let said = words.next_if_eq(&"*").is_some();
         let passed_on = words.next_if_eq(&"+").is_some();
         let ids: Result<Vec<Uuid>, _> = words.map(Uuid::parse_str).collect();
         let ids = ids.ok()?.into_iter().map(JobId);
+        if said {
+            self.said.extend(ids);
+            return Some(());
+        }
         for job in ids {
             self.jobs.insert(job);
             if !passed_on {
@@ -106,8 +114,15 @@ mod tests {
     }
 
     #[test]
+    fn a_hint_names_jobs_that_have_said_something() {
+        let ids = [JobId(Uuid::from_u128(1)), JobId(Uuid::from_u128(2))];
+        let look = heard(&format!("* {} {}", ids[0], ids[1]));
+        assert_eq!((look.said.len(), look.jobs.len()), (2, 0));
+    }
+
+    #[test]
     fn a_hint_in_unknown_words_says_to_look_at_everything() {
-        for payload in ["", "look", "session x 7", "+ x"] {
+        for payload in ["", "look", "session x 7", "+ x", "* x"] {
             assert!(
                 matches!(heard(payload).unheard, Some(Unheard::All)),
                 "{payload}"

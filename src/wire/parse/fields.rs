@@ -1,9 +1,11 @@
 //! The fields of a message: each is read, or what is wrong with it is noted.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::super::{ACK_LIMIT, ErrorItem, ErrorType, KEY_LIMIT, REF_LIMIT};
+use super::super::{ACK_LIMIT, ErrorItem, ErrorType, HAVE_LIMIT, KEY_LIMIT, REF_LIMIT};
 use crate::ids::JobId;
 
 pub(super) fn read_text(
@@ -69,6 +71,45 @@ pub(super) fn read_job(payload: &Map<String, Value>, errors: &mut Vec<ErrorItem>
         errors.push(ErrorItem::new(ErrorType::UuidParsing, &loc, msg));
     });
     id.ok().map(JobId)
+}
+
+/// What a client that comes back has of the texts of its jobs: where it is in each.
+pub(super) fn read_have(
+    payload: &Map<String, Value>,
+    errors: &mut Vec<ErrorItem>,
+) -> Option<BTreeMap<String, (i32, i32)>> {
+    let mut have = BTreeMap::new();
+    let loc = ["resume", "payload", "have"];
+    match payload.get("have") {
+        None | Some(Value::Null) => return None,
+        Some(Value::Object(given)) if given.len() > HAVE_LIMIT => {
+            let msg = format!(
+                "There are {} jobs; at most {HAVE_LIMIT} are allowed",
+                given.len()
+            );
+            errors.push(ErrorItem::new(ErrorType::TooLarge, &loc, msg));
+        }
+        Some(Value::Object(given)) => {
+            for (job, place) in given {
+                match serde_json::from_value(place.clone()) {
+                    Ok((attempt @ 0.., seq @ 0..)) => {
+                        have.insert(job.clone(), (attempt, seq));
+                    }
+                    Ok(_) | Err(_) => errors.push(ErrorItem::new(
+                        ErrorType::ListType,
+                        &[loc[0], loc[1], loc[2], job],
+                        "Input should be a valid list of an attempt and a number",
+                    )),
+                }
+            }
+        }
+        Some(_) => errors.push(ErrorItem::new(
+            ErrorType::ModelType,
+            &loc,
+            "Input should be a valid dictionary",
+        )),
+    }
+    Some(have)
 }
 
 pub(super) fn check_reference(

@@ -1,0 +1,196 @@
+//! What running jobs say: pieces of text, and their progress.
+
+use serde_json::Value;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::Try;
+use crate::ids::{ClaimId, JobId};
+
+/// Something that a running job says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The job.
+    pub id: JobId,
+    /// The claim it runs under; when that is over, nobody hears of it.
+    pub claim_id: ClaimId,
+    /// What it says.
+    pub said: Said,
+}
+
+/// What a running job says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// The next piece of its text.
+    Chunk {
+        /// Its number in this attempt, from 1.
+        seq: i32,
+        /// The text.
+        text: String,
+    },
+    /// How far it is; the latest counts.
+    Progress(Value),
+}
+
+/// Where somebody is in the text of a job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The attempt; a higher one starts the text again.
+    pub attempt: i32,
+    /// The last piece of it.
+    pub seq: i32,
+}
+
+/// A piece of the text of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chunk {
+    /// The job.
+    pub id: JobId,
+    /// Which piece it is.
+    pub at: Position,
+    /// The text.
+    pub text: String,
+}
+
+/// How far a job is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// The job.
+    pub id: JobId,
+    /// The attempt that says so.
+    pub attempt: i32,
+    /// What it says, as JSON.
+    pub progress: String,
+}
+
+/// The most pieces of one job that one reading takes.
+pub const PAGE: usize = 100;
+
+/// Stores reports, all or none of those whose claim is not over.
+///
+/// # Errors
+/// Those of the database; [`super::commit()`] knows what to do about them.
+pub async fn report(
+    connection: &mut PgConnection,
+    reports: &[Report],
+    this: Try,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = reports.iter().map(|report| report.id.0).collect();
+    let claims: Vec<Uuid> = reports.iter().map(|report| report.claim_id.0).collect();
+    let numbers: Vec<Option<i32>> = reports.iter().map(|report| report.said.seq()).collect();
+    let texts: Vec<Option<&str>> = reports.iter().map(|report| report.said.text()).collect();
+    let progress: Vec<Option<String>> = reports
+        .iter()
+        .map(|report| report.said.progress())
+        .collect();
+    sqlx::query_file!(
+        "src/queue/report.sql",
+        &ids,
+        &claims,
+        &numbers as _,
+        &texts as _,
+        &progress as _,
+        this.hints
+    )
+    .fetch_one(connection)
+    .await
+    .map(|_| ())
+}
+
+/// The next pieces of the last attempt of each of these jobs, in their order, at most [`PAGE`] of each.
+///
+/// # Errors
+/// Those of the database.
+pub async fn chunks_after(
+    connection: &mut PgConnection,
+    wanted: &[(JobId, Position)],
+) -> Result<Vec<Chunk>, sqlx::Error> {
+    let ids: Vec<Uuid> = wanted.iter().map(|(job, _)| job.0).collect();
+    let attempts: Vec<i32> = wanted.iter().map(|(_, at)| at.attempt).collect();
+    let numbers: Vec<i32> = wanted.iter().map(|(_, at)| at.seq).collect();
+    let rows = sqlx::query!(
+        r#"
+        select wanted.id as "id!: JobId", event.attempt, event.seq, event.text
+        from unnest($1::uuid[], $2::integer[], $3::integer[]) as wanted (id, attempt, seq)
+        cross join lateral (
+            select last.attempt from ringback.job_event as last
+            where last.job_id = wanted.id
+            order by last.attempt desc
+            limit 1
+        ) as last
+        cross join lateral (
+            select piece.attempt, piece.seq, piece.text
+            from ringback.job_event as piece
+            where piece.job_id = wanted.id and piece.attempt = last.attempt
+                and (piece.attempt, piece.seq) > (wanted.attempt, wanted.seq)
+            order by piece.seq
+            limit $4
+        ) as event
+        order by wanted.id, event.seq
+        "#,
+        &ids,
+        &attempts,
+        &numbers,
+        i64::try_from(PAGE).unwrap_or(i64::MAX)
+    )
+    .fetch_all(connection)
+    .await?;
+    let chunk = |(id, attempt, seq, text)| Chunk {
+        id,
+        at: Position { attempt, seq },
+        text,
+    };
+    let rows = rows
+        .into_iter()
+        .map(|row| chunk((row.id, row.attempt, row.seq, row.text)));
+    Ok(rows.collect())
+}
+
+/// How far those of these jobs are that run and say so.
+///
+/// # Errors
+/// Those of the database.
+pub async fn progress_of(
+    connection: &mut PgConnection,
+    jobs: &[JobId],
+) -> Result<Vec<Progress>, sqlx::Error> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
+    sqlx::query_as!(
+        Progress,
+        r#"
+        select live.id as "id!: JobId", live.attempt, live.progress as "progress!"
+        from unnest($1::uuid[]) as wanted (id)
+        cross join lateral (
+            select job.id, job.attempt, job.progress::text as progress from ringback.job
+            where job.id = wanted.id and job.progress is not null
+            offset 0
+        ) as live
+        "#,
+        &ids
+    )
+    .fetch_all(connection)
+    .await
+}
+
+impl Said {
+    fn seq(&self) -> Option<i32> {
+        match self {
+            Self::Chunk { seq, .. } => Some(*seq),
+            Self::Progress(_) => None,
+        }
+    }
+
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Chunk { text, .. } => Some(text),
+            Self::Progress(_) => None,
+        }
+    }
+
+    fn progress(&self) -> Option<String> {
+        match self {
+            Self::Chunk { .. } => None,
+            Self::Progress(progress) => Some(progress.to_string()),
+        }
+    }
+}
