@@ -17,6 +17,7 @@ pub mod recover;
 pub mod report;
 pub mod submit;
 pub mod tasks;
+pub mod whole;
 
 pub use cancel::{CANCEL_CHANNEL, Cancelled, Canceller};
 pub use claim::{Claimed, Claims, Cursor};

@@ -35,6 +35,9 @@ pub const REF_LIMIT: usize = 64;
 /// The longest `delay`, and the longest time until `run_at`.
 pub const DELAY_LIMIT: Duration = Duration::from_secs(10 * 365 * 86_400);
 
+/// How many jobs may be submitted together.
+pub const BULK_LIMIT: usize = 500;
+
 /// For how many jobs a `resume` may say what the client has.
 pub const HAVE_LIMIT: usize = 1_000;
 
@@ -55,12 +58,21 @@ pub enum ClientMessage {
     Ping,
     /// Submits a job.
     SystemMessage(TaskPayload),
+    /// Submits many jobs, all or none.
+    SubmitJobs(JobsPayload),
     /// Asks for the end of a job that is this client's.
     CancelJob(CancelPayload),
     /// Begins a session, or, with the secret of an earlier one, goes on with that.
     Resume(Option<ResumePayload>),
     /// Says that messages have arrived, so that they are not sent again to this session.
     Ack(AckPayload),
+}
+
+/// What to run, many times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct JobsPayload {
+    /// The jobs, from 1 to 500.
+    pub jobs: Vec<TaskPayload>,
 }
 
 /// The job to end.
@@ -131,6 +143,8 @@ pub enum ServerMessage {
     Pong(()),
     /// The job is committed: it will run, whatever dies.
     JobQueued(String),
+    /// All of the jobs are committed.
+    JobsQueued(JobsQueuedPayload),
     /// The job succeeded; this is its result as text.
     JobResult(String),
     /// The job has failed for good; this is a sentence that says why.
@@ -149,6 +163,13 @@ pub enum ServerMessage {
     Resumed(ResumedPayload),
     /// What was wrong with a message. The socket stays open.
     Error(Vec<ErrorItem>),
+}
+
+/// Jobs that were submitted together.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct JobsQueuedPayload {
+    /// Their ids, in the order of their submission.
+    pub job_ids: Vec<JobId>,
 }
 
 /// How far a job is.

@@ -9,10 +9,10 @@ use uuid::Uuid;
 
 use crate::ids::{JobId, SessionId};
 use crate::wire::{
-    AckPayload, CancelPayload, ClientMessage, ErrorItem, Frame, MessageId, PendingJob,
-    ProgressPayload, ResumePayload, ResumedPayload, ServerMessage, TaskPayload, cancelled_message,
-    cancelling_message, chunk_message, failed_message, parse, progress_message, queued_text,
-    result_message,
+    AckPayload, CancelPayload, ClientMessage, ErrorItem, Frame, JobsPayload, JobsQueuedPayload,
+    MessageId, PendingJob, ProgressPayload, ResumePayload, ResumedPayload, ServerMessage,
+    TaskPayload, cancelled_message, cancelling_message, chunk_message, failed_message, parse,
+    progress_message, queued_text, result_message,
 };
 
 /// Whether `answer` can be the direct answer to `question`.
@@ -25,6 +25,10 @@ pub(super) fn is_answered_by(question: &ClientMessage, answer: &ServerMessage) -
                 ServerMessage::JobQueued(_) | ServerMessage::Error(_)
             )
         }
+        ClientMessage::SubmitJobs(_) => matches!(
+            answer,
+            ServerMessage::JobsQueued(_) | ServerMessage::Error(_)
+        ),
         ClientMessage::CancelJob(_) => matches!(
             answer,
             ServerMessage::JobCancelling(_) | ServerMessage::Error(_)
@@ -41,6 +45,7 @@ pub(super) fn comes_unasked(message: &ServerMessage) -> bool {
     match message {
         ServerMessage::Pong(())
         | ServerMessage::JobQueued(_)
+        | ServerMessage::JobsQueued(_)
         | ServerMessage::JobCancelling(_)
         | ServerMessage::Resumed(_) => false,
         // An error comes unasked for a frame that is no message at all.
@@ -91,6 +96,9 @@ pub(super) fn from_clients() -> Vec<Row<ClientMessage>> {
         run_at: Some(Timestamp::UNIX_EPOCH + Duration::from_secs(1_893_456_000)),
         ..plain()
     });
+    let many = ClientMessage::SubmitJobs(JobsPayload {
+        jobs: vec![plain(), plain()],
+    });
     let cancel = ClientMessage::CancelJob(CancelPayload { job_id: JOB });
     let resume = ClientMessage::Resume(Some(ResumePayload {
         session: SESSION.0.to_string(),
@@ -126,6 +134,12 @@ pub(super) fn from_clients() -> Vec<Row<ClientMessage>> {
                 example("With a mark", &marked(&submission)),
             ],
             message: submission,
+        },
+        Row {
+            title: "SubmitJobsMessage",
+            beside: &["ref"],
+            examples: vec![example("Two jobs", &many)],
+            message: many,
         },
         Row {
             title: "CancelMessage",
@@ -177,6 +191,9 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
         },
     );
     let chunk = chunk_message(JOB, 1, 8, "looking great ".to_owned());
+    let many = ServerMessage::JobsQueued(JobsQueuedPayload {
+        job_ids: vec![JOB, OTHER_JOB],
+    });
     let unknown = parse(r#"{"action":"fly"}"#)
         .message
         .expect_err("there is no action called fly");
@@ -204,6 +221,12 @@ pub(super) fn from_the_server() -> Vec<Row<ServerMessage>> {
                 },
             )],
             message: queued,
+        },
+        Row {
+            title: "JobsQueued",
+            beside: &["ref"],
+            examples: vec![example("The answer to two jobs", &Frame::new(many.clone()))],
+            message: many,
         },
         Row {
             title: "JobResult",
@@ -293,6 +316,7 @@ const NOTICE: &str = "The server restarts at noon.";
 const TOKEN: &str = "the secret that only this client has";
 const SESSION: SessionId = SessionId(Uuid::from_u128(0x6a0f_4f0e_52c1_4d0c_9a35_8f1b_7d2e_90c3));
 const KEY: &str = "0b7e6c1e-8f0f-4a8c-9c56-3a0f2f1d7f55";
+const OTHER_JOB: JobId = JobId(Uuid::from_u128(0x0197_6f2c_8a40_7b3e_9d51_2f8c_6a7e_40b2));
 const JOB: JobId = JobId(Uuid::from_u128(0x0197_6f2c_8a40_7b3e_9d51_2f8c_6a7e_40b1));
 
 fn example(summary: &str, frame: &impl Serialize) -> Value {

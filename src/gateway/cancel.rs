@@ -46,5 +46,5 @@ pub(super) async fn cancel(
         job_id: matches!(message, ServerMessage::JobCancelling(_)).then_some(job),
         ..Frame::answering(message, reference)
     };
-    shared.hub.queued(connection, job, frame.encode().into());
+    shared.hub.queued(connection, &[job], frame.encode().into());
 }

@@ -104,15 +104,15 @@ impl Connection {
         self.wake(state);
     }
 
-    /// Why it may not ask for another job before some are over, if that is so.
-    pub(super) fn is_busy(&self) -> Option<ErrorItem> {
+    /// Why it may not ask for so many more jobs before some are over, if that is so.
+    pub(super) fn is_busy(&self, more: usize) -> Option<ErrorItem> {
         let state = self.lock();
         let unread = state.session.as_ref().map(Belonging::unread);
         match unread {
-            Some(unread) if unread + state.jobs.len() >= SESSION_LIMIT => {
+            Some(unread) if unread + state.jobs.len() + more > SESSION_LIMIT => {
                 Some(ErrorItem::mailbox_full(SESSION_LIMIT))
             }
-            _ if state.jobs.len() >= JOBS_LIMIT => Some(ErrorItem::busy()),
+            _ if state.jobs.len() + more > JOBS_LIMIT => Some(ErrorItem::busy()),
             _ => None,
         }
     }
@@ -138,39 +138,15 @@ impl Connection {
         self.lock().jobs.keys().copied().collect()
     }
 
-    /// The job is stored, or asked to end: `text` says so, before anything else about it.
-    pub(super) fn queued(&self, job: JobId, text: Utf8Bytes) -> Patience {
+    /// The jobs are stored, or asked to end: `text` says so, before anything else about them. Answers those that it does
+    /// not wait for any more.
+    pub(super) fn queued(&self, jobs: &[JobId], text: Utf8Bytes) -> Vec<JobId> {
         let mut state = self.lock();
-        let State {
-            outbox,
-            jobs,
-            skipped,
-            ..
-        } = &mut *state;
-        outbox.push(text);
-        let outcome = jobs.get_mut(&job).and_then(|waiting| {
-            let stage = std::mem::replace(&mut waiting.stage, Stage::Queued);
-            let Stage::Submitted(outcome) = stage else {
-                return None;
-            };
-            let early = waiting
-                .listening
-                .as_mut()
-                .filter(|listening| listening.was_early());
-            let Some(listening) = early else {
-                return outcome;
-            };
-            // What it has said already comes before its outcome: both are looked at again.
-            listening.wait();
-            skipped.push_back((job, 0));
-            None
-        });
-        let patience = match outcome {
-            Some(outcome) => state.hand_over(job, outcome),
-            None => Patience::Waits,
-        };
+        state.outbox.push(text);
+        let mut over = jobs.to_vec();
+        over.retain(|job| state.is_known(*job) == Patience::Over);
         self.wake(state);
-        patience
+        over
     }
 
     /// Something is about to be said of the job; if it waits for it, an outcome that is faster waits until it is.
@@ -285,6 +261,32 @@ impl State {
         jobs
     }
 
+    /// The client is told of a job: an outcome that was faster may be sent from now on.
+    fn is_known(&mut self, job: JobId) -> Patience {
+        let Self { jobs, skipped, .. } = self;
+        let outcome = jobs.get_mut(&job).and_then(|waiting| {
+            let stage = std::mem::replace(&mut waiting.stage, Stage::Queued);
+            let Stage::Submitted(outcome) = stage else {
+                return None;
+            };
+            let early = waiting
+                .listening
+                .as_mut()
+                .filter(|listening| listening.was_early());
+            let Some(listening) = early else {
+                return outcome;
+            };
+            // What it has said already comes before its outcome: both are looked at again.
+            listening.wait();
+            skipped.push_back((job, 0));
+            None
+        });
+        match outcome {
+            Some(outcome) => self.hand_over(job, outcome),
+            None => Patience::Waits,
+        }
+    }
+
     /// Whether it has a session and has not read it yet.
     fn is_resuming(&self) -> bool {
         self.session.as_ref().is_some_and(Belonging::is_catching_up)
@@ -345,7 +347,7 @@ mod tests {
         connection.expect(JOB, Listens::No);
         connection.deliver(JOB, "result".into());
         assert!(connection.texts().is_empty());
-        connection.queued(JOB, "queued".into());
+        connection.queued(&[JOB], "queued".into());
         assert_eq!(connection.texts(), ["queued", "result"]);
     }
 
@@ -353,7 +355,7 @@ mod tests {
     fn an_outcome_heard_of_twice_is_sent_once() {
         let connection = Connection::new();
         connection.expect(JOB, Listens::No);
-        connection.queued(JOB, "queued".into());
+        connection.queued(&[JOB], "queued".into());
         connection.deliver(JOB, "result".into());
         connection.deliver(JOB, "result".into());
         assert_eq!(connection.texts(), ["queued", "result"]);
@@ -364,7 +366,7 @@ mod tests {
     fn an_outcome_that_does_not_fit_is_asked_for_again_when_there_is_room() {
         let connection = Connection::new();
         connection.expect(JOB, Listens::No);
-        connection.queued(JOB, "x".repeat(FULL).into());
+        connection.queued(&[JOB], "x".repeat(FULL).into());
         connection.deliver(JOB, "result".into());
         assert!(
             connection.unheard(Duration::ZERO).is_empty(),
@@ -384,7 +386,7 @@ mod tests {
         let jobs = [1, 2, 3, 4, 5].map(|number| JobId(Uuid::from_u128(number)));
         for job in jobs {
             connection.expect(job, Listens::No);
-            connection.queued(job, "queued".into());
+            connection.queued(&[job], "queued".into());
             connection.deliver(job, "x".repeat(FULL / 2).into());
         }
         assert_eq!(connection.take().skipped, jobs[..2]);

@@ -167,9 +167,9 @@ impl Hub {
         here.ask(job, connection);
     }
 
-    /// The job is stored, or asked to end: `text` says so, before anything else about it.
-    pub(super) fn queued(&self, connection: &Connection, job: JobId, text: Utf8Bytes) {
-        if connection.queued(job, text) == Patience::Over {
+    /// The jobs are stored, or asked to end: `text` says so, before anything else about them.
+    pub(super) fn queued(&self, connection: &Connection, jobs: &[JobId], text: Utf8Bytes) {
+        for job in connection.queued(jobs, text) {
             self.lock().forget(job, connection.id);
         }
     }
@@ -180,9 +180,11 @@ impl Hub {
         self.lock().forget(job, connection.id);
     }
 
-    /// The job was not stored: `text` says why.
-    pub(super) fn refused(&self, connection: &Connection, job: JobId, text: Utf8Bytes) {
-        self.forget(connection, job);
+    /// The jobs were not stored: `text` says why.
+    pub(super) fn refused(&self, connection: &Connection, jobs: &[JobId], text: Utf8Bytes) {
+        for job in jobs {
+            self.forget(connection, *job);
+        }
         connection.send(text);
     }
 
@@ -353,10 +355,10 @@ mod tests {
         let hub = Hub::default();
         let [first, second] = pair(&hub);
         hub.expect(&first, JOB, Listens::No);
-        hub.queued(&first, JOB, "queued".into());
+        hub.queued(&first, &[JOB], "queued".into());
         hub.expect(&second, JOB, Listens::No);
         hub.deliver(&ended());
-        hub.queued(&second, JOB, "queued".into());
+        hub.queued(&second, &[JOB], "queued".into());
         assert_eq!(first.texts(), ["queued", "result"]);
         assert_eq!(second.texts(), ["queued", "result"]);
         assert!(hub.lock().askers.is_empty());
@@ -510,10 +512,10 @@ mod tests {
         let hub = Hub::default();
         let [asker, _] = pair(&hub);
         hub.expect(&asker, JOB, Listens::No);
-        hub.queued(&asker, JOB, "queued".into());
+        hub.queued(&asker, &[JOB], "queued".into());
         hub.expect(&asker, JOB, Listens::No);
         hub.deliver(&ended());
-        hub.queued(&asker, JOB, "queued again".into());
+        hub.queued(&asker, &[JOB], "queued again".into());
         assert_eq!(asker.texts(), ["queued", "queued again", "result"]);
         assert!(hub.lock().askers.is_empty());
     }

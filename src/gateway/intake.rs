@@ -1,8 +1,12 @@
 //! Commits new jobs in natural batches: what arrives while one batch is being committed is the next.
 
+mod many;
+mod ones;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ws::Utf8Bytes;
 use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
@@ -15,10 +19,10 @@ use crate::postgres::Link;
 use crate::postgres::link::limited;
 use crate::queue::keys::readdress;
 use crate::queue::tasks::KnownTask;
-use crate::queue::{Answer, Asker, Due, Key, NewJob, Refusal, Rows, commit};
+use crate::queue::{Asker, Due, Key, NewJob, Refusal};
 use crate::session;
 use crate::shutdown::Stop;
-use crate::wire::{ErrorItem, Frame, ServerMessage, TaskPayload, queued_text};
+use crate::wire::{ErrorItem, Frame, ServerMessage, TaskPayload};
 
 /// How many submissions may wait to be committed; more are told that we are busy.
 pub(super) const WAITING: usize = 10_000;
@@ -32,20 +36,49 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the sockets may run before a batch is taken: each time, more of what they have read comes with it.
 const YIELDS: usize = 3;
 
-/// A job that a socket asks for.
+/// What a socket asks for.
 #[derive(Debug)]
 pub(super) struct Submission {
+    pub(super) asked: Asked,
+    pub(super) reply: Reply,
+}
+
+/// Who asks, and is to be answered.
+#[derive(Debug)]
+pub(super) struct Reply {
     pub(super) connection: Arc<Connection>,
     pub(super) reference: Option<String>,
-    pub(super) payload: TaskPayload,
-    pub(super) task: KnownTask,
     /// When it was read.
     pub(super) arrived: Instant,
     /// One of the few that its socket may have under way; given back with the answer.
     pub(super) turn: OwnedSemaphorePermit,
 }
 
-impl Submission {
+/// One job, or many of which all are stored, or none.
+#[derive(Debug)]
+pub(super) enum Asked {
+    One(Job),
+    Many(Vec<Job>),
+}
+
+impl Asked {
+    /// The jobs.
+    pub(super) fn jobs(&self) -> &[Job] {
+        match self {
+            Self::One(job) => std::slice::from_ref(job),
+            Self::Many(jobs) => jobs,
+        }
+    }
+}
+
+/// A job that is asked for, and the task that is to run it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) payload: TaskPayload,
+    pub(super) task: KnownTask,
+}
+
+impl Job {
     /// Whether the client wants to hear of the job while it runs.
     fn listens(&self) -> Listens {
         if self.payload.stream.unwrap_or(false) {
@@ -94,68 +127,33 @@ impl Intake {
         // For the database's time, which a new connection measures; if there is none, committing finds out.
         let connected = self.link.connected().await.map(|_| ());
         self.link.settle(&connected);
-        let jobs: Vec<NewJob> = batch.iter().map(|asked| self.job(asked)).collect();
-        for (submission, job) in batch.iter().zip(&jobs) {
-            self.hub
-                .expect(&submission.connection, job.id, submission.listens());
+        let (mut ones, mut many) = (Vec::new(), Vec::new());
+        for Submission { asked, reply } in batch {
+            match asked {
+                Asked::One(job) => ones.push((reply, job)),
+                Asked::Many(jobs) => many.push((reply, jobs)),
+            }
         }
-        let waited = batch
-            .iter()
-            .map(|submission| submission.arrived.elapsed())
-            .max()
-            .unwrap_or_default();
-        let answers = commit(
-            &mut self.link,
-            Rows::New(&jobs),
-            Some(PATIENCE.saturating_sub(waited)),
-        )
-        .await;
-        let mut repeated = Vec::new();
-        for ((submission, job), answer) in batch.into_iter().zip(jobs).zip(answers) {
-            let error = match answer {
-                Answer::Stored => {
-                    self.queued(submission, job.id);
-                    continue;
-                }
-                Answer::Repeats { job: other, same } => {
-                    if same {
-                        self.hub.forget(&submission.connection, job.id);
-                        repeated.push((submission, other));
-                        continue;
-                    }
-                    ErrorItem::key_conflict()
-                }
-                Answer::Refused(Refusal::Data(_)) => ErrorItem::unstorable(),
-                Answer::Refused(Refusal::Locked) => ErrorItem::key_locked(),
-                Answer::Refused(Refusal::Away { maybe }) => ErrorItem::unavailable(maybe),
-            };
-            let message = ServerMessage::Error(vec![error]);
-            let frame = Frame::answering(message, submission.reference);
-            let text = frame.encode().into();
-            self.hub.refused(&submission.connection, job.id, text);
-            drop(submission.turn);
+        if !ones.is_empty() {
+            self.store_ones(ones).await;
         }
-        if !repeated.is_empty() {
-            self.join(repeated).await;
+        for (reply, jobs) in many {
+            self.store_many(reply, jobs).await;
         }
     }
 
-    /// Gives jobs that were submitted before to those who have asked for them again.
-    async fn join(&mut self, repeated: Vec<(Submission, JobId)>) {
-        for (submission, job) in &repeated {
-            self.hub
-                .expect(&submission.connection, *job, submission.listens());
-        }
+    /// Addresses jobs that were submitted before to those who have asked for them again.
+    async fn address(&mut self, repeated: &[(JobId, Arc<Connection>)]) {
         let addresses: Vec<(JobId, ConnectionId)> = repeated
             .iter()
-            .map(|(submission, job)| (*job, submission.connection.id))
+            .map(|(job, connection)| (*job, connection.id))
             .collect();
         let addressed = async {
-            let connection = self.link.connected().await?;
-            limited(readdress(connection, &addresses, self.gateway)).await?;
-            for (submission, job) in &repeated {
-                if let Some(seat) = submission.connection.seat() {
-                    limited(session::adopt(connection, seat.session, &[*job])).await?;
+            let database = self.link.connected().await?;
+            limited(readdress(database, &addresses, self.gateway)).await?;
+            for (job, connection) in repeated {
+                if let Some(seat) = connection.seat() {
+                    limited(session::adopt(database, seat.session, &[*job])).await?;
                 }
             }
             Ok(())
@@ -165,15 +163,9 @@ impl Intake {
         if let Err(error) = addressed {
             tracing::warn!(%error, "could not address jobs anew; their outcomes are found by polling");
         }
-        // They may be over already. Where there is no room, this is found by polling.
-        let jobs = repeated.iter().map(|(_, job)| *job).collect();
-        for (submission, job) in repeated {
-            self.queued(submission, job);
-        }
-        let _ = self.wanted.try_send(jobs);
     }
 
-    fn job(&mut self, asked: &Submission) -> NewJob {
+    fn new_job(&mut self, reply: &Reply, asked: &Job) -> NewJob {
         let payload = &asked.payload;
         NewJob {
             id: self.ids.next(self.link.now()),
@@ -193,9 +185,9 @@ impl Intake {
             concurrency_key: payload.concurrency_key.clone(),
             stream: payload.stream.unwrap_or(false),
             asker: Asker {
-                connection: Some(asked.connection.id),
+                connection: Some(reply.connection.id),
                 gateway: Some(self.gateway),
-                session: asked.connection.seat().map(|seat| seat.session),
+                session: reply.connection.seat().map(|seat| seat.session),
                 ..Asker::nobody()
             },
             key: payload.idempotency_key.clone().map(|name| Key {
@@ -204,16 +196,23 @@ impl Intake {
             }),
         }
     }
+}
 
-    fn queued(&self, submission: Submission, job: JobId) {
-        let payload = &submission.payload;
-        let text = queued_text(&payload.task_type, &payload.content, job);
-        let frame = Frame {
-            job_id: Some(job),
-            ..Frame::answering(ServerMessage::JobQueued(text), submission.reference)
-        };
-        let text = frame.encode().into();
-        self.hub.queued(&submission.connection, job, text);
-        drop(submission.turn);
+impl Reply {
+    /// How long it may still wait for a database that is away.
+    fn patience(&self) -> Duration {
+        PATIENCE.saturating_sub(self.arrived.elapsed())
+    }
+
+    fn frame(self, message: ServerMessage) -> Utf8Bytes {
+        Frame::answering(message, self.reference).encode().into()
+    }
+}
+
+fn refused(refusal: &Refusal) -> ErrorItem {
+    match refusal {
+        Refusal::Data(_) => ErrorItem::unstorable(),
+        Refusal::Locked => ErrorItem::key_locked(),
+        Refusal::Away { maybe } => ErrorItem::unavailable(*maybe),
     }
 }

@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use sqlx::PgConnection;
+
 use super::enqueue::{NewJob, enqueue};
 use super::finish::{Ended, PutBack, finish, put_back};
 use super::keys::Repeat;
@@ -167,7 +169,7 @@ async fn wait(backoff: &mut Backoff, error: &sqlx::Error, rows: Rows<'_>) {
 }
 
 async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<Vec<Repeat>, sqlx::Error> {
-    let connection = link.connected().await.map_err(NotSent::mark)?;
+    let connection = connected(link).await?;
     match rows {
         Rows::New(jobs) => return limited(enqueue(connection, jobs, this)).await,
         Rows::Ended(jobs) => limited(finish(connection, jobs, this)).await?,
@@ -175,6 +177,11 @@ async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<Vec<Repeat>
         Rows::Reports(reports) => limited(report(connection, reports, this)).await?,
     }
     Ok(Vec::new())
+}
+
+/// The connection; without one, nothing can have been committed.
+pub(super) async fn connected(link: &mut Link) -> Result<&mut PgConnection, sqlx::Error> {
+    link.connected().await.map_err(NotSent::mark)
 }
 
 async fn make_partitions(link: &mut Link, rows: Rows<'_>) -> Result<(), sqlx::Error> {
@@ -200,7 +207,7 @@ impl NotSent {
 
 /// Whether a batch that met this error may have been committed all the same: always, when the connection was lost after
 /// something was sent. An administrator's stop (class 57) can also come between the commit and its answer.
-fn may_have_committed(error: &sqlx::Error) -> bool {
+pub(super) fn may_have_committed(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57")),
         sqlx::Error::Io(error) => !error

@@ -90,6 +90,19 @@ impl ErrorItem {
         }
     }
 
+    /// The same about one of the jobs of a `submit_jobs`.
+    #[must_use]
+    pub fn of_job(mut self, number: usize) -> Self {
+        if let [message, payload, ..] = self.loc.as_slice()
+            && message == "system_message"
+            && payload == "payload"
+        {
+            let job = ["submit_jobs", "payload", "jobs", &number.to_string()].map(str::to_owned);
+            self.loc.splice(..2, job);
+        }
+        self
+    }
+
     /// The frame is not JSON text; `reason` is the parser's.
     #[must_use]
     pub fn json_invalid(reason: &str) -> Self {

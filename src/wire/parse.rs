@@ -8,8 +8,8 @@ mod options;
 use serde_json::{Map, Value};
 
 use super::{
-    AckPayload, CancelPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT, ResumePayload,
-    TaskPayload,
+    AckPayload, BULK_LIMIT, CancelPayload, ClientMessage, ErrorItem, ErrorType, JobsPayload,
+    REF_LIMIT, ResumePayload, TaskPayload,
 };
 use fields::{check_reference, read_have, read_ids, read_job, read_key, read_text};
 use options::read_options;
@@ -63,6 +63,7 @@ fn read_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorIt
     match tag {
         "ping" => read_ping(frame),
         "system_message" => read_system_message(frame),
+        "submit_jobs" => read_submit_jobs(frame),
         "cancel_job" => read_cancel_job(frame),
         "resume" => read_resume(frame),
         "ack" => read_ack(frame),
@@ -71,7 +72,7 @@ fn read_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorIt
 }
 
 /// What a client may send.
-const TAGS: &str = "'ping', 'system_message', 'cancel_job', 'resume', 'ack'";
+const TAGS: &str = "'ping', 'system_message', 'submit_jobs', 'cancel_job', 'resume', 'ack'";
 
 fn unknown_tag(tag: &str) -> ErrorItem {
     let msg = format!(
@@ -121,26 +122,76 @@ fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<
             &["system_message", "payload"],
             "Field required",
         )),
-        Some(Value::Object(payload)) => {
-            let task_type = read_text(payload, "system_message", "task_type", &mut errors);
-            let content = read_text(payload, "system_message", "content", &mut errors);
-            let idempotency_key = read_key(payload, "idempotency_key", &mut errors);
-            let options = read_options(payload, &mut errors);
-            read = task_type
-                .zip(content)
-                .map(|(task_type, content)| TaskPayload {
-                    task_type,
-                    content,
-                    idempotency_key,
-                    ..options
-                });
-        }
-        Some(_) => errors.push(not_a("TaskPayload", "system_message")),
+        Some(payload) => read = read_task(payload, &mut errors),
     }
     check_reference(frame, "system_message", &mut errors);
     match read {
         Some(payload) if errors.is_empty() => Ok(ClientMessage::SystemMessage(payload)),
         _ => Err(errors),
+    }
+}
+
+/// What to run, with what is wrong with it.
+fn read_task(payload: &Value, errors: &mut Vec<ErrorItem>) -> Option<TaskPayload> {
+    let Value::Object(payload) = payload else {
+        errors.push(not_a("TaskPayload", "system_message"));
+        return None;
+    };
+    let task_type = read_text(payload, "system_message", "task_type", errors);
+    let content = read_text(payload, "system_message", "content", errors);
+    let idempotency_key = read_key(payload, "idempotency_key", errors);
+    let options = read_options(payload, errors);
+    let (task_type, content) = task_type.zip(content)?;
+    Some(TaskPayload {
+        task_type,
+        content,
+        idempotency_key,
+        ..options
+    })
+}
+
+fn read_submit_jobs(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let mut errors = Vec::new();
+    let mut jobs = Vec::new();
+    let loc = ["submit_jobs", "payload", "jobs"];
+    match frame.get("payload") {
+        None => errors.push(ErrorItem::new(
+            ErrorType::Missing,
+            &loc[..2],
+            "Field required",
+        )),
+        Some(Value::Object(payload)) => match payload.get("jobs") {
+            None => errors.push(ErrorItem::new(ErrorType::Missing, &loc, "Field required")),
+            Some(Value::Array(given)) if given.is_empty() => {
+                let msg = "There is no job; give at least one";
+                errors.push(ErrorItem::new(ErrorType::ValueError, &loc, msg));
+            }
+            Some(Value::Array(given)) if given.len() > BULK_LIMIT => {
+                let msg = format!(
+                    "There are {} jobs; at most {BULK_LIMIT} are allowed",
+                    given.len()
+                );
+                errors.push(ErrorItem::new(ErrorType::TooLarge, &loc, msg));
+            }
+            Some(Value::Array(given)) => {
+                for (number, job) in given.iter().enumerate() {
+                    let mut wrong = Vec::new();
+                    jobs.extend(read_task(job, &mut wrong));
+                    errors.extend(wrong.into_iter().map(|error| error.of_job(number)));
+                }
+            }
+            Some(_) => {
+                let msg = "Input should be a valid list";
+                errors.push(ErrorItem::new(ErrorType::ListType, &loc, msg));
+            }
+        },
+        Some(_) => errors.push(not_a("JobsPayload", "submit_jobs")),
+    }
+    check_reference(frame, "submit_jobs", &mut errors);
+    if errors.is_empty() {
+        Ok(ClientMessage::SubmitJobs(JobsPayload { jobs }))
+    } else {
+        Err(errors)
     }
 }
 
@@ -308,7 +359,7 @@ mod tests {
         ] {
             let msg = format!(
                 "Input tag '{tag}' found using 'action' does not match any of the expected tags: \
-                 'ping', 'system_message', 'cancel_job', 'resume', 'ack'"
+                 'ping', 'system_message', 'submit_jobs', 'cancel_job', 'resume', 'ack'"
             );
             assert_eq!(errors(text), error("union_tag_invalid", &[], &msg));
         }
@@ -417,6 +468,34 @@ mod tests {
             errors(r#"{"action":"resume","payload":[]}"#),
             error("model_type", &["resume", "payload"], msg)
         );
+    }
+
+    #[test]
+    fn each_of_many_jobs_is_read_and_its_mistakes_have_their_place() {
+        let job = json!({"task_type": "a", "content": "x", "delay": 1});
+        let submit =
+            |jobs: Value| json!({"action": "submit_jobs", "payload": {"jobs": jobs}}).to_string();
+        match parse(&submit(json!([job, job]))).message {
+            Ok(ClientMessage::SubmitJobs(payload)) => assert_eq!(payload.jobs.len(), 2),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(
+            errors(&submit(json!([job, {"task_type": "a", "content": 5}, 7]))),
+            json!([
+                {"type": "string_type", "loc": ["submit_jobs", "payload", "jobs", "1", "content"],
+                 "msg": "Input should be a valid string"},
+                {"type": "model_type", "loc": ["submit_jobs", "payload", "jobs", "2"],
+                 "msg": "Input should be a valid dictionary or instance of TaskPayload"},
+            ])
+        );
+        for (jobs, kind) in [
+            (json!([]), "value_error"),
+            (json!(vec![job; 501]), "too_large"),
+            (json!({}), "list_type"),
+        ] {
+            assert_eq!(errors(&submit(jobs))[0]["type"], kind);
+        }
+        assert_eq!(errors(r#"{"action":"submit_jobs"}"#)[0]["type"], "missing");
     }
 
     #[test]

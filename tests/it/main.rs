@@ -7,6 +7,7 @@ mod support;
 mod access;
 mod apalis;
 mod browser;
+mod bulk;
 mod cancel;
 mod contract;
 mod dev;

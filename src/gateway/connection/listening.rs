@@ -194,7 +194,7 @@ mod tests {
         connection.expect(JOB, Listens::Yes);
         let early = connection.listens(JOB, Look::Over);
         assert_eq!(early, None, "it is not queued yet");
-        connection.queued(JOB, "queued".into());
+        connection.queued(&[JOB], "queued".into());
         let due = connection.take();
         assert_eq!((due.messages.len(), due.skipped), (1, vec![JOB]));
         let at = connection.listens(JOB, Look::Over);
@@ -225,7 +225,7 @@ mod tests {
     fn a_job_that_has_said_nothing_costs_no_look() {
         let connection = Connection::new();
         connection.expect(JOB, Listens::Yes);
-        connection.queued(JOB, "queued".into());
+        connection.queued(&[JOB], "queued".into());
         assert!(connection.take().skipped.is_empty());
         connection.deliver(JOB, "result".into());
         assert_eq!(connection.texts(), ["result"]);
@@ -273,7 +273,7 @@ mod tests {
     fn who_does_not_listen_hears_only_the_outcome() {
         let connection = Connection::new();
         connection.expect(JOB, Listens::No);
-        connection.queued(JOB, "queued".into());
+        connection.queued(&[JOB], "queued".into());
         assert_eq!(connection.listens(JOB, Look::Said), None);
         connection.say(JOB, &[chunk(1, "a")]);
         connection.progress(JOB, &"half".into());

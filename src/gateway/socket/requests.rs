@@ -8,7 +8,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
 use super::super::cancel::cancel;
-use super::super::intake::Submission;
+use super::super::intake::{Asked, Job, Reply, Submission};
 use super::super::resume::resume;
 use super::{End, Peer, UNDER_WAY};
 use crate::wire::{
@@ -42,8 +42,26 @@ impl Peer {
         let request = parse(&text);
         match request.message {
             Ok(ClientMessage::Ping) => self.answer(request.reference, ServerMessage::Pong(())),
-            Ok(ClientMessage::SystemMessage(payload)) => {
-                self.submit(request.reference, payload, socket).await?;
+            Ok(ClientMessage::SystemMessage(payload)) => match self.job(payload) {
+                Ok(job) => {
+                    self.submit(request.reference, Asked::One(job), socket)
+                        .await?;
+                }
+                Err(error) => self.refuse(request.reference, vec![error]),
+            },
+            Ok(ClientMessage::SubmitJobs(payload)) => {
+                let jobs = payload
+                    .jobs
+                    .into_iter()
+                    .enumerate()
+                    .map(|(number, job)| self.job(job).map_err(|error| error.of_job(number)));
+                match jobs.collect() {
+                    Ok(jobs) => {
+                        self.submit(request.reference, Asked::Many(jobs), socket)
+                            .await?;
+                    }
+                    Err(error) => self.refuse(request.reference, vec![error]),
+                }
             }
             Ok(ClientMessage::CancelJob(payload)) => {
                 let cancelled = Box::pin(async {
@@ -69,35 +87,41 @@ impl Peer {
         Ok(())
     }
 
+    /// The job that is asked for, where there is a task for it.
+    fn job(&self, payload: TaskPayload) -> Result<Job, ErrorItem> {
+        match self.shared.tasks.resolve(&payload.task_type) {
+            Some(task) => Ok(Job { payload, task }),
+            None => Err(ErrorItem::task_unknown(&payload.task_type)),
+        }
+    }
+
     async fn submit(
         &self,
         reference: Option<String>,
-        payload: TaskPayload,
+        asked: Asked,
         socket: &mut WebSocket,
     ) -> Result<(), End> {
-        let Some(task) = self.shared.tasks.resolve(&payload.task_type) else {
-            self.refuse(reference, vec![ErrorItem::task_unknown(&payload.task_type)]);
-            return Ok(());
-        };
-        if let Some(error) = self.connection.is_busy() {
+        if let Some(error) = self.connection.is_busy(asked.jobs().len()) {
             self.refuse(reference, vec![error]);
             return Ok(());
         }
         let arrived = Instant::now();
-        let turn = self.turn(&payload, socket).await?;
+        let turn = self.turn(&asked, socket).await?;
         let connection = Arc::clone(&self.connection);
-        let submission = Submission {
+        let reply = Reply {
             connection,
             reference,
-            payload,
-            task,
             arrived,
             turn,
         };
-        match self.shared.submissions.try_send(submission) {
+        match self
+            .shared
+            .submissions
+            .try_send(Submission { asked, reply })
+        {
             Ok(()) => {}
             Err(TrySendError::Full(submission) | TrySendError::Closed(submission)) => {
-                self.refuse(submission.reference, vec![ErrorItem::busy()]);
+                self.refuse(submission.reply.reference, vec![ErrorItem::busy()]);
             }
         }
         Ok(())
@@ -122,11 +146,14 @@ impl Peer {
     /// meanwhile.
     async fn turn(
         &self,
-        payload: &TaskPayload,
+        asked: &Asked,
         socket: &mut WebSocket,
     ) -> Result<OwnedSemaphorePermit, End> {
-        let bytes = payload.content.len() + payload.task_type.len();
-        let places = u32::try_from(1 + bytes / PLACE)
+        let jobs = asked.jobs().iter();
+        let bytes: usize = jobs
+            .map(|job| job.payload.content.len() + job.payload.task_type.len())
+            .sum();
+        let places = u32::try_from(asked.jobs().len() + bytes / PLACE)
             .unwrap_or(UNDER_WAY)
             .min(UNDER_WAY);
         let turn = Arc::clone(&self.turns).acquire_many_owned(places);
