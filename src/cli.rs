@@ -9,6 +9,7 @@ mod migrate;
 mod notify;
 mod output;
 mod queues;
+mod recurring;
 mod serve;
 mod url;
 mod work;
@@ -37,6 +38,8 @@ enum Verb {
     Jobs(jobs::Jobs),
     /// Looks after queues: list, pause, resume
     Queues(queues::Queues),
+    /// Looks after recurring jobs: list, set, remove
+    Recurring(recurring::Recurring),
     /// Brings the database's schema up to date
     Migrate(migrate::Migrate),
     /// Prints the URL of the database in use, for `psql "$(ringback url)"`
@@ -53,9 +56,12 @@ impl Cli {
             Verb::Dev(_) | Verb::Serve(_) | Verb::Worker(_) | Verb::Migrate(_) => {
                 "info,sqlx=warn,apalis_core=warn"
             }
-            Verb::Notify(_) | Verb::Jobs(_) | Verb::Queues(_) | Verb::Url(_) | Verb::Asyncapi => {
-                "warn"
-            }
+            Verb::Notify(_)
+            | Verb::Jobs(_)
+            | Verb::Queues(_)
+            | Verb::Recurring(_)
+            | Verb::Url(_)
+            | Verb::Asyncapi => "warn",
         }
     }
 
@@ -71,6 +77,7 @@ impl Cli {
             Verb::Notify(verb) => verb.run().await,
             Verb::Jobs(verb) => verb.run().await,
             Verb::Queues(verb) => verb.run().await,
+            Verb::Recurring(verb) => verb.run().await,
             Verb::Migrate(verb) => verb.run().await,
             Verb::Url(verb) => verb.run().await,
             Verb::Asyncapi => asyncapi::run(),

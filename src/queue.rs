@@ -14,6 +14,7 @@ pub mod partitions;
 pub mod queues;
 pub mod read;
 pub mod recover;
+pub mod recurring;
 pub mod report;
 pub mod submit;
 pub mod tasks;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::notice;
 use crate::postgres::link::limited;
 use crate::postgres::{Database, Fault, Link};
-use crate::queue::{keys, limits, partitions, recover};
+use crate::queue::{keys, limits, partitions, recover, recurring};
 use crate::session;
 use crate::shutdown::{Stop, sleep};
 
@@ -113,7 +113,9 @@ async fn sweep(link: &mut Link, earlier: Option<Contact>) -> Result<Swept, sqlx:
         }
         admitted => admitted?,
     };
-    let next = [promoted.next, admitted].into_iter().flatten().min();
+    let fired = recurring::fire(connection).await?;
+    let next = [promoted.next, admitted, fired];
+    let next = next.into_iter().flatten().min();
     Ok(Swept { contact, next })
 }
 

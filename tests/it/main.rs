@@ -26,6 +26,7 @@ mod order;
 mod poison;
 mod private;
 mod processes;
+mod recurring;
 mod scale;
 mod sessions;
 mod silence;

@@ -249,7 +249,7 @@ async fn finished_at(database: &TestDatabase, id: JobId, time: &str) {
 
 async fn old_partitions(database: &TestDatabase) -> i64 {
     database
-        .count("pg_class where relkind = 'r' and relname ~ '^job_(history|attempt)_2020'")
+        .count("pg_class where relkind = 'r' and relname ~ '^job_(history|attempt|event)_2020'")
         .await
 }
 
@@ -304,8 +304,8 @@ async fn no_finish_waits_while_a_reader_holds_the_history_and_partitions_come_an
             dropped = keep_house => dropped.unwrap(),
             () = work => unreachable!("it goes on for ever"),
         };
-        // Those of the attempts, which nobody reads, and those only.
-        assert_eq!(dropped, if turn == 0 { 2 } else { 0 });
+        // Those of the attempts and of the events, which nobody reads, and those only.
+        assert_eq!(dropped, if turn == 0 { 4 } else { 0 });
         assert!(finishes > 50, "only {finishes} finishes");
         assert_eq!(old_partitions(&database).await, 2);
     }
@@ -330,8 +330,8 @@ async fn only_what_nothing_recent_or_live_is_in_is_dropped_and_old_rows_go_alone
 
     let connection = link.connected().await.unwrap();
     let dropped = partitions::expire(connection, 30 * DAY).await.unwrap();
-    // Both of the first day, and the second's of attempts, in which nothing is.
-    assert_eq!(dropped, 3);
+    // All of the first day, and the second's of attempts and of events, in which nothing is.
+    assert_eq!(dropped, 5);
     let left: Vec<Uuid> = sqlx::query_scalar("select id from ringback.job_history")
         .fetch_all(&database.pool)
         .await
@@ -394,7 +394,7 @@ async fn every_process_may_expire_at_once() {
         partitions::expire(link.connected().await.unwrap(), 30 * DAY).await
     });
     let dropped: Result<Vec<u32>, _> = join_all(all).await.into_iter().collect();
-    assert_eq!(dropped.unwrap().into_iter().sum::<u32>(), 12);
+    assert_eq!(dropped.unwrap().into_iter().sum::<u32>(), 18);
     assert_eq!(old_partitions(&database).await, 0);
 }
 
@@ -452,7 +452,7 @@ async fn partitions_are_made_by_many_at_once_for_the_same_days_and_others() {
     for made in join_all(makers).await {
         made.unwrap();
     }
-    assert_eq!(old_partitions(&database).await, 12);
+    assert_eq!(old_partitions(&database).await, 18);
     let attached = database
         .count("pg_class where relispartition and relkind = 'r' and relname ~ '^job_(history|attempt)_2020'")
         .await;

@@ -89,9 +89,11 @@ impl Listening {
         self.pace = Pace::Waits;
     }
 
-    /// There is room, and it is being looked at.
+    /// There is room: what waits is being looked at.
     pub(super) fn go_on(&mut self) {
-        self.pace = Pace::Looked;
+        if self.pace == Pace::Waits {
+            self.pace = Pace::Looked;
+        }
     }
 }
 
@@ -267,6 +269,17 @@ mod tests {
             connection.progress(JOB, &text.into());
         }
         assert_eq!(connection.texts(), ["half", "whole"]);
+    }
+
+    #[test]
+    fn an_outcome_without_a_text_waits_for_room_alone() {
+        let connection = Connection::new();
+        connection.expect(JOB, Listens::Yes);
+        connection.queued(&[JOB], "x".repeat(FULL).into());
+        assert_eq!(connection.deliver(JOB, "result".into()), Patience::Waits);
+        assert_eq!(connection.take().skipped, [JOB]);
+        assert_eq!(connection.deliver(JOB, "result".into()), Patience::Over);
+        assert_eq!(connection.texts(), ["result"]);
     }
 
     #[test]

@@ -4,14 +4,20 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::{PATIENCE, TestDatabase, eventually};
+
+/// How long what a process has printed may still be on its way after its end.
+const AFTERWARDS: Duration = Duration::from_secs(2);
 
 /// One running process of ours; killed when it is dropped.
 pub(crate) struct Program {
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    /// Those who read what it prints.
+    readers: [JoinHandle<()>; 2],
 }
 
 impl Program {
@@ -90,9 +96,15 @@ impl Program {
             .spawn()
             .expect("it should start");
         let lines = Arc::new(Mutex::new(Vec::new()));
-        collect(child.stdout.take().unwrap(), &lines);
-        collect(child.stderr.take().unwrap(), &lines);
-        Self { child, lines }
+        let readers = [
+            collect(child.stdout.take().unwrap(), &lines),
+            collect(child.stderr.take().unwrap(), &lines),
+        ];
+        Self {
+            child,
+            lines,
+            readers,
+        }
     }
 
     /// Waits until it has printed a line with `text` in it, and gives that line.
@@ -165,7 +177,7 @@ impl Program {
         send(name, &self.pid().to_string());
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it has ended by itself, and everything is read that it has printed.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut status = None;
         eventually("the process should end", async || {
@@ -173,6 +185,11 @@ impl Program {
             status.is_some()
         })
         .await;
+        // A server that it has started and left behind may still have its output.
+        let give_up = Instant::now() + AFTERWARDS;
+        while !self.readers.iter().all(JoinHandle::is_finished) && Instant::now() < give_up {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         status.unwrap()
     }
 }
@@ -187,13 +204,13 @@ pub(crate) fn send(signal: &str, pid: &str) {
     assert!(sent.success());
 }
 
-fn collect(stream: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) {
+fn collect(stream: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     let lines = Arc::clone(lines);
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             lines.lock().unwrap().push(line);
         }
-    });
+    })
 }
 
 #[expect(
