@@ -12,8 +12,8 @@ use crate::session;
 use crate::shutdown::{Stop, sleep};
 
 const EVERY: Duration = Duration::from_secs(2);
-/// The shortest that they may be: every process wakes for what is due, and only one of them does it.
-const BREATH: Duration = Duration::from_millis(20);
+/// The shortest that they may be: every process wakes for what is due, and one of them does it.
+const BREATH: Duration = Duration::from_millis(100);
 
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 

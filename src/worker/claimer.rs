@@ -24,6 +24,9 @@ use crate::task::Reporter;
 /// How long after a stop a claim on its way may still take.
 const LATE: Duration = Duration::from_secs(5);
 
+/// How soon limits are looked at again at the earliest, when nobody says that there is room.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
+
 /// How soon limits are looked at again at the latest, while there is nothing else to do.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -76,7 +79,8 @@ impl Claimer {
                     self.give_back().await?;
                 }
                 if self.limits.swap(false, Ordering::Relaxed) {
-                    room_at = Some(Instant::now() + self.admit().await?);
+                    let next = self.admit().await?.max(LOOK_AGAIN);
+                    room_at = Some(Instant::now() + next);
                 }
                 self.claim(&names, width).await
             };

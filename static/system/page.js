@@ -318,7 +318,8 @@ class Conversation {
     const facts = [];
     if (code) facts.push(code);
     if (attempts) facts.push(attempts === 1 ? "1 attempt" : `${attempts} attempts`);
-    const body = [element("p", "label", "The job failed"), textOf(message.payload)];
+    const label = message.action === "job_cancelled" ? "The job was cancelled" : "The job failed";
+    const body = [element("p", "label", label), textOf(message.payload)];
     this.#add("failed", "System", body, [...facts, ...this.#finished(message.job_id)], message.job_id);
   }
 
@@ -562,6 +563,7 @@ function main() {
       case "job_result":
         return conversation.result(message);
       case "job_failed":
+      case "job_cancelled":
         return conversation.failed(message);
       case "system_notification":
         return conversation.notice(message.payload);
