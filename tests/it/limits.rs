@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
+use ringback::queue::limits;
+use ringback::queue::tasks::{self, TaskRow};
+use ringback::task::Limits;
 use serde_json::json;
+use sqlx::{Connection, PgConnection};
 
 use crate::faults::running;
 use crate::support::{Client, Program, TestDatabase, eventually};
@@ -218,4 +222,99 @@ async fn a_hundred_thousand_held_jobs_are_not_in_the_way_of_others() {
     tokio::time::sleep(Duration::from_secs(2)).await;
     let after = read().await;
     assert!(after - before < 2_000, "{} entries", after - before);
+}
+
+/// As a program that has the task `a` makes it known.
+async fn registered(connection: &mut PgConnection, limits: Limits, key_limits: Limits) {
+    let task = TaskRow {
+        name: "a".to_owned(),
+        queue: "default".to_owned(),
+        max_attempts: 5,
+        limits,
+        key_limits,
+    };
+    tasks::register(&mut *connection, &[task]).await.unwrap();
+}
+
+#[tokio::test]
+async fn limits_that_change_are_looked_at_again() {
+    let database = TestDatabase::new().await;
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    let one = Limits::none().at_once(1);
+    registered(&mut connection, one, one).await;
+    for key in ["k", "k", "l", "l"] {
+        let job = format!("'a', content => '', concurrency_key => '{key}'");
+        database.enqueue(&job).await.unwrap();
+    }
+    let ready = async || {
+        database
+            .count("ringback.job where state = 'ready' and held_for is null")
+            .await
+    };
+    limits::admit(&mut connection).await.unwrap();
+    assert_eq!(ready().await, 1);
+    // One of each key, of which the task lets two run.
+    registered(&mut connection, Limits::none().at_once(2), one).await;
+    limits::admit(&mut connection).await.unwrap();
+    assert_eq!(ready().await, 2);
+    let three = Limits::none().at_once(3);
+    registered(&mut connection, three, Limits::none()).await;
+    limits::admit(&mut connection).await.unwrap();
+    assert_eq!(ready().await, 3);
+    registered(&mut connection, Limits::none(), Limits::none()).await;
+    limits::admit(&mut connection).await.unwrap();
+    assert_eq!(ready().await, 4);
+    assert_eq!(database.count("ringback.limit_event").await, 0);
+}
+
+#[tokio::test]
+async fn whatever_takes_a_job_away_leaves_its_room() {
+    let database = TestDatabase::new().await;
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    registered(&mut connection, Limits::none().at_once(1), Limits::none()).await;
+    for _ in 0..3 {
+        database.enqueue("'a', content => ''").await.unwrap();
+    }
+    for left in (0..3).rev() {
+        limits::admit(&mut connection).await.unwrap();
+        let ready = "ringback.job where state = 'ready'";
+        assert_eq!(database.count(ready).await, 1);
+        // An operator who knows no better.
+        database
+            .execute("delete from ringback.job where state = 'ready'")
+            .await;
+        assert_eq!(database.count("ringback.job").await, left);
+    }
+}
+
+#[tokio::test]
+async fn two_that_look_at_a_limit_at_once_let_one_job_through() {
+    let database = TestDatabase::new().await;
+    let mut first = PgConnection::connect(&database.url).await.unwrap();
+    let mut second = PgConnection::connect(&database.url).await.unwrap();
+    registered(&mut first, Limits::none().at_once(1), Limits::none()).await;
+    for _ in 0..2 {
+        database.enqueue("'a', content => ''").await.unwrap();
+    }
+    let mut transaction = first.begin().await.unwrap();
+    limits::admit(&mut transaction).await.unwrap();
+    // A reason of its own, so that the second looks as well, and waits for its turn.
+    database
+        .execute("insert into ringback.limit_event (task, due_at) values ('a', now())")
+        .await;
+    let commit = async {
+        let waiting =
+            "pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+        eventually("the second should wait for the first", async || {
+            database.count(waiting).await == 1
+        })
+        .await;
+        transaction.commit().await.unwrap();
+    };
+    let (admitted, ()) = tokio::join!(limits::admit(&mut second), commit);
+    admitted.unwrap();
+    assert_eq!(
+        database.count("ringback.job where state = 'ready'").await,
+        1
+    );
 }
