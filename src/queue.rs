@@ -5,6 +5,7 @@
 pub mod cancel;
 pub mod claim;
 pub mod commit;
+mod cursor;
 pub mod enqueue;
 pub mod finish;
 pub mod fleet;
@@ -21,8 +22,9 @@ pub mod tasks;
 pub mod whole;
 
 pub use cancel::{CANCEL_CHANNEL, Cancelled, Canceller};
-pub use claim::{Claimed, Claims, Cursor};
+pub use claim::{Claimed, Claims};
 pub use commit::{Answer, Refusal, Rows, commit};
+pub use cursor::Cursor;
 pub use enqueue::{Asker, Due, NewJob};
 pub use finish::{Ended, Ending, PutBack, Why};
 pub use keys::{Key, Repeat};

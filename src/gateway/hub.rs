@@ -1,16 +1,18 @@
 //! Who is here: the open sockets, and how a message finds its own.
 
+mod listening;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::connection::{Acknowledged, Connection, Listens, Look, Patience};
+use super::connection::{Acknowledged, Connection, Listens, Patience};
 use crate::ids::{ConnectionId, JobId, SessionId};
-use crate::queue::report::{Chunk, Position, Progress};
+use crate::queue::report::Position;
 use crate::session::{Seat, Unread};
-use crate::wire::{Close, chunk_message, progress_message};
+use crate::wire::Close;
 
 /// The open sockets of this gateway. All of them are in the group `system`.
 #[derive(Debug, Default)]
@@ -208,51 +210,6 @@ impl Hub {
             && connection.deliver_to_session(ended.job, ended.text.clone()) == Patience::Waits
         {
             self.lock().ask(ended.job, &connection);
-        }
-    }
-
-    /// Those of these jobs that somebody listens to who has room, and from where: whoever has the least of it.
-    pub(super) fn listening(&self, jobs: &[JobId], look: Look) -> Vec<(JobId, Position)> {
-        let here = self.lock();
-        let least = |job: &JobId| {
-            let askers = here.askers.get(job)?.iter();
-            askers.filter_map(|asker| asker.listens(*job, look)).min()
-        };
-        let listening = jobs.iter().filter_map(|job| Some((*job, least(job)?)));
-        listening.collect()
-    }
-
-    /// The next pieces of one job's text, in their order, for everyone who listens.
-    pub(super) fn say(&self, chunks: &[Chunk]) {
-        let Some(first) = chunks.first() else { return };
-        let frame = |chunk: &Chunk| {
-            let Position { attempt, seq } = chunk.at;
-            let frame = chunk_message(chunk.id, attempt, seq, chunk.text.clone());
-            (chunk.at, frame.encode().into())
-        };
-        let frames: Vec<(Position, Utf8Bytes)> = chunks.iter().map(frame).collect();
-        for asker in self.askers(first.id) {
-            asker.say(first.id, &frames);
-        }
-    }
-
-    /// A job has said nothing after `last`, as far as is known.
-    pub(super) fn said_all(&self, job: JobId, last: Position) {
-        for asker in self.askers(job) {
-            asker.said_all(job, last);
-        }
-    }
-
-    /// How far a job is, for everyone who listens.
-    pub(super) fn progress(&self, said: &Progress) {
-        // What we cannot read is not a progress.
-        let Ok(payload) = serde_json::from_str(&said.progress) else {
-            return;
-        };
-        let frame = progress_message(said.id, said.attempt, payload);
-        let text: Utf8Bytes = frame.encode().into();
-        for asker in self.askers(said.id) {
-            asker.progress(said.id, &text);
         }
     }
 
