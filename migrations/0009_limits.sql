@@ -25,7 +25,8 @@ alter table ringback.job
     -- What it waits for while it is held.
     add column held_for text constraint job_held_for_known check (held_for in ('key', 'task')),
     add constraint job_is_held_for_something check ((state = 'held') = (held_for is not null)),
-    add constraint job_limited_key_has_a_key check (not limited_key or concurrency_key is not null);
+    add constraint job_limited_key_has_a_key check (not limited_key or concurrency_key is not null),
+    add constraint job_concurrency_key_is_not_empty check (concurrency_key <> '');
 
 -- Who is next.
 create index job_held_for_key on ringback.job (task, concurrency_key, rank, id) where held_for = 'key';
@@ -39,8 +40,8 @@ create index job_limited_task on ringback.job (task) where limited_task and stat
 -- so that no reason is lost; deleted by whoever has looked.
 create table ringback.limit_event (
     task text not null,
-    -- Of one key of it; null is the task as a whole.
-    key text,
+    -- Of one key of it; the task as a whole has none.
+    key text not null default '',
     -- When that attempt started: for as long as a rate's period it is still counted.
     started_at timestamptz,
     -- When to look.
@@ -71,7 +72,7 @@ create function ringback.note_held() returns trigger
 language plpgsql as $$
 begin
     insert into ringback.limit_event (task, key, due_at)
-    values (new.task, case when new.held_for = 'key' then new.concurrency_key end, clock_timestamp());
+    values (new.task, case when new.held_for = 'key' then new.concurrency_key else '' end, clock_timestamp());
     return null;
 end
 $$;
@@ -85,7 +86,7 @@ language plpgsql as $$
 begin
     if old.limited_task and old.state in ('ready', 'running', 'waiting') then
         insert into ringback.limit_event (task, key, started_at, due_at)
-        values (old.task, null, old.started_at, clock_timestamp());
+        values (old.task, '', old.started_at, clock_timestamp());
     end if;
     if old.limited_key and (old.held_for = 'task' or old.state in ('ready', 'running', 'waiting')) then
         insert into ringback.limit_event (task, key, started_at, due_at)
@@ -103,8 +104,8 @@ for each row when (
     and (new.state in ('scheduled', 'held') and old.state not in ('scheduled', 'held'))
 ) execute function ringback.note_room();
 
--- Lets held jobs of one task, or of one key of it, through, as many as there is room for.
--- Those that have passed their key go on to be held for their task, where that is limited as well.
+-- Lets held jobs of one task, or of one key of it, through, as many as there is room for; for the task as a whole the
+-- key is ''. Those that have passed their key go on to be held for their task, where that is limited as well.
 create function ringback.admit_to(of_task text, of_key text, with_hints boolean) returns void
 language plpgsql
 -- It may be planned while the tables are empty, and used when they are not.
@@ -126,21 +127,21 @@ begin
     -- before has let through.
     perform pg_advisory_xact_lock(hashtextextended(format('ringback.limit %s %s', of_task, of_key), 0));
     select
-        case when of_key is null then concurrency else key_concurrency end,
-        case when of_key is null then rate else key_rate end,
-        case when of_key is null then rate_period else key_rate_period end
+        case when of_key = '' then concurrency else key_concurrency end,
+        case when of_key = '' then rate else key_rate end,
+        case when of_key = '' then rate_period else key_rate_period end
     into most_at_once, most_starts, period
     from ringback.task
     where name = of_task;
 
     delete from ringback.limit_event
-    where task = of_task and key is not distinct from of_key and due_at <= clock_timestamp()
+    where task = of_task and key = of_key and due_at <= clock_timestamp()
         and (started_at is null or period is null or started_at <= clock_timestamp() - period);
     update ringback.limit_event
     set due_at = started_at + period
-    where task = of_task and key is not distinct from of_key and due_at <= clock_timestamp();
+    where task = of_task and key = of_key and due_at <= clock_timestamp();
 
-    if of_key is null then
+    if of_key = '' then
         select
             count(*), count(*) filter (where started_at is null),
             count(*) filter (where started_at > clock_timestamp() - period),
@@ -162,7 +163,7 @@ begin
         select recent + count(*), least(earliest, min(started_at))
         into recent, earliest
         from ringback.limit_event
-        where task = of_task and key is not distinct from of_key and started_at > clock_timestamp() - period;
+        where task = of_task and key = of_key and started_at > clock_timestamp() - period;
     end if;
     -- `least` passes over the limit that there is not; without any, whatever is held goes on.
     room := coalesce(least(most_at_once - through, most_starts - not_started - recent), 10000);
@@ -170,13 +171,13 @@ begin
     if room > 0 then
         with of_the_task as materialized (
             select id from ringback.job
-            where of_key is null and held_for = 'task' and task = of_task
+            where of_key = '' and held_for = 'task' and task = of_task
             order by rank, id
             limit room
             for update skip locked
         ), of_the_key as materialized (
             select id from ringback.job
-            where of_key is not null and held_for = 'key' and task = of_task and concurrency_key = of_key
+            where of_key <> '' and held_for = 'key' and task = of_task and concurrency_key = of_key
             order by rank, id
             limit room
             for update skip locked
@@ -197,7 +198,7 @@ begin
 
     -- Where a rate has stopped us, nothing else may happen until its time has passed: look again then.
     if most_starts is not null or moved = 10000 then
-        if of_key is null then
+        if of_key = '' then
             rest := exists (select from ringback.job where held_for = 'task' and task = of_task);
         else
             rest := exists (
@@ -216,7 +217,7 @@ begin
             ) as next
             where not exists (
                 select from ringback.limit_event as other
-                where other.task = of_task and other.key is not distinct from of_key
+                where other.task = of_task and other.key = of_key
                     and other.due_at <= next.look
             );
         end if;
@@ -238,7 +239,7 @@ begin
         select distinct task, key
         from (
             select task, key from ringback.limit_event
-            where due_at <= clock_timestamp() and key is not null
+            where due_at <= clock_timestamp() and key <> ''
             order by due_at
             limit 500
         ) as due
@@ -248,10 +249,10 @@ begin
     end loop;
     for place in
         select distinct task from ringback.limit_event
-        where due_at <= clock_timestamp() and key is null
+        where due_at <= clock_timestamp() and key = ''
         order by task
     loop
-        perform ringback.admit_to(place.task, null, with_hints);
+        perform ringback.admit_to(place.task, '', with_hints);
     end loop;
     return (select extract(epoch from min(due_at) - clock_timestamp()) from ringback.limit_event);
 end

@@ -73,6 +73,9 @@ begin
             using errcode = 'invalid_parameter_value',
             hint = 'select ringback.enqueue(''translate'', content => ''hello'')';
     end if;
+    if enqueue.concurrency_key = '' or enqueue.idempotency_key = '' then
+        raise exception 'a key is not empty; leave it out, or give null' using errcode = 'invalid_parameter_value';
+    end if;
     if enqueue.delay is not null and enqueue.run_at is not null then
         raise exception 'a job has either a delay or a run_at' using errcode = 'invalid_parameter_value';
     end if;

@@ -35,7 +35,7 @@ with given as materialized (
     )
 ), looked_at as (
     insert into ringback.limit_event (task, key, due_at)
-    select name, null, now() from changed
+    select name, '', now() from changed
     union all
     select distinct job.task, job.concurrency_key, now()
     from changed

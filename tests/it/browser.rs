@@ -128,6 +128,27 @@ async fn every_task_is_submitted_by_clicking_and_its_messages_stand_in_order() {
 }
 
 #[tokio::test]
+async fn a_job_that_an_operator_has_cancelled_is_shown_as_such() {
+    let database = TestDatabase::new().await;
+    let gateway = Program::serve(&database, &[]).await;
+    let browser = Browser::at(&gateway, "/system/").await;
+    browser.shows(CONNECTED).await;
+    submit_by_clicking(&browser, "generate", "weather").await;
+    let queued = until_there_are(&browser, 2).await;
+    let text = queued[1]["text"].as_str().unwrap();
+    let (_, id) = text.rsplit_once("(ID: ").unwrap();
+    let id = id.trim_end_matches(')');
+    let mut command = Program::start(&database, &["jobs", "cancel", id]);
+    assert!(command.ended().await.success());
+    let messages = until_there_are(&browser, 3).await;
+    assert_eq!(messages[2]["kind"], "failed");
+    assert_eq!(messages[2]["text"], format!("Job {id} was cancelled"));
+    let label = "document.querySelector('.message[data-kind=failed] .label').textContent === 'The job was cancelled'";
+    browser.shows(label).await;
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn every_task_is_submitted_by_keyboard_alone() {
     let (_database, _gateway, _worker, browser) = everything().await;
     let on_tasks = "return document.activeElement.name === 'task_type';";

@@ -101,6 +101,10 @@ async fn what_cannot_be_is_refused_with_what_to_do() {
             "'translate', content => 'a', priority => 99999",
             "the priority must be from -32768 to 32767",
         ),
+        (
+            "'translate', content => 'a', concurrency_key => ''",
+            "a key is not empty; leave it out, or give null",
+        ),
         ("'translate', content => 'a'", "no task is called translate"),
     ] {
         assert_eq!(database.enqueue(arguments).await.unwrap_err(), message);
