@@ -21,7 +21,7 @@ use crate::postgres::listener::{Hearing, Listener, Wake};
 use crate::postgres::{Backoff, Database, Link};
 use crate::queue::fleet::{self, GatewayRow};
 use crate::queue::read::{Outcome, outcomes};
-use crate::queue::report::Position;
+use crate::queue::report::{Chunks, Position};
 use crate::queue::{report, tasks};
 use crate::session;
 use crate::shutdown::Stop;
@@ -207,14 +207,12 @@ impl Relay {
         let listened_to: Vec<JobId> = wanted.iter().map(|(job, _)| *job).collect();
         while !wanted.is_empty() {
             let connection = self.link.connected().await?;
-            let chunks = limited(report::chunks_after(connection, &wanted)).await?;
-            let mut last: HashMap<JobId, Position> = wanted.into_iter().collect();
-            let mut more = Vec::new();
+            let Chunks { chunks, more } =
+                limited(report::chunks_after(connection, &wanted)).await?;
+            let from: HashMap<JobId, Position> = wanted.into_iter().collect();
+            let mut last = from.clone();
             for of_one in chunks.chunk_by(|one, other| one.id == other.id) {
-                self.hub.say(of_one);
-                if of_one.len() == report::PAGE {
-                    more.push(of_one[0].id);
-                }
+                self.hub.say(from[&of_one[0].id], of_one);
                 last.extend(of_one.last().map(|chunk| (chunk.id, chunk.at)));
             }
             for (job, last) in last {

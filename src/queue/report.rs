@@ -63,8 +63,20 @@ pub struct Progress {
     pub progress: String,
 }
 
+/// Some of the pieces that were asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chunks {
+    /// By their jobs, in their order.
+    pub chunks: Vec<Chunk>,
+    /// The jobs of which there may be more.
+    pub more: Vec<JobId>,
+}
+
 /// The most pieces of one job that one reading takes.
-pub const PAGE: usize = 100;
+const PAGE: usize = 100;
+
+/// So many bytes of text end a reading.
+const PAGE_BYTES: usize = 2 * 1024 * 1024;
 
 /// Stores reports, all or none of those whose claim is not over.
 ///
@@ -97,53 +109,76 @@ pub async fn report(
     .map(|_| ())
 }
 
-/// The next pieces of the last attempt of each of these jobs, in their order, at most [`PAGE`] of each.
+/// The next pieces of the last attempt of each of these jobs, in their order, as many as one reading takes.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn chunks_after(
     connection: &mut PgConnection,
     wanted: &[(JobId, Position)],
-) -> Result<Vec<Chunk>, sqlx::Error> {
+) -> Result<Chunks, sqlx::Error> {
     let ids: Vec<Uuid> = wanted.iter().map(|(job, _)| job.0).collect();
     let attempts: Vec<i32> = wanted.iter().map(|(_, at)| at.attempt).collect();
     let numbers: Vec<i32> = wanted.iter().map(|(_, at)| at.seq).collect();
     let rows = sqlx::query!(
         r#"
-        select wanted.id as "id!: JobId", event.attempt, event.seq, event.text
-        from unnest($1::uuid[], $2::integer[], $3::integer[]) as wanted (id, attempt, seq)
-        cross join lateral (
-            select last.attempt from ringback.job_event as last
-            where last.job_id = wanted.id
-            order by last.attempt desc
-            limit 1
-        ) as last
-        cross join lateral (
-            select piece.attempt, piece.seq, piece.text
-            from ringback.job_event as piece
-            where piece.job_id = wanted.id and piece.attempt = last.attempt
-                and (piece.attempt, piece.seq) > (wanted.attempt, wanted.seq)
-            order by piece.seq
-            limit $4
-        ) as event
-        order by wanted.id, event.seq
+        select id as "id!: JobId", attempt as "attempt!", seq as "seq!", text as "text!"
+        from (
+            select
+                wanted.id, event.attempt, event.seq, event.text,
+                sum(octet_length(event.text)) over (order by wanted.id, event.seq) - octet_length(event.text) as before
+            from unnest($1::uuid[], $2::integer[], $3::integer[]) as wanted (id, attempt, seq)
+            cross join lateral (
+                select last.attempt from ringback.job_event as last
+                where last.job_id = wanted.id
+                order by last.attempt desc
+                limit 1
+            ) as last
+            cross join lateral (
+                select piece.attempt, piece.seq, piece.text
+                from ringback.job_event as piece
+                where piece.job_id = wanted.id and piece.attempt = last.attempt
+                    and (piece.attempt, piece.seq) > (wanted.attempt, wanted.seq)
+                order by piece.seq
+                limit $4
+            ) as event
+        ) as page
+        where before < $5::bigint
+        order by id, seq
         "#,
         &ids,
         &attempts,
         &numbers,
-        i64::try_from(PAGE).unwrap_or(i64::MAX)
+        i64::try_from(PAGE).unwrap_or(i64::MAX),
+        i64::try_from(PAGE_BYTES).unwrap_or(i64::MAX)
     )
     .fetch_all(connection)
     .await?;
-    let chunk = |(id, attempt, seq, text)| Chunk {
-        id,
-        at: Position { attempt, seq },
-        text,
-    };
-    let rows = rows
+    let chunks: Vec<Chunk> = rows
         .into_iter()
-        .map(|row| chunk((row.id, row.attempt, row.seq, row.text)));
-    Ok(rows.collect())
+        .map(|row| Chunk {
+            id: row.id,
+            at: Position {
+                attempt: row.attempt,
+                seq: row.seq,
+            },
+            text: row.text,
+        })
+        .collect();
+    let bytes: usize = chunks.iter().map(|chunk| chunk.text.len()).sum();
+    // Where the bytes have ended the reading, the last job and those after it may have more.
+    let cut = chunks.last().filter(|_| bytes >= PAGE_BYTES);
+    let whole = chunks.chunk_by(|one, other| one.id == other.id);
+    let whole: Vec<JobId> = whole
+        .filter(|of_one| of_one.len() == PAGE)
+        .map(|of_one| of_one[0].id)
+        .collect();
+    let has_more = |job: &JobId| whole.contains(job) || cut.is_some_and(|last| *job >= last.id);
+    let more = wanted.iter().map(|(job, _)| *job).filter(has_more);
+    Ok(Chunks {
+        more: more.collect(),
+        chunks,
+    })
 }
 
 /// How far those of these jobs are that run and say so.

@@ -77,13 +77,6 @@ impl Listening {
         self.pace != Pace::Level
     }
 
-    /// Whether a piece is the next one.
-    fn comes_next(&self, at: Position) -> bool {
-        let next = self.at.seq + 1;
-        (at.attempt == self.at.attempt && at.seq == next)
-            || (at.attempt > self.at.attempt && at.seq == 1)
-    }
-
     /// It waits until it is looked at again.
     pub(super) fn wait(&mut self) {
         self.pace = Pace::Waits;
@@ -113,9 +106,14 @@ impl Connection {
         (listening.pace != Pace::Waits).then_some(listening.at)
     }
 
-    /// The next pieces of a job's text; those that it has are not sent again, and those that do not fit stay in the
-    /// table.
-    pub(in crate::gateway) fn say(&self, job: JobId, chunks: &[(Position, Utf8Bytes)]) {
+    /// The pieces of a job's text after `from`; those that it has are not sent again, and those that do not fit stay in
+    /// the table.
+    pub(in crate::gateway) fn say(
+        &self,
+        job: JobId,
+        from: Position,
+        chunks: &[(Position, Utf8Bytes)],
+    ) {
         let mut state = self.lock();
         let State {
             outbox,
@@ -129,9 +127,12 @@ impl Connection {
         let (Stage::Queued, Some(listening)) = (&waiting.stage, &mut waiting.listening) else {
             return;
         };
+        if listening.pace == Pace::Waits || listening.at < from {
+            // This was read for another, that has more of it than this one.
+            return;
+        }
         for (at, text) in chunks {
-            // What it has, and what was read for another that has more of it than this one.
-            if listening.pace == Pace::Waits || !listening.comes_next(*at) {
+            if *at <= listening.at {
                 continue;
             }
             if outbox.is_full_for(text.len()) {
@@ -186,6 +187,7 @@ mod tests {
     use super::*;
 
     const JOB: JobId = JobId(Uuid::nil());
+    const BEGINNING: Position = Position { attempt: 0, seq: 0 };
 
     fn chunk(seq: i32, text: &str) -> (Position, Utf8Bytes) {
         (Position { attempt: 1, seq }, text.into())
@@ -209,15 +211,16 @@ mod tests {
     fn an_outcome_waits_until_the_text_has_been_looked_at() {
         let connection = listening();
         let large = "x".repeat(FULL);
-        connection.say(JOB, &[chunk(1, &large), chunk(2, "b")]);
+        connection.say(JOB, BEGINNING, &[chunk(1, &large), chunk(2, "b")]);
         assert_eq!(connection.take().skipped, [JOB]);
         // There is room now, and the text is not there yet.
         assert_eq!(connection.deliver(JOB, "result".into()), Patience::Waits);
         // What was read for another begins too late for this one.
-        connection.say(JOB, &[chunk(3, "c")]);
+        let later = Position { attempt: 1, seq: 2 };
+        connection.say(JOB, later, &[chunk(3, "c")]);
         connection.said_all(JOB, Position { attempt: 1, seq: 3 });
         assert_eq!(connection.deliver(JOB, "result".into()), Patience::Waits);
-        connection.say(JOB, &[chunk(2, "b"), chunk(3, "c")]);
+        connection.say(JOB, BEGINNING, &[chunk(2, "b"), chunk(3, "c")]);
         connection.said_all(JOB, Position { attempt: 1, seq: 3 });
         assert_eq!(connection.deliver(JOB, "result".into()), Patience::Over);
         assert_eq!(connection.texts(), ["b", "c", "result"]);
@@ -236,11 +239,15 @@ mod tests {
     #[test]
     fn pieces_come_once_in_their_order_and_a_higher_attempt_starts_again() {
         let connection = listening();
-        connection.say(JOB, &[chunk(1, "a"), chunk(2, "b")]);
-        connection.say(JOB, &[chunk(1, "a"), chunk(2, "b"), chunk(3, "c")]);
+        connection.say(JOB, BEGINNING, &[chunk(1, "a"), chunk(2, "b")]);
+        connection.say(
+            JOB,
+            BEGINNING,
+            &[chunk(1, "a"), chunk(2, "b"), chunk(3, "c")],
+        );
         let again = Position { attempt: 2, seq: 1 };
-        connection.say(JOB, &[(again, "d".into())]);
-        connection.say(JOB, &[chunk(4, "late")]);
+        connection.say(JOB, BEGINNING, &[(again, "d".into())]);
+        connection.say(JOB, BEGINNING, &[chunk(4, "late")]);
         assert_eq!(connection.texts(), ["a", "b", "c", "d"]);
         assert_eq!(connection.listens(JOB, Look::Over), Some(again));
     }
@@ -249,14 +256,14 @@ mod tests {
     fn who_has_no_room_gets_the_rest_and_then_the_outcome() {
         let connection = listening();
         let large = "x".repeat(FULL);
-        connection.say(JOB, &[chunk(1, &large), chunk(2, &large)]);
+        connection.say(JOB, BEGINNING, &[chunk(1, &large), chunk(2, &large)]);
         let full = connection.listens(JOB, Look::Said);
         assert_eq!(full, None, "there is no room");
         connection.progress(JOB, &"half".into());
         assert_eq!(connection.deliver(JOB, "result".into()), Patience::Waits);
         let due = connection.take();
         assert_eq!((due.messages.len(), due.skipped), (1, vec![JOB]));
-        connection.say(JOB, &[chunk(1, &large), chunk(2, "b")]);
+        connection.say(JOB, BEGINNING, &[chunk(1, &large), chunk(2, "b")]);
         connection.said_all(JOB, Position { attempt: 1, seq: 2 });
         assert_eq!(connection.deliver(JOB, "result".into()), Patience::Over);
         assert_eq!(connection.texts(), ["b", "result"]);
@@ -288,7 +295,7 @@ mod tests {
         connection.expect(JOB, Listens::No);
         connection.queued(&[JOB], "queued".into());
         assert_eq!(connection.listens(JOB, Look::Said), None);
-        connection.say(JOB, &[chunk(1, "a")]);
+        connection.say(JOB, BEGINNING, &[chunk(1, "a")]);
         connection.progress(JOB, &"half".into());
         connection.deliver(JOB, "result".into());
         assert_eq!(connection.texts(), ["queued", "result"]);

@@ -24,8 +24,8 @@ impl Hub {
         listening.collect()
     }
 
-    /// The next pieces of one job's text, in their order, for everyone who listens.
-    pub(in crate::gateway) fn say(&self, chunks: &[Chunk]) {
+    /// The pieces of one job's text after `from`, in their order, for everyone who listens.
+    pub(in crate::gateway) fn say(&self, from: Position, chunks: &[Chunk]) {
         let Some(first) = chunks.first() else { return };
         let frame = |chunk: &Chunk| {
             let Position { attempt, seq } = chunk.at;
@@ -34,7 +34,7 @@ impl Hub {
         };
         let frames: Vec<(Position, Utf8Bytes)> = chunks.iter().map(frame).collect();
         for asker in self.askers(first.id) {
-            asker.say(first.id, &frames);
+            asker.say(first.id, from, &frames);
         }
     }
 
