@@ -144,7 +144,7 @@ impl Connection {
         let mut state = self.lock();
         state.outbox.push(text);
         let mut over = jobs.to_vec();
-        over.retain(|job| state.is_known(*job) == Patience::Over);
+        over.retain(|job| state.make_known(*job) == Patience::Over);
         self.wake(state);
         over
     }
@@ -262,7 +262,7 @@ impl State {
     }
 
     /// The client is told of a job: an outcome that was faster may be sent from now on.
-    fn is_known(&mut self, job: JobId) -> Patience {
+    fn make_known(&mut self, job: JobId) -> Patience {
         let Self { jobs, skipped, .. } = self;
         let outcome = jobs.get_mut(&job).and_then(|waiting| {
             let stage = std::mem::replace(&mut waiting.stage, Stage::Queued);

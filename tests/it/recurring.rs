@@ -84,10 +84,10 @@ async fn a_firing_that_was_missed_is_caught_up_once_or_left_out() {
 #[tokio::test]
 async fn a_firing_waits_for_its_task_and_keeps_nobody_else_waiting() {
     let database = TestDatabase::new().await;
-    recurring(&database, &["set", "other", "* * * * * *", "count", ""]).await;
     let _gateway = Program::serve(&database, &[]).await;
     // Where there is no default task, nobody knows what to run.
     database.execute("delete from ringback.task").await;
+    recurring(&database, &["set", "other", "* * * * * *", "count", ""]).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(database.count("ringback.jobs").await, 0);
     let _worker = Program::unruly(&database).await;
