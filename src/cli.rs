@@ -34,7 +34,7 @@ enum Verb {
     Worker(work::Work),
     /// Sends a notice to everyone who is connected
     Notify(notify::Notify),
-    /// Looks after jobs: cancel
+    /// Looks after jobs: list, show, cancel
     Jobs(jobs::Jobs),
     /// Looks after queues: list, pause, resume
     Queues(queues::Queues),

@@ -67,7 +67,21 @@ pub struct ConnectionId(pub Uuid);
 pub struct SessionId(pub Uuid);
 
 /// One running worker process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    sqlx::Type,
+)]
+#[serde(transparent)]
 #[sqlx(transparent)]
 pub struct WorkerId(pub Uuid);
 

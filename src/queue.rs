@@ -9,6 +9,7 @@ mod cursor;
 pub mod enqueue;
 pub mod finish;
 pub mod fleet;
+pub mod jobs;
 pub mod keys;
 pub mod limits;
 pub mod partitions;

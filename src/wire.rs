@@ -6,6 +6,7 @@
 mod close;
 mod error;
 mod frame;
+mod job;
 mod message_id;
 mod parse;
 
@@ -25,6 +26,7 @@ pub use frame::{
     Frame, JobFacts, cancelled_message, cancelling_message, chunk_message, failed_message,
     progress_message, queued_text, result_message,
 };
+pub use job::{Job, JobState};
 pub use message_id::MessageId;
 pub use parse::{Request, parse};
 

@@ -18,10 +18,11 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 7] = [
+const HOMES: [(&str, &[&str]); 8] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
+    ("comfy_table", &["cli"]),
     ("croner", &["queue"]),
     ("tower_http", &["gateway"]),
     ("clap", &["config", "cli", "main"]),

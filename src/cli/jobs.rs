@@ -1,14 +1,10 @@
 //! `ringback jobs`: what an operator does with jobs.
 
-use anyhow::{Context, bail};
-use clap::{Args, Subcommand};
-use uuid::Uuid;
+mod cancel;
+mod list;
+mod show;
 
-use super::database::{self, Open, Private};
-use super::output::say;
-use crate::config::DatabaseConfig;
-use crate::ids::JobId;
-use crate::queue::cancel::{self, Cancelled, Canceller};
+use clap::{Args, Subcommand};
 
 /// Settings of `jobs`.
 #[derive(Args, Debug)]
@@ -19,68 +15,20 @@ pub(super) struct Jobs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Lists jobs, the newest first
+    List(list::List),
+    /// Shows all there is to know of a job: what was asked for, its attempts, what became of it
+    Show(show::Show),
     /// Cancels jobs: those that wait end at once, those that run are asked to end
-    Cancel(Cancel),
-}
-
-/// Settings of `jobs cancel`.
-#[derive(Args, Debug)]
-struct Cancel {
-    /// The jobs' ids
-    #[arg(required = true, value_name = "ID")]
-    jobs: Vec<Uuid>,
-
-    #[command(flatten)]
-    database: DatabaseConfig,
+    Cancel(cancel::Cancel),
 }
 
 impl Jobs {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self.verb {
+            Verb::List(verb) => verb.run().await,
+            Verb::Show(verb) => verb.run().await,
             Verb::Cancel(verb) => verb.run().await,
         }
-    }
-}
-
-impl Cancel {
-    async fn run(self) -> anyhow::Result<()> {
-        let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
-            self.cancel(open).await
-        })
-        .await
-    }
-
-    async fn cancel(self, open: &Open) -> anyhow::Result<()> {
-        open.database.check_schema().await?;
-        let mut link = open.database.link("jobs cancel");
-        let mut left = 0;
-        for job in &self.jobs {
-            let connection = link
-                .connected()
-                .await
-                .context("could not reach the database")?;
-            let cancelled = cancel::cancel(connection, JobId(*job), &Canceller::Operator);
-            match cancelled
-                .await
-                .with_context(|| format!("could not cancel job {job}"))?
-            {
-                Cancelled::Ended => say(format!("{job} cancelled"))?,
-                Cancelled::Asked => say(format!("{job} cancelling: it runs, and is asked to end"))?,
-                Cancelled::Over(state) => {
-                    left += 1;
-                    say(format!("{job} is over ({state}): nothing to cancel"))?;
-                }
-                Cancelled::NotFound => {
-                    left += 1;
-                    say(format!("{job} is no job"))?;
-                }
-            }
-        }
-        link.close().await;
-        if left > 0 {
-            bail!("{left} of {} could not be cancelled", self.jobs.len());
-        }
-        Ok(())
     }
 }

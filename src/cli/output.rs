@@ -11,3 +11,83 @@ pub(super) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
         said => said.context("could not write to the standard output"),
     }
 }
+
+/// Text that somebody submitted, as text: nothing in it moves the cursor, changes colours or turns the direction of
+/// reading. Lines stay lines.
+pub(super) fn safe(text: &str) -> String {
+    let escape = |c: char| match c {
+        '\n' | '\t' => String::from(c),
+        c if is_command(c) => c.escape_default().to_string(),
+        c => String::from(c),
+    };
+    text.chars().map(escape).collect()
+}
+
+/// The same on one line, and not longer than `most` characters.
+pub(super) fn on_one_line(text: &str, most: usize) -> String {
+    let mut line = String::new();
+    for (number, c) in text.chars().enumerate() {
+        if number == most {
+            line.push('…');
+            break;
+        }
+        if c.is_control() || is_command(c) {
+            line.extend(c.escape_default());
+        } else {
+            line.push(c);
+        }
+    }
+    line
+}
+
+/// Whether a terminal, or a reader's eye, takes it for more than a letter: control characters, and those that turn the
+/// direction of reading or begin a line.
+fn is_command(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A table: columns under their heads, and nothing drawn, so that it is read by people and by `awk` alike.
+pub(super) fn lines(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Vec<String> {
+    let mut table = comfy_table::Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    table.set_header(head.iter().copied());
+    for row in rows {
+        table.add_row(row);
+    }
+    table
+        .lines()
+        .map(|line| line.trim_end().to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(safe("a\u{1b}[31mb\r\u{9b}1m"), "a\\u{1b}[31mb\\r\\u{9b}1m");
+        assert_eq!(safe("one\ntwo\tthree é 🎉"), "one\ntwo\tthree é 🎉");
+        assert_eq!(safe("\u{202e}evil\u{2066}"), "\\u{202e}evil\\u{2066}");
+    }
+
+    #[test]
+    fn a_cell_is_one_short_line() {
+        assert_eq!(on_one_line("one\ntwo", 40), "one\\ntwo");
+        assert_eq!(on_one_line("abcdef", 3), "abc…");
+        assert_eq!(on_one_line("abc", 3), "abc");
+    }
+
+    #[test]
+    fn columns_stand_under_their_heads() {
+        let rows = [
+            vec!["1".to_owned(), "long word".to_owned()],
+            vec!["22".to_owned(), String::new()],
+        ];
+        let lines = lines(&["a", "b"], rows);
+        assert_eq!(lines.len(), 3);
+        let place = lines[0].find('b').unwrap();
+        assert_eq!(lines[1].find("long"), Some(place));
+    }
+}

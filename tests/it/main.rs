@@ -17,6 +17,7 @@ mod fleet;
 mod frames;
 mod history;
 mod idempotency;
+mod jobs;
 mod later;
 mod ledger;
 mod limits;

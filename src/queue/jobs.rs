@@ -1,0 +1,212 @@
+//! Looking at jobs, live or finished.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+use sqlx::PgExecutor;
+use uuid::Uuid;
+
+use crate::ids::{ConnectionId, JobId, SessionId, WorkerId};
+use crate::wire::{Job, JobState};
+
+/// How many jobs one page has, at most.
+pub const PAGE_LIMIT: i64 = 500;
+
+/// Which jobs to look at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// In one of these states; none is any.
+    pub states: Vec<JobState>,
+    /// Of this task, or asked for by this name.
+    pub task: Option<String>,
+    /// In this queue.
+    pub queue: Option<String>,
+    /// Whose they are.
+    pub owner: Option<String>,
+}
+
+/// The newest jobs of those that were submitted before the job `before`, or of all: at most `limit`.
+///
+/// The last of them is where the next page begins.
+///
+/// # Errors
+/// Those of the database.
+pub async fn page(
+    executor: impl PgExecutor<'_>,
+    filter: &Filter,
+    before: Option<JobId>,
+    limit: i64,
+) -> Result<Vec<Job>, sqlx::Error> {
+    let last = match before.map(|job| job.0.as_u128().checked_sub(1)) {
+        None => Uuid::max(),
+        Some(Some(last)) => Uuid::from_u128(last),
+        Some(None) => return Ok(Vec::new()),
+    };
+    read(
+        executor,
+        filter,
+        (Uuid::nil(), last),
+        limit.clamp(0, PAGE_LIMIT),
+    )
+    .await
+}
+
+/// A job, if there is one of that id.
+///
+/// # Errors
+/// Those of the database.
+pub async fn find(executor: impl PgExecutor<'_>, job: JobId) -> Result<Option<Job>, sqlx::Error> {
+    let mut found = read(executor, &Filter::default(), (job.0, job.0), 1).await?;
+    Ok(found.pop())
+}
+
+async fn read(
+    executor: impl PgExecutor<'_>,
+    filter: &Filter,
+    (first, last): (Uuid, Uuid),
+    limit: i64,
+) -> Result<Vec<Job>, sqlx::Error> {
+    let states: Vec<String> = filter
+        .states
+        .iter()
+        .map(|state| state.name().to_owned())
+        .collect();
+    let states = (!states.is_empty()).then_some(states);
+    let rows = sqlx::query_file_as!(
+        Row,
+        "src/queue/jobs.sql",
+        first,
+        last,
+        limit,
+        states.as_deref(),
+        filter.task,
+        filter.queue,
+        filter.owner
+    )
+    .fetch_all(executor)
+    .await?;
+    rows.into_iter().map(Row::job).collect()
+}
+
+/// A job as the statement answers it; times are in microseconds since 1970.
+struct Row {
+    id: JobId,
+    task: String,
+    task_type: String,
+    queue: String,
+    input: String,
+    state: String,
+    result: Option<String>,
+    error_code: Option<String>,
+    error: Option<String>,
+    progress: Option<String>,
+    attempt: i32,
+    max_attempts: i32,
+    priority: i16,
+    created_at: i64,
+    run_at: i64,
+    started_at: Option<i64>,
+    finished_at: Option<i64>,
+    cancelling: bool,
+    owner: String,
+    connection_id: Option<ConnectionId>,
+    session_id: Option<SessionId>,
+    worker_id: Option<WorkerId>,
+}
+
+impl Row {
+    fn job(self) -> Result<Job, sqlx::Error> {
+        let Some(state) = JobState::named(&self.state) else {
+            let unknown = format!("job {} is in a state {:?}", self.id, self.state);
+            return Err(sqlx::Error::Decode(unknown.into()));
+        };
+        Ok(Job {
+            id: self.id,
+            task: self.task,
+            task_type: self.task_type,
+            queue: self.queue,
+            input: json(self.input),
+            state,
+            result: self.result.map(json),
+            error_code: self.error_code,
+            error: self.error,
+            progress: self.progress.map(json),
+            attempts: self.attempt,
+            max_attempts: self.max_attempts,
+            priority: self.priority,
+            queued_at: time(self.created_at)?,
+            run_at: time(self.run_at)?,
+            started_at: self.started_at.map(time).transpose()?,
+            finished_at: self.finished_at.map(time).transpose()?,
+            is_cancelling: self.cancelling,
+            owner: self.owner,
+            connection_id: self.connection_id,
+            session_id: self.session_id,
+            worker_id: self.worker_id,
+        })
+    }
+}
+
+/// What we cannot read (nested too deeply, for example) can still be shown.
+fn json(text: String) -> Value {
+    serde_json::from_str(&text).unwrap_or(Value::String(text))
+}
+
+fn time(microseconds: i64) -> Result<Timestamp, sqlx::Error> {
+    Timestamp::from_microsecond(microseconds).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// An attempt of a job that has ended.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub attempt: i32,
+    /// `succeeded`, `failed`, `cancelled`, `crashed` (its worker was lost) or `returned` (its worker was stopping).
+    pub outcome: String,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// A stable code of why it did not succeed.
+    pub error_code: Option<String>,
+    /// A sentence about it.
+    pub error: Option<String>,
+    /// Where it ran.
+    pub worker_id: Option<WorkerId>,
+}
+
+/// The attempts of a job that have ended, in their order.
+///
+/// # Errors
+/// Those of the database.
+pub async fn attempts(
+    executor: impl PgExecutor<'_>,
+    job: JobId,
+) -> Result<Vec<Attempt>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"
+        select
+            attempt as "attempt!", outcome as "outcome!", error_code, error, worker_id as "worker_id: WorkerId",
+            (extract(epoch from started_at) * 1000000)::bigint as started_at,
+            (extract(epoch from ended_at) * 1000000)::bigint as "ended_at!"
+        from ringback.attempts
+        where job_id = $1
+        order by attempt
+        "#,
+        job.0
+    )
+    .fetch_all(executor)
+    .await?;
+    let attempts = rows.into_iter().map(|row| {
+        Ok(Attempt {
+            attempt: row.attempt,
+            outcome: row.outcome,
+            started_at: row.started_at.map(time).transpose()?,
+            ended_at: time(row.ended_at)?,
+            error_code: row.error_code,
+            error: row.error,
+            worker_id: row.worker_id,
+        })
+    });
+    attempts.collect()
+}
