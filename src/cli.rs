@@ -1,10 +1,12 @@
 //! The command line: the verbs, one file each.
 
 mod asyncapi;
+mod completions;
 mod database;
 mod dev;
 mod fleet;
 mod jobs;
+mod man;
 mod migrate;
 mod notify;
 mod output;
@@ -46,6 +48,10 @@ enum Verb {
     Url(url::Url),
     /// Prints the contract of the socket (AsyncAPI 3)
     Asyncapi,
+    /// Prints what a shell needs to complete these commands
+    Completions(completions::Completions),
+    /// Writes the manual pages
+    Man(man::Man),
 }
 
 impl Cli {
@@ -61,7 +67,9 @@ impl Cli {
             | Verb::Queues(_)
             | Verb::Recurring(_)
             | Verb::Url(_)
-            | Verb::Asyncapi => "warn",
+            | Verb::Asyncapi
+            | Verb::Completions(_)
+            | Verb::Man(_) => "warn",
         }
     }
 
@@ -81,6 +89,8 @@ impl Cli {
             Verb::Migrate(verb) => verb.run().await,
             Verb::Url(verb) => verb.run().await,
             Verb::Asyncapi => asyncapi::run(),
+            Verb::Completions(verb) => verb.run(),
+            Verb::Man(verb) => verb.run(),
         }
     }
 }

@@ -15,6 +15,7 @@ mod enqueue;
 mod faults;
 mod fleet;
 mod frames;
+mod help;
 mod history;
 mod idempotency;
 mod jobs;
