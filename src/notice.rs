@@ -47,29 +47,17 @@ async fn insert(
     ttl: Duration,
     hints: bool,
 ) -> Result<i64, sqlx::Error> {
-    let sent = sqlx::query!(
+    sqlx::query_scalar!(
         r#"
-        with numbered as (
-            insert into ringback.notice_group (name, last_number) values ($1, 1)
-            on conflict (name) do update set last_number = notice_group.last_number + 1
-            returning last_number
-        ), stored as (
-            insert into ringback.notice ("group", number, content, expires_at)
-            select $1, last_number, $2, clock_timestamp() + make_interval(secs => $3) from numbered
-            returning number
-        ), hinted as (
-            select ringback.hint('ringback_notice', $1) from stored where $4::boolean
-        )
-        select number as "number!", (select count(*) from hinted) as hinted from stored
+        select ringback.notify($1, ttl => make_interval(secs => $2), to_group => $3, with_hints => $4) as "number!"
         "#,
-        group,
         content,
         ttl.as_secs_f64(),
+        group,
         hints
     )
     .fetch_one(connection)
-    .await?;
-    Ok(sent.number)
+    .await
 }
 
 /// The number of the last notice to `group`.

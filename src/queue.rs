@@ -2,6 +2,7 @@
 //!
 //! The long statements are `.sql` files beside this one, each with a comment that says what its parameters are.
 
+pub mod actor;
 pub mod cancel;
 pub mod claim;
 pub mod commit;
@@ -18,11 +19,13 @@ pub mod read;
 pub mod recover;
 pub mod recurring;
 pub mod report;
+pub mod retry;
 pub mod submit;
 pub mod tasks;
 pub mod whole;
 
-pub use cancel::{CANCEL_CHANNEL, Cancelled, Canceller};
+pub use actor::Actor;
+pub use cancel::{CANCEL_CHANNEL, Cancelled};
 pub use claim::{Claimed, Claims};
 pub use commit::{Answer, Refusal, Rows, commit};
 pub use cursor::Cursor;
@@ -31,6 +34,7 @@ pub use finish::{Ended, Ending, PutBack, Why};
 pub use keys::{Key, Repeat};
 pub use read::Outcome;
 pub use report::{Report, Said};
+pub use retry::Retried;
 
 /// What [`READY_CHANNEL`] says when a limit is to be looked at.
 pub const HELD_HINT: &str = "held";

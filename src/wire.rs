@@ -10,6 +10,7 @@ mod job;
 mod message_id;
 mod parse;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub use frame::{
 };
 pub use job::{Job, JobState};
 pub use message_id::MessageId;
-pub use parse::{Request, parse};
+pub use parse::{Request, parse, parse_body};
 
 /// The path of the one socket.
 pub const SOCKET_PATH: &str = "/ws/system/";
@@ -115,7 +116,12 @@ pub struct TaskPayload {
     /// The name of the task. A name that is not known runs the task called default, where there is one.
     pub task_type: String,
     /// The text to work on.
-    pub content: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content: Option<String>,
+    /// What to work on, instead of a text: any JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(title = "InputValue")]
+    pub input: Option<Value>,
     /// A name of the client's choice for this submission, such as a random UUID, up to 255 bytes. Whoever submits the
     /// same again with the same name, also later and elsewhere, is given the same job.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,6 +146,28 @@ pub struct TaskPayload {
     /// Whether to hear of the job while it runs: its progress, and its text piece by piece.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
+}
+
+impl TaskPayload {
+    /// What the task works on.
+    #[must_use]
+    pub fn to_input(&self) -> Value {
+        match (&self.content, &self.input) {
+            (Some(content), _) => Value::String(content.clone()),
+            (None, Some(input)) => input.clone(),
+            (None, None) => Value::String(String::new()),
+        }
+    }
+
+    /// The same as text, as people read it.
+    #[must_use]
+    pub fn to_text(&self) -> Cow<'_, str> {
+        match (&self.content, &self.input) {
+            (Some(content), _) => Cow::Borrowed(content),
+            (None, Some(input)) => Cow::Owned(input.to_string()),
+            (None, None) => Cow::Borrowed(""),
+        }
+    }
 }
 
 /// A message to a client.

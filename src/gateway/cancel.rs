@@ -7,7 +7,8 @@ use super::Shared;
 use super::connection::Connection;
 use crate::ids::JobId;
 use crate::postgres::link::limited_to;
-use crate::queue::cancel::{self, Cancelled, Canceller};
+use crate::queue::Actor;
+use crate::queue::cancel::{self, Cancelled};
 use crate::queue::enqueue::ANONYMOUS;
 use crate::wire::{ErrorItem, Frame, ServerMessage, cancelling_message};
 
@@ -23,7 +24,7 @@ pub(super) async fn cancel(
 ) {
     // The job may be over before we have said that it will be.
     let waits = connection.hold(job);
-    let canceller = Canceller::Client {
+    let actor = Actor::Client {
         owner: ANONYMOUS.to_owned(),
         session: connection.seat().map(|seat| seat.session),
         connection: connection.id,
@@ -31,11 +32,11 @@ pub(super) async fn cancel(
     };
     let cancelled = limited_to(PATIENCE, async {
         let mut database = shared.database.pool().acquire().await?;
-        cancel::cancel(&mut database, job, &canceller).await
+        cancel::cancel(&mut database, job, &actor).await
     });
     let message = match cancelled.await {
         Ok(Cancelled::Ended | Cancelled::Asked) => cancelling_message(job),
-        Ok(Cancelled::Over(state)) => ServerMessage::Error(vec![ErrorItem::job_over(&state)]),
+        Ok(Cancelled::Over(state)) => ServerMessage::Error(vec![ErrorItem::job_over(state.name())]),
         Ok(Cancelled::NotFound) => ServerMessage::Error(vec![ErrorItem::job_not_found()]),
         Err(error) => {
             tracing::warn!(%error, job.id = %job, "could not cancel a job");

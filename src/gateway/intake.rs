@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::Utf8Bytes;
-use serde_json::Value;
+
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Instant;
 
@@ -172,7 +172,7 @@ impl Intake {
             task: asked.task.name.clone(),
             task_type: payload.task_type.clone(),
             queue: asked.task.queue.clone(),
-            input: Value::String(payload.content.clone()),
+            input: payload.to_input(),
             priority: payload.priority.unwrap_or(0),
             max_attempts: payload.max_attempts,
             due: match (payload.delay, payload.run_at) {

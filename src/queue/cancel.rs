@@ -3,43 +3,27 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::actor::{Actor, Theirs};
 use super::partitions;
-use crate::ids::{ConnectionId, JobId, SessionId, WorkerId};
+use crate::ids::{JobId, WorkerId};
 use crate::postgres::Fault;
 use crate::postgres::link::limited;
+use crate::wire::JobState;
 
 /// The channel that says which jobs of a worker are to end: its id, then theirs.
 pub const CANCEL_CHANNEL: &str = "ringback_cancel";
 
 /// What became of a wish to cancel a job.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cancelled {
     /// It had not begun, and has ended.
     Ended,
     /// It runs, and its worker is told.
     Asked,
     /// It was over before, in this state; nothing has changed.
-    Over(String),
+    Over(JobState),
     /// There is no such job, or it is another's.
     NotFound,
-}
-
-/// Who wants a job to end, and may say so.
-#[derive(Clone, Debug)]
-pub enum Canceller {
-    /// Whoever holds the database.
-    Operator,
-    /// A client.
-    Client {
-        /// Whose jobs it may end.
-        owner: String,
-        /// Only those of its session,
-        session: Option<SessionId>,
-        /// or of this socket,
-        connection: ConnectionId,
-        /// or those that it waits for, because it has asked for them as well.
-        waits_for: Vec<JobId>,
-    },
 }
 
 /// Cancels a job: one that does not run ends at once; one that runs is asked to end.
@@ -49,15 +33,30 @@ pub enum Canceller {
 pub async fn cancel(
     connection: &mut PgConnection,
     job: JobId,
-    canceller: &Canceller,
+    actor: &Actor,
 ) -> Result<Cancelled, sqlx::Error> {
+    let became = cancel_all(connection, &[job], actor).await?;
+    Ok(became
+        .first()
+        .map_or(Cancelled::NotFound, |(_, became)| *became))
+}
+
+/// The same for many; answers for those that were found. It all happens, or nothing does.
+///
+/// # Errors
+/// Those of the database.
+pub async fn cancel_all(
+    connection: &mut PgConnection,
+    jobs: &[JobId],
+    actor: &Actor,
+) -> Result<Vec<(JobId, Cancelled)>, sqlx::Error> {
     let mut hints = true;
     loop {
-        match limited(ask(connection, job, canceller, hints)).await {
+        match limited(ask(connection, jobs, actor, hints)).await {
             Err(error) if hints && Fault::of(&error) == Fault::Hints => hints = false,
             Err(error) if Fault::of(&error) == Fault::Partition => {
-                limited(partitions::make_for(connection, &[job])).await?;
-                return limited(ask(connection, job, canceller, hints)).await;
+                limited(partitions::make_for(connection, jobs)).await?;
+                return limited(ask(connection, jobs, actor, hints)).await;
             }
             answer => return answer,
         }
@@ -66,85 +65,35 @@ pub async fn cancel(
 
 async fn ask(
     connection: &mut PgConnection,
-    job: JobId,
-    canceller: &Canceller,
+    jobs: &[JobId],
+    actor: &Actor,
     hints: bool,
-) -> Result<Cancelled, sqlx::Error> {
-    let Who {
-        owner,
-        session,
-        socket,
-        waits_for,
-    } = Who::from(canceller);
-    let found = sqlx::query_file!(
-        "src/queue/cancel.sql",
-        &[job.0],
-        owner,
-        session,
-        socket,
-        &waits_for,
+) -> Result<Vec<(JobId, Cancelled)>, sqlx::Error> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
+    let theirs = Theirs::from(actor);
+    let rows = sqlx::query!(
+        r#"
+        select job_id as "job!: JobId", became as "became!", job_state as "state!"
+        from ringback.cancel_jobs($1, $2, $3, $4, $5, $6)
+        "#,
+        &ids,
+        theirs.owner,
+        theirs.session,
+        theirs.connection,
+        &theirs.waits_for,
         hints
     )
-    .fetch_optional(&mut *connection)
+    .fetch_all(connection)
     .await?;
-    if let Some(found) = found {
-        return Ok(if found.runs {
-            Cancelled::Asked
-        } else {
-            Cancelled::Ended
-        });
-    }
-    // Only now: what was ending the job while we waited for it is seen to have done so.
-    let state = sqlx::query_scalar!(
-        r#"
-        select state from ringback.job_history
-        where id = $1
-            and (
-                $2::text is null
-                or (owner = $2 and (session_id = $3::uuid or connection_id = $4::uuid or id = any ($5::uuid[])))
-            )
-        "#,
-        job.0,
-        owner,
-        session,
-        socket,
-        &waits_for
-    )
-    .fetch_optional(connection)
-    .await?;
-    Ok(state.map_or(Cancelled::NotFound, Cancelled::Over))
-}
-
-/// A [`Canceller`] as the statements take it.
-struct Who<'a> {
-    owner: Option<&'a str>,
-    session: Option<Uuid>,
-    socket: Option<Uuid>,
-    waits_for: Vec<Uuid>,
-}
-
-impl<'a> From<&'a Canceller> for Who<'a> {
-    fn from(canceller: &'a Canceller) -> Self {
-        match canceller {
-            Canceller::Operator => Self {
-                owner: None,
-                session: None,
-                socket: None,
-                waits_for: Vec::new(),
-            },
-            Canceller::Client {
-                owner,
-                session,
-                connection,
-                waits_for,
-            } => Self {
-                owner: Some(owner),
-                session: session.map(|session| session.0),
-                socket: Some(connection.0),
-                waits_for: waits_for.iter().map(|job| job.0).collect(),
-            },
-        }
-    }
+    let answers = rows.into_iter().map(|row| {
+        let became = match row.became.as_str() {
+            "ended" => Cancelled::Ended,
+            "asked" => Cancelled::Asked,
+            _ => Cancelled::Over(super::jobs::state(row.job, &row.state)?),
+        };
+        Ok((row.job, became))
+    });
+    answers.collect()
 }
 
 /// Those of the jobs that `worker` runs which it has been asked to end.

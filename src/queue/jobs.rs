@@ -112,21 +112,20 @@ struct Row {
     connection_id: Option<ConnectionId>,
     session_id: Option<SessionId>,
     worker_id: Option<WorkerId>,
+    concurrency_key: Option<String>,
+    retry_of: Option<JobId>,
+    retried_as: Option<JobId>,
 }
 
 impl Row {
     fn job(self) -> Result<Job, sqlx::Error> {
-        let Some(state) = JobState::named(&self.state) else {
-            let unknown = format!("job {} is in a state {:?}", self.id, self.state);
-            return Err(sqlx::Error::Decode(unknown.into()));
-        };
         Ok(Job {
             id: self.id,
             task: self.task,
             task_type: self.task_type,
             queue: self.queue,
             input: json(self.input),
-            state,
+            state: state(self.id, &self.state)?,
             result: self.result.map(json),
             error_code: self.error_code,
             error: self.error,
@@ -143,8 +142,19 @@ impl Row {
             connection_id: self.connection_id,
             session_id: self.session_id,
             worker_id: self.worker_id,
+            concurrency_key: self.concurrency_key,
+            retry_of: self.retry_of,
+            retried_as: self.retried_as,
         })
     }
+}
+
+/// The state of a job, by its name in the database.
+pub(super) fn state(job: JobId, name: &str) -> Result<JobState, sqlx::Error> {
+    JobState::named(name).ok_or_else(|| {
+        let unknown = format!("job {job} is in a state {name:?}");
+        sqlx::Error::Decode(unknown.into())
+    })
 }
 
 /// What we cannot read (nested too deeply, for example) can still be shown.

@@ -11,14 +11,14 @@ select
     (extract(epoch from finished_at) * 1000000)::bigint as finished_at,
     cancelling as "cancelling!", owner as "owner!",
     connection_id as "connection_id: ConnectionId", session_id as "session_id: SessionId",
-    worker_id as "worker_id: WorkerId"
+    worker_id as "worker_id: WorkerId", concurrency_key, retry_of as "retry_of: JobId", retried_as as "retried_as: JobId"
 from (
     (
         select
             id, task, task_type, queue, input, state, null::jsonb as result, null::text as error_code,
             null::text as error, progress, attempt, max_attempts, priority, created_at, run_at, started_at,
             null::timestamptz as finished_at, cancel_requested_at is not null as cancelling, owner, connection_id,
-            session_id, worker_id
+            session_id, worker_id, concurrency_key, retry_of, null::uuid as retried_as
         from ringback.job
         where id between $1 and $2
             and ($4::text[] is null or state = any ($4))
@@ -32,7 +32,8 @@ from (
     (
         select
             id, task, task_type, queue, input, state, result, error_code, error, null, attempt, max_attempts, priority,
-            created_at, run_at, started_at, finished_at, false, owner, connection_id, session_id, worker_id
+            created_at, run_at, started_at, finished_at, false, owner, connection_id, session_id, worker_id,
+            concurrency_key, retry_of, retried_as
         from ringback.job_history
         where id between $1 and $2
             and ($4::text[] is null or state = any ($4))

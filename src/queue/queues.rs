@@ -27,16 +27,10 @@ pub struct QueueRow {
 /// # Errors
 /// Those of the database.
 pub async fn pause(executor: impl PgExecutor<'_>, queue: &str) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"
-        insert into ringback.queue (name, paused_at) values ($1, clock_timestamp())
-        on conflict (name) do update set paused_at = coalesce(queue.paused_at, excluded.paused_at)
-        "#,
-        queue
-    )
-    .execute(executor)
-    .await
-    .map(|_| ())
+    sqlx::query!("select ringback.pause($1)", queue)
+        .execute(executor)
+        .await
+        .map(|_| ())
 }
 
 /// Lets a paused queue go on.
@@ -53,21 +47,10 @@ pub async fn resume(connection: &mut PgConnection, queue: &str) -> Result<(), sq
 }
 
 async fn go_on(connection: &mut PgConnection, queue: &str, hints: bool) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"
-        with resumed as (
-            update ringback.queue set paused_at = null where name = $1 and paused_at is not null returning name
-        )
-        select ringback.hint('ringback_ready', name || ' ' || '-9223372036854775808') as hinted
-        from resumed
-        where $2::boolean
-        "#,
-        queue,
-        hints
-    )
-    .fetch_optional(connection)
-    .await
-    .map(|_| ())
+    sqlx::query!("select ringback.resume($1, $2)", queue, hints)
+        .execute(connection)
+        .await
+        .map(|_| ())
 }
 
 /// All queues that have live jobs, are paused, or belong to a task.

@@ -92,13 +92,17 @@ impl ErrorItem {
 
     /// The same about one of the jobs of a `submit_jobs`.
     #[must_use]
-    pub fn of_job(mut self, number: usize) -> Self {
-        if let [message, payload, ..] = self.loc.as_slice()
-            && message == "system_message"
-            && payload == "payload"
-        {
-            let job = ["submit_jobs", "payload", "jobs", &number.to_string()].map(str::to_owned);
-            self.loc.splice(..2, job);
+    pub fn of_job(self, number: usize) -> Self {
+        let job = ["submit_jobs", "payload", "jobs", &number.to_string()];
+        self.moved(&["system_message", "payload"], &job)
+    }
+
+    /// The same at another place: what was under `from` is under `to`.
+    #[must_use]
+    pub fn moved(mut self, from: &[&str], to: &[&str]) -> Self {
+        if self.loc.len() >= from.len() && self.loc.iter().zip(from).all(|(is, was)| is == was) {
+            let to = to.iter().map(|&part| part.to_owned());
+            self.loc.splice(..from.len(), to);
         }
         self
     }

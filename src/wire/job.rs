@@ -56,6 +56,12 @@ pub struct Job {
     pub session_id: Option<SessionId>,
     /// The worker of its last attempt.
     pub worker_id: Option<WorkerId>,
+    /// What it shares the limits for each key of its task by.
+    pub concurrency_key: Option<String>,
+    /// The job that this one is another chance of.
+    pub retry_of: Option<JobId>,
+    /// The job that is another chance of this one.
+    pub retried_as: Option<JobId>,
 }
 
 /// Where a job is in its life.

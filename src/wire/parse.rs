@@ -4,15 +4,15 @@
 
 mod fields;
 mod options;
+mod task;
 
 use serde_json::{Map, Value};
 
 use super::{
-    AckPayload, BULK_LIMIT, CancelPayload, ClientMessage, ErrorItem, ErrorType, JobsPayload,
-    REF_LIMIT, ResumePayload, TaskPayload,
+    AckPayload, CancelPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT, ResumePayload,
 };
-use fields::{check_reference, read_have, read_ids, read_job, read_key, read_text};
-use options::read_options;
+use fields::{check_reference, read_have, read_ids, read_job, read_text};
+use task::{read_jobs, read_task};
 
 /// A message from a client, with the mark it carried.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +42,22 @@ pub fn parse(text: &str) -> Request {
         reference: reference.map(str::to_owned),
         message: read_message(&frame),
     }
+}
+
+/// Reads the body of an HTTP request as the payload of a message: what is wrong with it is in the body.
+///
+/// # Errors
+/// What is wrong with it: one entry for each field, in the order of declaration.
+pub fn parse_body(action: &str, body: &[u8]) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let payload: Value = serde_json::from_slice(body)
+        .map_err(|error| vec![ErrorItem::json_invalid(&error.to_string())])?;
+    let mut frame = Map::new();
+    frame.insert("action".to_owned(), action.into());
+    frame.insert("payload".to_owned(), payload);
+    read_message(&frame).map_err(|errors| {
+        let in_the_body = |error: ErrorItem| error.moved(&[action, "payload"], &["body"]);
+        errors.into_iter().map(in_the_body).collect()
+    })
 }
 
 fn refused(reference: Option<String>, error: ErrorItem) -> Request {
@@ -131,67 +147,22 @@ fn read_system_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<
     }
 }
 
-/// What to run, with what is wrong with it.
-fn read_task(payload: &Value, errors: &mut Vec<ErrorItem>) -> Option<TaskPayload> {
-    let Value::Object(payload) = payload else {
-        errors.push(not_a("TaskPayload", "system_message"));
-        return None;
-    };
-    let task_type = read_text(payload, "system_message", "task_type", errors);
-    let content = read_text(payload, "system_message", "content", errors);
-    let idempotency_key = read_key(payload, "idempotency_key", errors);
-    let options = read_options(payload, errors);
-    let (task_type, content) = task_type.zip(content)?;
-    Some(TaskPayload {
-        task_type,
-        content,
-        idempotency_key,
-        ..options
-    })
-}
-
 fn read_submit_jobs(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
     let mut errors = Vec::new();
-    let mut jobs = Vec::new();
-    let loc = ["submit_jobs", "payload", "jobs"];
+    let mut read = None;
     match frame.get("payload") {
         None => errors.push(ErrorItem::new(
             ErrorType::Missing,
-            &loc[..2],
+            &["submit_jobs", "payload"],
             "Field required",
         )),
-        Some(Value::Object(payload)) => match payload.get("jobs") {
-            None => errors.push(ErrorItem::new(ErrorType::Missing, &loc, "Field required")),
-            Some(Value::Array(given)) if given.is_empty() => {
-                let msg = "There is no job; give at least one";
-                errors.push(ErrorItem::new(ErrorType::ValueError, &loc, msg));
-            }
-            Some(Value::Array(given)) if given.len() > BULK_LIMIT => {
-                let msg = format!(
-                    "There are {} jobs; at most {BULK_LIMIT} are allowed",
-                    given.len()
-                );
-                errors.push(ErrorItem::new(ErrorType::TooLarge, &loc, msg));
-            }
-            Some(Value::Array(given)) => {
-                for (number, job) in given.iter().enumerate() {
-                    let mut wrong = Vec::new();
-                    jobs.extend(read_task(job, &mut wrong));
-                    errors.extend(wrong.into_iter().map(|error| error.of_job(number)));
-                }
-            }
-            Some(_) => {
-                let msg = "Input should be a valid list";
-                errors.push(ErrorItem::new(ErrorType::ListType, &loc, msg));
-            }
-        },
+        Some(Value::Object(payload)) => read = read_jobs(payload, &mut errors),
         Some(_) => errors.push(not_a("JobsPayload", "submit_jobs")),
     }
     check_reference(frame, "submit_jobs", &mut errors);
-    if errors.is_empty() {
-        Ok(ClientMessage::SubmitJobs(JobsPayload { jobs }))
-    } else {
-        Err(errors)
+    match read {
+        Some(payload) if errors.is_empty() => Ok(ClientMessage::SubmitJobs(payload)),
+        _ => Err(errors),
     }
 }
 

@@ -4,14 +4,16 @@ use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
 use ringback::ids::{JobId, JobIds, WorkerId};
-use ringback::queue::cancel::{Cancelled, Canceller, cancel};
+use ringback::queue::cancel::{Cancelled, cancel};
 use ringback::queue::claim::{Want, claim};
 use ringback::queue::enqueue::enqueue;
 use ringback::queue::finish::{finish, put_back};
-use ringback::queue::{Claimed, Cursor, Ended, Ending, PutBack, Try, Why};
+use ringback::queue::{Actor, Claimed, Cursor, Ended, Ending, PutBack, Try, Why};
 use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use uuid::Uuid;
+
+use ringback::wire::JobState;
 
 use crate::faults::running;
 use crate::scale::job;
@@ -402,9 +404,9 @@ async fn a_success_that_is_being_committed_wins() {
     let job = race.claimed().await;
     let mut first = race.first.begin().await.unwrap();
     end(&mut first, &job, done()).await;
-    let second = cancel(&mut race.second, job.id, &Canceller::Operator);
+    let second = cancel(&mut race.second, job.id, &Actor::Operator);
     let cancelled = overtaken(&race.database, first, second).await;
-    assert_eq!(cancelled.unwrap(), Cancelled::Over("succeeded".to_owned()));
+    assert_eq!(cancelled.unwrap(), Cancelled::Over(JobState::Succeeded));
     race.ended_as("succeeded").await;
 }
 
@@ -418,7 +420,7 @@ async fn what_comes_of_a_job_while_a_wish_is_being_committed_is_not_tried_again(
         let mut race = Race::new().await;
         let job = race.claimed().await;
         let mut first = race.first.begin().await.unwrap();
-        let asked = cancel(&mut first, job.id, &Canceller::Operator).await;
+        let asked = cancel(&mut first, job.id, &Actor::Operator).await;
         assert_eq!(asked.unwrap(), Cancelled::Asked);
         let second = async {
             match ending {
@@ -437,7 +439,7 @@ async fn a_job_that_is_being_put_back_ends_at_once() {
     let job = race.claimed().await;
     let mut first = race.first.begin().await.unwrap();
     fail_for_now(&mut first, &job).await;
-    let second = cancel(&mut race.second, job.id, &Canceller::Operator);
+    let second = cancel(&mut race.second, job.id, &Actor::Operator);
     let cancelled = overtaken(&race.database, first, second).await;
     assert_eq!(cancelled.unwrap(), Cancelled::Ended);
     race.ended_as("cancelled").await;
@@ -449,7 +451,7 @@ async fn a_job_that_is_being_claimed_is_asked_to_end_and_one_that_is_being_ended
     let id = race.ready().await;
     let mut first = race.first.begin().await.unwrap();
     let job = claim_one(&mut first).await.unwrap();
-    let second = cancel(&mut race.second, id, &Canceller::Operator);
+    let second = cancel(&mut race.second, id, &Actor::Operator);
     let cancelled = overtaken(&race.database, first, second).await;
     assert_eq!(cancelled.unwrap(), Cancelled::Asked);
     fail_for_now(&mut race.first, &job).await;
@@ -458,7 +460,7 @@ async fn a_job_that_is_being_claimed_is_asked_to_end_and_one_that_is_being_ended
     let mut race = Race::new().await;
     let id = race.ready().await;
     let mut first = race.first.begin().await.unwrap();
-    let ended = cancel(&mut first, id, &Canceller::Operator).await;
+    let ended = cancel(&mut first, id, &Actor::Operator).await;
     assert_eq!(ended.unwrap(), Cancelled::Ended);
     assert_eq!(claim_one(&mut race.second).await, None);
     first.commit().await.unwrap();

@@ -15,7 +15,7 @@ pub(in crate::asyncapi) fn from_clients() -> Vec<Row<ClientMessage>> {
     let ping = ClientMessage::Ping;
     let plain = || TaskPayload {
         task_type: TASK_TYPE.to_owned(),
-        content: CONTENT.to_owned(),
+        content: Some(CONTENT.to_owned()),
         ..TaskPayload::default()
     };
     let submission = ClientMessage::SystemMessage(plain());

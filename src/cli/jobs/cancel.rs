@@ -8,7 +8,8 @@ use super::super::database::{self, Open, Private};
 use super::super::output::say;
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
-use crate::queue::cancel::{self, Cancelled, Canceller};
+use crate::queue::Actor;
+use crate::queue::cancel::{self, Cancelled};
 
 /// Settings of `jobs cancel`.
 #[derive(Args, Debug)]
@@ -39,7 +40,7 @@ impl Cancel {
                 .connected()
                 .await
                 .context("could not reach the database")?;
-            let cancelled = cancel::cancel(connection, JobId(*job), &Canceller::Operator);
+            let cancelled = cancel::cancel(connection, JobId(*job), &Actor::Operator);
             match cancelled
                 .await
                 .with_context(|| format!("could not cancel job {job}"))?
@@ -48,7 +49,10 @@ impl Cancel {
                 Cancelled::Asked => say(format!("{job} cancelling: it runs, and is asked to end"))?,
                 Cancelled::Over(state) => {
                     left += 1;
-                    say(format!("{job} is over ({state}): nothing to cancel"))?;
+                    say(format!(
+                        "{job} is over ({}): nothing to cancel",
+                        state.name()
+                    ))?;
                 }
                 Cancelled::NotFound => {
                     left += 1;

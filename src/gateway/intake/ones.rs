@@ -65,7 +65,7 @@ impl Intake {
 
     fn queued(&self, reply: Reply, asked: &Job, job: JobId) {
         let payload = &asked.payload;
-        let text = queued_text(&payload.task_type, &payload.content, job);
+        let text = queued_text(&payload.task_type, &payload.to_text(), job);
         let frame = Frame {
             job_id: Some(job),
             ..Frame::answering(ServerMessage::JobQueued(text), reply.reference)

@@ -151,7 +151,7 @@ impl Peer {
     ) -> Result<OwnedSemaphorePermit, End> {
         let jobs = asked.jobs().iter();
         let bytes: usize = jobs
-            .map(|job| job.payload.content.len() + job.payload.task_type.len())
+            .map(|job| job.payload.to_text().len() + job.payload.task_type.len())
             .sum();
         let places = u32::try_from(asked.jobs().len() + bytes / PLACE)
             .unwrap_or(UNDER_WAY)
