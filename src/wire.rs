@@ -3,12 +3,14 @@
 //! The types are the contract: `asyncapi` derives its document from them, and their comments are its descriptions.
 //! What a client may send is read in [`parse()`], by hand, because its errors have the words of the protocol's origin.
 
+mod api;
 mod close;
 mod error;
 mod frame;
 mod job;
 mod message_id;
 mod parse;
+mod problem;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,15 +23,20 @@ use serde_json::Value;
 
 use crate::ids::{JobId, SessionId};
 
+pub use api::{
+    AttemptList, JobLink, JobPage, LiveJobs, NewNotice, Queue, QueueList, QueueState, SentNotice,
+    Stats, TaskStats,
+};
 pub use close::Close;
 pub use error::{ErrorItem, ErrorType};
 pub use frame::{
     Frame, JobFacts, cancelled_message, cancelling_message, chunk_message, failed_message,
     progress_message, queued_text, result_message,
 };
-pub use job::{Job, JobState};
+pub use job::{Attempt, Job, JobState};
 pub use message_id::MessageId;
-pub use parse::{Request, parse, parse_body};
+pub use parse::{Request, parse, parse_body, parse_notice};
+pub use problem::Problem;
 
 /// The path of the one socket.
 pub const SOCKET_PATH: &str = "/ws/system/";

@@ -7,7 +7,8 @@ use super::database::{self, Open, Private};
 use super::output::say;
 use crate::config::DatabaseConfig;
 use crate::postgres::link::limited;
-use crate::queue::queues::{self, QueueRow};
+use crate::queue::queues;
+use crate::wire::Queue;
 
 /// Settings of `queues`.
 #[derive(Args, Debug)]
@@ -76,7 +77,7 @@ impl Verb {
     }
 }
 
-fn table(rows: &[QueueRow]) -> Vec<String> {
+fn table(rows: &[Queue]) -> Vec<String> {
     let widest = rows
         .iter()
         .map(|row| row.name.chars().count())

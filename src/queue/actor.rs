@@ -9,8 +9,6 @@ use crate::ids::{ConnectionId, JobId, SessionId};
 pub enum Actor {
     /// Whoever holds the database: every job.
     Operator,
-    /// An owner, wherever they asked: all jobs of theirs.
-    Owner(String),
     /// A socket of an owner.
     Client {
         /// Whose jobs.
@@ -37,10 +35,6 @@ impl<'a> From<&'a Actor> for Theirs<'a> {
     fn from(actor: &'a Actor) -> Self {
         match actor {
             Actor::Operator => Self::default(),
-            Actor::Owner(owner) => Self {
-                owner: Some(owner),
-                ..Self::default()
-            },
             Actor::Client {
                 owner,
                 session,

@@ -138,6 +138,22 @@ pub async fn gateway_beat(
     .map(|_| ())
 }
 
+/// How many workers have said within a lease that they live.
+///
+/// # Errors
+/// Those of the database.
+pub async fn workers_alive(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        select count(*) as "alive!" from ringback.worker
+        where beat_at > clock_timestamp() - make_interval(secs => $1) and gone_at is null
+        "#,
+        LEASE.as_secs_f64()
+    )
+    .fetch_one(executor)
+    .await
+}
+
 /// How many gateways have said within a lease that they live.
 ///
 /// # Errors

@@ -1,16 +1,18 @@
 //! Looking at jobs, live or finished.
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
 
 use crate::ids::{ConnectionId, JobId, SessionId, WorkerId};
-use crate::wire::{Job, JobState};
+use crate::wire::{Attempt, Job, JobState};
 
 /// How many jobs one page has, at most.
 pub const PAGE_LIMIT: i64 = 500;
+
+/// So many bytes of inputs and results end a page.
+const PAGE_BYTES: i64 = 2 * 1024 * 1024;
 
 /// Which jobs to look at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,11 +25,23 @@ pub struct Filter {
     pub queue: Option<String>,
     /// Whose they are.
     pub owner: Option<String>,
+    /// Submitted at this time or later.
+    pub since: Option<Timestamp>,
+    /// Submitted before this time.
+    pub until: Option<Timestamp>,
 }
 
-/// The newest jobs of those that were submitted before the job `before`, or of all: at most `limit`.
-///
-/// The last of them is where the next page begins.
+/// Some jobs, and where there are more.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Page {
+    /// The newest first.
+    pub jobs: Vec<Job>,
+    /// The job before which the next page begins, where there may be one.
+    pub next: Option<JobId>,
+}
+
+/// The newest jobs of those that were submitted before the job `before`, or of all: at most `limit`, and fewer where
+/// their inputs and results are large.
 ///
 /// # Errors
 /// Those of the database.
@@ -36,19 +50,20 @@ pub async fn page(
     filter: &Filter,
     before: Option<JobId>,
     limit: i64,
-) -> Result<Vec<Job>, sqlx::Error> {
+) -> Result<Page, sqlx::Error> {
     let last = match before.map(|job| job.0.as_u128().checked_sub(1)) {
         None => Uuid::max(),
         Some(Some(last)) => Uuid::from_u128(last),
-        Some(None) => return Ok(Vec::new()),
+        Some(None) => return Ok(Page::default()),
     };
-    read(
-        executor,
-        filter,
-        (Uuid::nil(), last),
-        limit.clamp(0, PAGE_LIMIT),
-    )
-    .await
+    let limit = limit.clamp(0, PAGE_LIMIT);
+    // One more than is asked for says whether there is a next page.
+    let ids = (Uuid::nil(), last);
+    let (mut jobs, there) = read(executor, filter, ids, limit + 1).await?;
+    jobs.truncate(usize::try_from(limit).unwrap_or_default());
+    let shown = i64::try_from(jobs.len()).unwrap_or(i64::MAX);
+    let next = jobs.last().filter(|_| there > shown).map(|job| job.id);
+    Ok(Page { jobs, next })
 }
 
 /// A job, if there is one of that id.
@@ -56,16 +71,17 @@ pub async fn page(
 /// # Errors
 /// Those of the database.
 pub async fn find(executor: impl PgExecutor<'_>, job: JobId) -> Result<Option<Job>, sqlx::Error> {
-    let mut found = read(executor, &Filter::default(), (job.0, job.0), 1).await?;
+    let (mut found, _) = read(executor, &Filter::default(), (job.0, job.0), 1).await?;
     Ok(found.pop())
 }
 
+/// Jobs as they are told of, as many as fit into one answer; and how many there are within the limit.
 async fn read(
     executor: impl PgExecutor<'_>,
     filter: &Filter,
     (first, last): (Uuid, Uuid),
     limit: i64,
-) -> Result<Vec<Job>, sqlx::Error> {
+) -> Result<(Vec<Job>, i64), sqlx::Error> {
     let states: Vec<String> = filter
         .states
         .iter()
@@ -81,11 +97,16 @@ async fn read(
         states.as_deref(),
         filter.task,
         filter.queue,
-        filter.owner
+        filter.owner,
+        filter.since.map(seconds),
+        filter.until.map(seconds),
+        PAGE_BYTES
     )
     .fetch_all(executor)
     .await?;
-    rows.into_iter().map(Row::job).collect()
+    let there = rows.first().map_or(0, |row| row.there);
+    let jobs: Result<Vec<Job>, sqlx::Error> = rows.into_iter().map(Row::job).collect();
+    Ok((jobs?, there))
 }
 
 /// A job as the statement answers it; times are in microseconds since 1970.
@@ -115,6 +136,7 @@ struct Row {
     concurrency_key: Option<String>,
     retry_of: Option<JobId>,
     retried_as: Option<JobId>,
+    there: i64,
 }
 
 impl Row {
@@ -162,27 +184,16 @@ fn json(text: String) -> Value {
     serde_json::from_str(&text).unwrap_or(Value::String(text))
 }
 
-fn time(microseconds: i64) -> Result<Timestamp, sqlx::Error> {
-    Timestamp::from_microsecond(microseconds).map_err(|error| sqlx::Error::Decode(error.into()))
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a fraction of a microsecond does not matter"
+)]
+fn seconds(time: Timestamp) -> f64 {
+    time.as_microsecond() as f64 / 1e6
 }
 
-/// An attempt of a job that has ended.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Attempt {
-    /// Its number, from 1.
-    pub attempt: i32,
-    /// `succeeded`, `failed`, `cancelled`, `crashed` (its worker was lost) or `returned` (its worker was stopping).
-    pub outcome: String,
-    /// When it started.
-    pub started_at: Option<Timestamp>,
-    /// When it ended.
-    pub ended_at: Timestamp,
-    /// A stable code of why it did not succeed.
-    pub error_code: Option<String>,
-    /// A sentence about it.
-    pub error: Option<String>,
-    /// Where it ran.
-    pub worker_id: Option<WorkerId>,
+pub(super) fn time(microseconds: i64) -> Result<Timestamp, sqlx::Error> {
+    Timestamp::from_microsecond(microseconds).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
 /// The attempts of a job that have ended, in their order.

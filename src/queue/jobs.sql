@@ -1,9 +1,10 @@
--- The newest jobs, live or finished, whose ids are from $1 to $2: at most $3. Where they are not null, only those in one
--- of the states $4, of the task $5 (or asked for by that name), in the queue $6, and of the owner $7.
+-- The newest jobs, live or finished, whose ids are from $1 to $2: at most $3, and fewer where $8 bytes of inputs and
+-- results have come before. Where they are not null, only those in one of the states $4, of the task $5 (or asked for by
+-- that name), in the queue $6, and of the owner $7.
 -- In the order of their ids, which is that of their submission: both sides are read along their primary keys.
 select
-    id as "id!: JobId", task as "task!", task_type as "task_type!", queue as "queue!", input::text as "input!",
-    state as "state!", result::text as result, error_code, error, progress::text as progress, attempt as "attempt!",
+    id as "id!: JobId", task as "task!", task_type as "task_type!", queue as "queue!", input as "input!",
+    state as "state!", result, error_code, error, progress::text as progress, attempt as "attempt!",
     max_attempts as "max_attempts!", priority as "priority!",
     (extract(epoch from created_at) * 1000000)::bigint as "created_at!",
     (extract(epoch from run_at) * 1000000)::bigint as "run_at!",
@@ -11,38 +12,51 @@ select
     (extract(epoch from finished_at) * 1000000)::bigint as finished_at,
     cancelling as "cancelling!", owner as "owner!",
     connection_id as "connection_id: ConnectionId", session_id as "session_id: SessionId",
-    worker_id as "worker_id: WorkerId", concurrency_key, retry_of as "retry_of: JobId", retried_as as "retried_as: JobId"
+    worker_id as "worker_id: WorkerId", concurrency_key, retry_of as "retry_of: JobId", retried_as as "retried_as: JobId",
+    there as "there!"
 from (
-    (
-        select
-            id, task, task_type, queue, input, state, null::jsonb as result, null::text as error_code,
-            null::text as error, progress, attempt, max_attempts, priority, created_at, run_at, started_at,
-            null::timestamptz as finished_at, cancel_requested_at is not null as cancelling, owner, connection_id,
-            session_id, worker_id, concurrency_key, retry_of, null::uuid as retried_as
-        from ringback.job
-        where id between $1 and $2
-            and ($4::text[] is null or state = any ($4))
-            and ($5::text is null or task = $5 or task_type = $5)
-            and ($6::text is null or queue = $6)
-            and ($7::text is null or owner = $7)
+    select
+        newest.*,
+        count(*) over () as there,
+        sum(octet_length(input) + coalesce(octet_length(result), 0)) over (order by id desc)
+            - octet_length(input) - coalesce(octet_length(result), 0) as before
+    from (
+        select both_sides.*, both_sides.given::text as input, both_sides.gave::text as result
+        from (
+            (
+                select
+                    id, task, task_type, queue, input as given, state, null::jsonb as gave, null::text as error_code,
+                    null::text as error, progress, attempt, max_attempts, priority, created_at, run_at, started_at,
+                    null::timestamptz as finished_at, cancel_requested_at is not null as cancelling, owner,
+                    connection_id, session_id, worker_id, concurrency_key, retry_of, null::uuid as retried_as
+                from ringback.job
+                where id between $1 and $2
+                    and ($4::text[] is null or state = any ($4))
+                    and ($5::text is null or task = $5 or task_type = $5)
+                    and ($6::text is null or queue = $6)
+                    and ($7::text is null or owner = $7)
+                order by id desc
+                limit $3
+            )
+            union all
+            (
+                select
+                    id, task, task_type, queue, input, state, result, error_code, error, null, attempt, max_attempts,
+                    priority, created_at, run_at, started_at, finished_at, false, owner, connection_id, session_id,
+                    worker_id, concurrency_key, retry_of, retried_as
+                from ringback.job_history
+                where id between $1 and $2
+                    and ($4::text[] is null or state = any ($4))
+                    and ($5::text is null or task = $5 or task_type = $5)
+                    and ($6::text is null or queue = $6)
+                    and ($7::text is null or owner = $7)
+                order by id desc
+                limit $3
+            )
+        ) as both_sides
         order by id desc
         limit $3
-    )
-    union all
-    (
-        select
-            id, task, task_type, queue, input, state, result, error_code, error, null, attempt, max_attempts, priority,
-            created_at, run_at, started_at, finished_at, false, owner, connection_id, session_id, worker_id,
-            concurrency_key, retry_of, retried_as
-        from ringback.job_history
-        where id between $1 and $2
-            and ($4::text[] is null or state = any ($4))
-            and ($5::text is null or task = $5 or task_type = $5)
-            and ($6::text is null or queue = $6)
-            and ($7::text is null or owner = $7)
-        order by id desc
-        limit $3
-    )
-) as both_sides
+    ) as newest
+) as page
+where before < $8::bigint or before = 0
 order by id desc
-limit $3

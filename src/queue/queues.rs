@@ -4,23 +4,7 @@ use sqlx::{PgConnection, PgExecutor};
 
 use crate::postgres::Fault;
 use crate::postgres::link::limited;
-
-/// A queue, as an operator sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueRow {
-    /// Its name.
-    pub name: String,
-    /// Whether it is paused: none of its jobs is claimed.
-    pub paused: bool,
-    /// Jobs that may start.
-    pub ready: i64,
-    /// Jobs that start later.
-    pub scheduled: i64,
-    /// Jobs over a limit.
-    pub held: i64,
-    /// Jobs that run.
-    pub running: i64,
-}
+use crate::wire::Queue;
 
 /// Pauses a queue: from the next claim on, no worker takes a job of it. What runs goes on.
 ///
@@ -57,9 +41,9 @@ async fn go_on(connection: &mut PgConnection, queue: &str, hints: bool) -> Resul
 ///
 /// # Errors
 /// Those of the database.
-pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<QueueRow>, sqlx::Error> {
+pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<Queue>, sqlx::Error> {
     sqlx::query_as!(
-        QueueRow,
+        Queue,
         r#"
         select
             known.name as "name!",

@@ -73,6 +73,17 @@ pub enum ErrorType {
     Unavailable,
 }
 
+impl ErrorType {
+    /// What it is called on the wire.
+    #[must_use]
+    pub fn name(self) -> String {
+        match serde_json::to_value(self) {
+            Ok(serde_json::Value::String(name)) => name,
+            other => unreachable!("a code is a string, and not {other:?}"),
+        }
+    }
+}
+
 /// The way to the job of a `cancel_job`.
 const CANCELLED_JOB: [&str; 3] = ["cancel_job", "payload", "job_id"];
 

@@ -64,6 +64,25 @@ pub struct Job {
     pub retried_as: Option<JobId>,
 }
 
+/// An attempt of a job that has ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Attempt {
+    /// Its number, from 1.
+    pub attempt: i32,
+    /// `succeeded`, `failed`, `cancelled`, `crashed` (its worker was lost) or `returned` (its worker was stopping).
+    pub outcome: String,
+    /// When it started.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+    /// A stable code of why it did not succeed.
+    pub error_code: Option<String>,
+    /// A sentence about it.
+    pub error: Option<String>,
+    /// Where it ran.
+    pub worker_id: Option<WorkerId>,
+}
+
 /// Where a job is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -3,6 +3,7 @@
 //! One way only: what is accepted and what is reported come from the same walk, so they cannot disagree.
 
 mod fields;
+mod notice;
 mod options;
 mod task;
 
@@ -12,6 +13,7 @@ use super::{
     AckPayload, CancelPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT, ResumePayload,
 };
 use fields::{check_reference, read_have, read_ids, read_job, read_text};
+pub use notice::parse_notice;
 use task::{read_jobs, read_task};
 
 /// A message from a client, with the mark it carried.
@@ -49,15 +51,23 @@ pub fn parse(text: &str) -> Request {
 /// # Errors
 /// What is wrong with it: one entry for each field, in the order of declaration.
 pub fn parse_body(action: &str, body: &[u8]) -> Result<ClientMessage, Vec<ErrorItem>> {
-    let payload: Value = serde_json::from_slice(body)
-        .map_err(|error| vec![ErrorItem::json_invalid(&error.to_string())])?;
+    let payload = read_json(body)?;
     let mut frame = Map::new();
     frame.insert("action".to_owned(), action.into());
     frame.insert("payload".to_owned(), payload);
-    read_message(&frame).map_err(|errors| {
-        let in_the_body = |error: ErrorItem| error.moved(&[action, "payload"], &["body"]);
-        errors.into_iter().map(in_the_body).collect()
+    read_message(&frame).map_err(|errors| in_the_body(action, errors))
+}
+
+fn read_json(body: &[u8]) -> Result<Value, Vec<ErrorItem>> {
+    serde_json::from_slice(body).map_err(|error| {
+        let error = ErrorItem::json_invalid(&error.to_string());
+        vec![error.moved(&[], &["body"])]
     })
+}
+
+fn in_the_body(action: &str, errors: Vec<ErrorItem>) -> Vec<ErrorItem> {
+    let moved = |error: ErrorItem| error.moved(&[action, "payload"], &["body"]);
+    errors.into_iter().map(moved).collect()
 }
 
 fn refused(reference: Option<String>, error: ErrorItem) -> Request {

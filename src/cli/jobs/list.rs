@@ -62,7 +62,7 @@ impl List {
             states: self.state,
             task: self.task,
             queue: self.queue,
-            owner: None,
+            ..Filter::default()
         };
         let before = self.before.map(JobId);
         let page = limited(jobs::page(
@@ -71,7 +71,7 @@ impl List {
             before,
             self.limit,
         ));
-        let jobs = page.await.context("could not read the jobs")?;
+        let jobs = page.await.context("could not read the jobs")?.jobs;
         if self.json {
             for job in &jobs {
                 say(serde_json::to_string(job).context("could not write a job as JSON")?)?;

@@ -11,8 +11,8 @@ use super::list::shown;
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
 use crate::postgres::link::limited;
-use crate::queue::jobs::{self, Attempt};
-use crate::wire::Job;
+use crate::queue::jobs;
+use crate::wire::{Attempt, Job};
 
 /// Settings of `jobs show`.
 #[derive(Args, Debug)]

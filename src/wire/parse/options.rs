@@ -35,7 +35,7 @@ pub(super) fn read_options(
 }
 
 /// What is wrong with a value.
-type Wrong = (ErrorType, String);
+pub(super) type Wrong = (ErrorType, String);
 
 fn wrong(kind: ErrorType, msg: impl Into<String>) -> Wrong {
     (kind, msg.into())
@@ -58,7 +58,7 @@ fn read<T>(
         .ok()
 }
 
-fn delay(given: &Value) -> Result<f64, Wrong> {
+pub(super) fn delay(given: &Value) -> Result<f64, Wrong> {
     let seconds = given
         .as_f64()
         .ok_or_else(|| wrong(ErrorType::FloatType, "Input should be a valid number"))?;
