@@ -51,14 +51,22 @@ pub async fn page(
     before: Option<JobId>,
     limit: i64,
 ) -> Result<Page, sqlx::Error> {
-    let last = match before.map(|job| job.0.as_u128().checked_sub(1)) {
-        None => Uuid::max(),
-        Some(Some(last)) => Uuid::from_u128(last),
-        Some(None) => return Ok(Page::default()),
+    // The time of a job's submission is in its id.
+    let first = filter.since.map_or(0, smallest_id);
+    let ends = [
+        before.map(|job| job.0.as_u128()),
+        filter.until.map(smallest_id),
+    ];
+    let last = match ends.into_iter().flatten().min() {
+        None => u128::MAX,
+        Some(end) => match end.checked_sub(1) {
+            Some(last) => last,
+            None => return Ok(Page::default()),
+        },
     };
     let limit = limit.clamp(0, PAGE_LIMIT);
     // One more than is asked for says whether there is a next page.
-    let ids = (Uuid::nil(), last);
+    let ids = (Uuid::from_u128(first), Uuid::from_u128(last));
     let (mut jobs, there) = read(executor, filter, ids, limit + 1).await?;
     jobs.truncate(usize::try_from(limit).unwrap_or_default());
     let shown = i64::try_from(jobs.len()).unwrap_or(i64::MAX);
@@ -98,8 +106,6 @@ async fn read(
         filter.task,
         filter.queue,
         filter.owner,
-        filter.since.map(seconds),
-        filter.until.map(seconds),
         PAGE_BYTES
     )
     .fetch_all(executor)
@@ -107,6 +113,11 @@ async fn read(
     let there = rows.first().map_or(0, |row| row.there);
     let jobs: Result<Vec<Job>, sqlx::Error> = rows.into_iter().map(Row::job).collect();
     Ok((jobs?, there))
+}
+
+/// The smallest id of a job that is submitted at this time.
+fn smallest_id(time: Timestamp) -> u128 {
+    u128::try_from(time.as_millisecond()).unwrap_or_default() << 80
 }
 
 /// A job as the statement answers it; times are in microseconds since 1970.
@@ -182,14 +193,6 @@ pub(super) fn state(job: JobId, name: &str) -> Result<JobState, sqlx::Error> {
 /// What we cannot read (nested too deeply, for example) can still be shown.
 fn json(text: String) -> Value {
     serde_json::from_str(&text).unwrap_or(Value::String(text))
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a fraction of a microsecond does not matter"
-)]
-fn seconds(time: Timestamp) -> f64 {
-    time.as_microsecond() as f64 / 1e6
 }
 
 pub(super) fn time(microseconds: i64) -> Result<Timestamp, sqlx::Error> {
