@@ -157,7 +157,7 @@ $$;
 -- same is submitted as a new job, for whoever asks; `known` when somebody has done so before, with that job; `runs` or
 -- `over` (it has succeeded) when there is nothing to retry.
 create function ringback.retry_job(
-    old_job uuid, new_job uuid, of_owner text default null, of_session uuid default null,
+    old_job uuid, new_job uuid default null, of_owner text default null, of_session uuid default null,
     of_connection uuid default null, waited_for uuid[] default null, for_gateway uuid default null,
     with_hints boolean default true
 ) returns table (job_id uuid, became text, job_state text)
@@ -214,6 +214,7 @@ begin
         return query select past.retried_as, 'known', past.state;
         return;
     end if;
+    new_job := coalesce(new_job, ringback.uuid_new());
     update ringback.job_history as history set retried_as = new_job where history.id = past.id;
 
     -- Its task may have changed since, and waits elsewhere or under other limits.
@@ -254,7 +255,7 @@ language plpgsql as $$
 declare
     retried record;
 begin
-    select * into retried from ringback.retry_job(job, ringback.uuid_new());
+    select * into retried from ringback.retry_job(job);
     if not found then
         raise exception 'there is no job %', job using errcode = 'no_data_found';
     end if;

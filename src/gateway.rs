@@ -4,6 +4,7 @@
 
 mod access;
 mod acks;
+mod api;
 mod batch;
 mod cancel;
 mod connection;
@@ -12,11 +13,14 @@ mod health;
 mod hub;
 mod intake;
 mod known_tasks;
+mod limits;
 mod outbox;
 mod pages;
 mod relay;
 mod resume;
 mod socket;
+mod told;
+mod watch;
 
 use std::future::IntoFuture;
 use std::net::SocketAddr;
@@ -45,6 +49,7 @@ use connection::Acknowledged;
 use hub::Hub;
 use intake::Submission;
 use known_tasks::KnownTasks;
+use watch::Watched;
 
 /// How long a database that goes away at the start is waited for.
 const STARTING: Duration = Duration::from_secs(30);
@@ -78,6 +83,8 @@ struct Shared {
     acknowledged: mpsc::Sender<Acknowledged>,
     /// Tells the relay to look what became of jobs.
     wanted: mpsc::Sender<Vec<JobId>>,
+    /// The jobs that requests wait for.
+    watched: Arc<Watched>,
     sockets: TaskTracker,
     stop: Stop,
     /// Given when, after `stop`, everything that had finished is in the outboxes.
@@ -110,6 +117,7 @@ pub async fn run(
         .context("could not make this gateway known to the fleet")?;
     let known = Arc::new(KnownTasks::new(known));
     let hub = Arc::new(Hub::default());
+    let watched = Arc::new(Watched::default());
     let (submissions, receive) = mpsc::channel(intake::WAITING);
     let (acknowledged, acknowledgements) = mpsc::channel(acks::WAITING);
     let (wanted, look) = mpsc::channel(relay::WANTED);
@@ -122,6 +130,7 @@ pub async fn run(
         submissions,
         acknowledged,
         wanted: wanted.clone(),
+        watched: Arc::clone(&watched),
         sockets: TaskTracker::new(),
         stop: stop.clone(),
         relayed: relayed.clone(),
@@ -147,7 +156,10 @@ pub async fn run(
         "acknowledgements",
         acks::run(acknowledgements, database.link("acks"), served.clone()),
     );
-    let relay = relay::Relay::new(database, gateway, hub, known, settings.hearing, look).await?;
+    let watch = Arc::clone(&watched).run(database.link("watch"), stop.clone());
+    parts.spawn("watch over jobs", watch);
+    let hearing = settings.hearing;
+    let relay = relay::Relay::new(database, gateway, hub, watched, known, hearing, look).await?;
     parts.spawn("relay", relay.run(stop.clone(), relayed));
     parts.spawn("web server", serve(listener, address, shared, served));
     parts.join(&stop).await
@@ -200,8 +212,12 @@ fn router(address: SocketAddr, shared: Shared) -> Router {
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .merge(api::routes())
         .with_state(shared)
         .merge(pages::routes())
+        .fallback(limits::no_such_path)
+        .method_not_allowed_fallback(limits::no_such_method)
+        .layer(middleware::from_fn(limits::sizes))
         .layer(middleware::from_fn(move |request, next| {
             access::same_origin(address, request, next)
         }))

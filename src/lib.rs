@@ -12,9 +12,9 @@
 //! | --- | --- |
 //! | [`ids`], [`config`], [`shutdown`], [`telemetry`] | names, settings, stopping, logging |
 //! | [`postgres`], [`wire`], [`task`] | the way to the database; every message; what work is |
-//! | [`queue`], [`session`], [`notice`], [`asyncapi`] | all SQL of jobs; sessions and their mailboxes; notices; the contract |
+//! | [`queue`], [`session`], [`notice`], [`asyncapi`], [`openapi`] | all SQL of jobs; sessions and their mailboxes; notices; the two contracts |
 //! | [`sweeper`] | what keeps the tables true without anybody asking |
-//! | [`worker`], [`gateway`] | runs jobs; the socket and the pages; never each other |
+//! | [`worker`], [`gateway`] | runs jobs; the socket, HTTP and the pages; never each other |
 //! | [`cli`] | the verbs |
 //!
 //! # The path of one job
@@ -38,6 +38,7 @@ pub mod config;
 pub mod gateway;
 pub mod ids;
 pub mod notice;
+pub mod openapi;
 pub mod postgres;
 pub mod queue;
 pub mod session;

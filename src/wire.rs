@@ -35,7 +35,7 @@ pub use frame::{
 };
 pub use job::{Attempt, Job, JobState};
 pub use message_id::MessageId;
-pub use parse::{Request, parse, parse_body, parse_notice};
+pub use parse::{Request, parse, parse_jobs, parse_notice, parse_task};
 pub use problem::Problem;
 
 /// The path of the one socket.
@@ -61,6 +61,9 @@ pub const ATTEMPTS_LIMIT: i32 = 1_000;
 
 /// How many ids one `ack` may have.
 pub const ACK_LIMIT: usize = 1_000;
+
+/// The longest that an HTTP request may wait for a job.
+pub const WAIT_LIMIT: Duration = Duration::from_secs(60);
 
 /// The longest `idempotency_key` or `concurrency_key`, in bytes.
 pub const KEY_LIMIT: usize = 255;
@@ -215,7 +218,7 @@ pub struct JobsQueuedPayload {
 }
 
 /// How far a job is.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProgressPayload {
     /// From 0 to 100, where that can be said.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: [&[&str]; 7] = [
     &["ids", "config", "shutdown", "telemetry"],
     &["postgres", "wire", "task"],
-    &["queue", "session", "notice", "asyncapi"],
+    &["queue", "session", "notice", "asyncapi", "openapi"],
     &["sweeper"],
     &["worker", "gateway"],
     &["cli"],
@@ -28,7 +28,7 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("croner", &["queue"]),
     ("tower_http", &["gateway"]),
     ("clap", &["config", "cli", "main"]),
-    ("schemars", &["ids", "wire", "asyncapi"]),
+    ("schemars", &["ids", "wire", "asyncapi", "openapi"]),
 ];
 
 /// Only here is there SQL.

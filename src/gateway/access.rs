@@ -6,14 +6,17 @@
 use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+
+use super::api::Refused;
+use crate::wire::Problem;
 
 pub(super) async fn same_origin(address: SocketAddr, request: Request, next: Next) -> Response {
     match check(address, request.headers()) {
         Ok(()) => next.run(request).await,
-        Err(reason) => (StatusCode::FORBIDDEN, reason).into_response(),
+        Err(reason) => Refused::from(Problem::of_the_request(403, reason)).into_response(),
     }
 }
 
@@ -21,10 +24,10 @@ fn check(address: SocketAddr, headers: &HeaderMap) -> Result<(), &'static str> {
     let mut hosts = headers.get_all(header::HOST).iter();
     let (Some(Ok(host)), None) = (hosts.next().map(header::HeaderValue::to_str), hosts.next())
     else {
-        return Err("a request must have one Host header\n");
+        return Err("a request must have one Host header");
     };
     if !is_local(host, address) {
-        return Err("this Host is not served here; use 127.0.0.1, [::1] or localhost\n");
+        return Err("this Host is not served here; use 127.0.0.1, [::1] or localhost");
     }
     let mut origins = headers.get_all(header::ORIGIN).iter();
     match (
@@ -34,7 +37,7 @@ fn check(address: SocketAddr, headers: &HeaderMap) -> Result<(), &'static str> {
         // Not a browser, or a plain navigation.
         (None, _) => Ok(()),
         (Some(Ok(origin)), None) if is_same(origin, host) => Ok(()),
-        _ => Err("requests from pages of another origin are refused\n"),
+        _ => Err("requests from pages of another origin are refused"),
     }
 }
 

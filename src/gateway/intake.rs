@@ -2,14 +2,12 @@
 
 mod many;
 mod ones;
+mod reply;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
-
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::Instant;
+use tokio::sync::mpsc;
 
 use super::batch;
 use super::connection::{Connection, Listens};
@@ -19,10 +17,12 @@ use crate::postgres::Link;
 use crate::postgres::link::limited;
 use crate::queue::keys::readdress;
 use crate::queue::tasks::KnownTask;
-use crate::queue::{Asker, Due, Key, NewJob, Refusal};
+use crate::queue::{Due, Key, NewJob, Refusal};
 use crate::session;
 use crate::shutdown::Stop;
-use crate::wire::{ErrorItem, Frame, ServerMessage, TaskPayload};
+use crate::wire::{ErrorItem, TaskPayload};
+
+pub(super) use reply::{Reply, To};
 
 /// How many submissions may wait to be committed; more are told that we are busy.
 pub(super) const WAITING: usize = 10_000;
@@ -36,22 +36,11 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often the sockets may run before a batch is taken: each time, more of what they have read comes with it.
 const YIELDS: usize = 3;
 
-/// What a socket asks for.
+/// What a socket or a request asks for.
 #[derive(Debug)]
 pub(super) struct Submission {
     pub(super) asked: Asked,
     pub(super) reply: Reply,
-}
-
-/// Who asks, and is to be answered.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) connection: Arc<Connection>,
-    pub(super) reference: Option<String>,
-    /// When it was read.
-    pub(super) arrived: Instant,
-    /// One of the few that its socket may have under way; given back with the answer.
-    pub(super) turn: OwnedSemaphorePermit,
 }
 
 /// One job, or many of which all are stored, or none.
@@ -142,8 +131,11 @@ impl Intake {
         }
     }
 
-    /// Addresses jobs that were submitted before to those who have asked for them again.
+    /// Addresses jobs that were submitted before to the sockets that have asked for them again.
     async fn address(&mut self, repeated: &[(JobId, Arc<Connection>)]) {
+        if repeated.is_empty() {
+            return;
+        }
         let addresses: Vec<(JobId, ConnectionId)> = repeated
             .iter()
             .map(|(job, connection)| (*job, connection.id))
@@ -165,6 +157,16 @@ impl Intake {
         }
     }
 
+    /// Looks whether jobs that were submitted before are over already.
+    fn look_at(&self, repeated: &[(JobId, Arc<Connection>)]) {
+        if repeated.is_empty() {
+            return;
+        }
+        // Where there is no room, this is found by polling.
+        let jobs = repeated.iter().map(|(job, _)| *job).collect();
+        let _ = self.wanted.try_send(jobs);
+    }
+
     fn new_job(&mut self, reply: &Reply, asked: &Job) -> NewJob {
         let payload = &asked.payload;
         NewJob {
@@ -184,28 +186,12 @@ impl Intake {
             },
             concurrency_key: payload.concurrency_key.clone(),
             stream: payload.stream.unwrap_or(false),
-            asker: Asker {
-                connection: Some(reply.connection.id),
-                gateway: Some(self.gateway),
-                session: reply.connection.seat().map(|seat| seat.session),
-                ..Asker::nobody()
-            },
+            asker: reply.asker(self.gateway),
             key: payload.idempotency_key.clone().map(|name| Key {
                 name,
                 keep: self.keep_keys,
             }),
         }
-    }
-}
-
-impl Reply {
-    /// How long it may still wait for a database that is away.
-    fn patience(&self) -> Duration {
-        PATIENCE.saturating_sub(self.arrived.elapsed())
-    }
-
-    fn frame(self, message: ServerMessage) -> Utf8Bytes {
-        Frame::answering(message, self.reference).encode().into()
     }
 }
 

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect};
 use axum::routing::{MethodRouter, get};
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::asyncapi;
+use crate::{asyncapi, openapi};
 
 /// Nothing from elsewhere, nothing inline: text that somebody submitted can never become a script.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
@@ -65,6 +65,10 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route(
             "/asyncapi/schema.json",
             get(|| async { ([(header::CONTENT_TYPE, JSON)], asyncapi::text()) }),
+        )
+        .route(
+            openapi::PATH,
+            get(|| async { ([(header::CONTENT_TYPE, JSON)], openapi::text()) }),
         );
     [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -85,6 +89,9 @@ fn page<S: Clone + Send + Sync + 'static>(
     get(move || async move { ([(header::CONTENT_TYPE, kind)], body).into_response() })
 }
 
-fn with_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+pub(super) fn with_header(
+    name: HeaderName,
+    value: &'static str,
+) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
 }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::connection;
 use super::connection::Look::{Over, Said};
 use super::hub::{Ended, Hub};
 use super::known_tasks::KnownTasks;
+use super::told::frame_of;
+use super::watch::Watched;
 use crate::ids::JobId;
 use crate::notice::{self, NOTICE_CHANNEL};
 use crate::postgres::link::limited;
@@ -25,7 +26,7 @@ use crate::queue::report::{Chunks, Position};
 use crate::queue::{report, tasks};
 use crate::session;
 use crate::shutdown::Stop;
-use crate::wire::{self, Frame, SYSTEM_GROUP};
+use crate::wire::{Frame, SYSTEM_GROUP};
 
 use look::{Look, Unheard};
 
@@ -50,6 +51,7 @@ pub(super) struct Relay {
     database: Database,
     gateway: GatewayRow,
     hub: Arc<Hub>,
+    watched: Arc<Watched>,
     tasks: Arc<KnownTasks>,
     listener: Listener,
     /// Jobs that are to be looked at because somebody has asked for them again.
@@ -64,6 +66,7 @@ impl Relay {
         database: Database,
         gateway: GatewayRow,
         hub: Arc<Hub>,
+        watched: Arc<Watched>,
         tasks: Arc<KnownTasks>,
         hearing: Hearing,
         wanted: mpsc::Receiver<Vec<JobId>>,
@@ -80,6 +83,7 @@ impl Relay {
             database,
             gateway,
             hub,
+            watched,
             tasks,
             listener,
             wanted,
@@ -152,6 +156,7 @@ impl Relay {
         }
         while !look.said.is_empty() {
             let page: Vec<JobId> = look.said.iter().copied().take(PAGE).collect();
+            self.watched.wake(&page);
             self.stream(&page, Said).await?;
             for job in &page {
                 look.said.remove(job);
@@ -159,6 +164,7 @@ impl Relay {
         }
         while !look.jobs.is_empty() {
             let page: Vec<JobId> = look.jobs.iter().copied().take(PAGE).collect();
+            self.watched.wake(&page);
             // What a job has said comes before what became of it.
             self.stream(&page, Over).await?;
             let mut elsewhere = Vec::new();
@@ -253,24 +259,11 @@ impl Relay {
     }
 
     fn deliver(&self, outcome: Outcome) {
-        let frame = match (outcome.state.as_str(), outcome.result) {
-            ("succeeded", Some(result)) => {
-                // What we cannot read (nested too deeply, for example) can still be shown.
-                let result = serde_json::from_str(&result).unwrap_or(Value::String(result));
-                wire::result_message(outcome.id, result, outcome.attempt)
-            }
-            ("cancelled", _) => wire::cancelled_message(outcome.id, outcome.attempt),
-            _ => wire::failed_message(
-                outcome.id,
-                outcome.error_code.unwrap_or_else(|| "unknown".to_owned()),
-                outcome.error.unwrap_or_else(|| "the job failed".to_owned()),
-                outcome.attempt,
-            ),
-        };
+        let (job, session) = (outcome.id, outcome.session_id.filter(|_| outcome.unread));
         self.hub.deliver(&Ended {
-            job: outcome.id,
-            session: outcome.session_id.filter(|_| outcome.unread),
-            text: frame.encode().into(),
+            job,
+            session,
+            text: frame_of(outcome).encode().into(),
         });
     }
 }

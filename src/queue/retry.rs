@@ -26,14 +26,14 @@ pub enum Retried {
     NotFound,
 }
 
-/// Retries `old`: for one that is over, as the job `new`, whose socket is at `gateway`.
+/// Retries `old`; one that is over as the job `new`, or any new one, for whoever asks at `gateway`.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn retry(
     connection: &mut PgConnection,
     old: JobId,
-    new: JobId,
+    new: Option<JobId>,
     actor: &Actor,
     gateway: Option<GatewayId>,
 ) -> Result<Retried, sqlx::Error> {
@@ -48,7 +48,7 @@ pub async fn retry(
 async fn ask(
     connection: &mut PgConnection,
     old: JobId,
-    new: JobId,
+    new: Option<JobId>,
     actor: &Actor,
     gateway: Option<GatewayId>,
     hints: bool,
@@ -60,7 +60,7 @@ async fn ask(
         from ringback.retry_job($1, $2, $3, $4, $5, $6, $7, $8)
         "#,
         old.0,
-        new.0,
+        new.map(|new| new.0),
         theirs.owner,
         theirs.session,
         theirs.connection,

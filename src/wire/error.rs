@@ -248,6 +248,19 @@ impl ErrorItem {
         }
     }
 
+    /// The database cannot be reached; nothing was changed that anybody was told of.
+    #[must_use]
+    pub fn away() -> Self {
+        Self {
+            retry_after: Some(5),
+            ..Self::new(
+                ErrorType::Unavailable,
+                &[],
+                "The database cannot be reached; try again",
+            )
+        }
+    }
+
     /// No such task.
     #[must_use]
     pub fn task_unknown(task_type: &str) -> Self {

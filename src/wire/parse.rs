@@ -2,8 +2,8 @@
 //!
 //! One way only: what is accepted and what is reported come from the same walk, so they cannot disagree.
 
+mod body;
 mod fields;
-mod notice;
 mod options;
 mod task;
 
@@ -12,8 +12,8 @@ use serde_json::{Map, Value};
 use super::{
     AckPayload, CancelPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT, ResumePayload,
 };
+pub use body::{parse_jobs, parse_notice, parse_task};
 use fields::{check_reference, read_have, read_ids, read_job, read_text};
-pub use notice::parse_notice;
 use task::{read_jobs, read_task};
 
 /// A message from a client, with the mark it carried.
@@ -44,30 +44,6 @@ pub fn parse(text: &str) -> Request {
         reference: reference.map(str::to_owned),
         message: read_message(&frame),
     }
-}
-
-/// Reads the body of an HTTP request as the payload of a message: what is wrong with it is in the body.
-///
-/// # Errors
-/// What is wrong with it: one entry for each field, in the order of declaration.
-pub fn parse_body(action: &str, body: &[u8]) -> Result<ClientMessage, Vec<ErrorItem>> {
-    let payload = read_json(body)?;
-    let mut frame = Map::new();
-    frame.insert("action".to_owned(), action.into());
-    frame.insert("payload".to_owned(), payload);
-    read_message(&frame).map_err(|errors| in_the_body(action, errors))
-}
-
-fn read_json(body: &[u8]) -> Result<Value, Vec<ErrorItem>> {
-    serde_json::from_slice(body).map_err(|error| {
-        let error = ErrorItem::json_invalid(&error.to_string());
-        vec![error.moved(&[], &["body"])]
-    })
-}
-
-fn in_the_body(action: &str, errors: Vec<ErrorItem>) -> Vec<ErrorItem> {
-    let moved = |error: ErrorItem| error.moved(&[action, "payload"], &["body"]);
-    errors.into_iter().map(moved).collect()
 }
 
 fn refused(reference: Option<String>, error: ErrorItem) -> Request {

@@ -15,7 +15,7 @@ impl Intake {
             .map(|(reply, job)| self.new_job(reply, job))
             .collect();
         for ((reply, asked), job) in batch.iter().zip(&jobs) {
-            self.hub.expect(&reply.connection, job.id, asked.listens());
+            reply.expect(&self.hub, job.id, asked.listens());
         }
         let patience = batch.iter().map(|(reply, _)| reply.patience()).min();
         let answers = commit(&mut self.link, Rows::New(&jobs), patience).await;
@@ -28,7 +28,7 @@ impl Intake {
                 }
                 Answer::Repeats { job: other, same } => {
                     if same {
-                        self.hub.forget(&reply.connection, job.id);
+                        reply.forget(&self.hub, job.id);
                         repeated.push((reply, asked, other));
                         continue;
                     }
@@ -36,42 +36,31 @@ impl Intake {
                 }
                 Answer::Refused(refusal) => refused(&refusal),
             };
-            let connection = Arc::clone(&reply.connection);
-            let text = reply.frame(ServerMessage::Error(vec![error]));
-            self.hub.refused(&connection, &[job.id], text);
+            reply.refused(&self.hub, &[job.id], error);
         }
-        if !repeated.is_empty() {
-            self.join(repeated).await;
-        }
+        self.join(repeated).await;
     }
 
     /// Gives jobs that were submitted before to those who have asked for them again.
     async fn join(&mut self, repeated: Vec<(Reply, Job, JobId)>) {
         for (reply, asked, job) in &repeated {
-            self.hub.expect(&reply.connection, *job, asked.listens());
+            reply.expect(&self.hub, *job, asked.listens());
         }
-        let addresses: Vec<(JobId, Arc<Connection>)> = repeated
+        let sockets = repeated
             .iter()
-            .map(|(reply, _, job)| (*job, Arc::clone(&reply.connection)))
-            .collect();
-        self.address(&addresses).await;
+            .filter_map(|(reply, _, job)| Some((*job, Arc::clone(reply.connection()?))));
+        let sockets: Vec<(JobId, Arc<Connection>)> = sockets.collect();
+        self.address(&sockets).await;
         for (reply, asked, job) in repeated {
             self.queued(reply, &asked, job);
         }
-        // They may be over already. Where there is no room, this is found by polling.
-        let jobs = addresses.into_iter().map(|(job, _)| job).collect();
-        let _ = self.wanted.try_send(jobs);
+        self.look_at(&sockets);
     }
 
     fn queued(&self, reply: Reply, asked: &Job, job: JobId) {
         let payload = &asked.payload;
         let text = queued_text(&payload.task_type, &payload.to_text(), job);
-        let frame = Frame {
-            job_id: Some(job),
-            ..Frame::answering(ServerMessage::JobQueued(text), reply.reference)
-        };
-        let text = frame.encode().into();
-        self.hub.queued(&reply.connection, &[job], text);
-        drop(reply.turn);
+        let frame = Frame::about(job, ServerMessage::JobQueued(text));
+        reply.stored(&self.hub, vec![job], frame);
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
 use super::super::cancel::cancel;
-use super::super::intake::{Asked, Job, Reply, Submission};
+use super::super::intake::{Asked, Job, Reply, Submission, To};
 use super::super::resume::resume;
 use super::{End, Peer, UNDER_WAY};
 use crate::wire::{
@@ -108,12 +108,12 @@ impl Peer {
         let arrived = Instant::now();
         let turn = self.turn(&asked, socket).await?;
         let connection = Arc::clone(&self.connection);
-        let reply = Reply {
+        let to = To::Socket {
             connection,
             reference,
-            arrived,
             turn,
         };
+        let reply = Reply { to, arrived };
         match self
             .shared
             .submissions
@@ -121,7 +121,8 @@ impl Peer {
         {
             Ok(()) => {}
             Err(TrySendError::Full(submission) | TrySendError::Closed(submission)) => {
-                self.refuse(submission.reply.reference, vec![ErrorItem::busy()]);
+                let reply = submission.reply;
+                reply.refused(&self.shared.hub, &[], ErrorItem::busy());
             }
         }
         Ok(())

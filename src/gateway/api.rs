@@ -1,0 +1,49 @@
+//! HTTP for programs: every [`Operation`] of the contract, each in the file of its noun.
+
+mod answer;
+mod body;
+mod control;
+mod events;
+mod operator;
+mod query;
+mod read;
+mod submit;
+
+use axum::Router;
+use axum::http::header;
+use axum::routing::{MethodRouter, get, post};
+
+use super::Shared;
+use super::pages::with_header;
+use crate::openapi::Operation;
+
+pub(super) use answer::Refused;
+
+/// What an operation of the contract is served by.
+fn handler(operation: Operation) -> MethodRouter<Shared> {
+    match operation {
+        Operation::SubmitJob => post(submit::one),
+        Operation::SubmitJobs => post(submit::many),
+        Operation::ListJobs => get(read::list),
+        Operation::GetJob => get(read::job),
+        Operation::ListAttempts => get(read::attempts),
+        Operation::FollowJob => get(events::follow),
+        Operation::CancelJob => post(control::cancel),
+        Operation::RetryJob => post(control::retry),
+        Operation::SendNotice => post(operator::notify),
+        Operation::ListQueues => get(operator::queues),
+        Operation::PauseQueue => post(operator::pause),
+        Operation::ResumeQueue => post(operator::resume),
+        Operation::GetStats => get(operator::stats),
+    }
+}
+
+pub(super) fn routes() -> Router<Shared> {
+    Operation::ALL
+        .into_iter()
+        .fold(Router::new(), |router, operation| {
+            router.route(operation.path(), handler(operation))
+        })
+        .layer(with_header(header::CACHE_CONTROL, "no-store"))
+        .layer(with_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+}

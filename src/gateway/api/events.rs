@@ -1,0 +1,171 @@
+//! Following a job: its events as they happen, each a message of the socket (server-sent events).
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use axum::response::sse::{self, KeepAlive, Sse};
+use futures_util::stream;
+
+use super::super::Shared;
+use super::super::told::frame_of;
+use super::super::watch::Watch;
+use super::Refused;
+use super::answer::Answer;
+use super::query::Id;
+use super::read::find;
+use crate::postgres::Backoff;
+use crate::postgres::link::limited;
+use crate::queue::follow::{Event, Follower};
+use crate::queue::report::Position;
+use crate::shutdown;
+use crate::wire::{ErrorItem, ErrorType, chunk_message, progress_message};
+
+/// How often a comment is sent where there is nothing to say, so that nobody takes the connection for dead.
+const PULSE: Duration = Duration::from_secs(15);
+
+/// How long a client that was cut off is asked to wait before it comes back.
+const COME_BACK: Duration = Duration::from_secs(1);
+
+/// The id of the last event of a job.
+const OVER: &str = "over";
+
+pub(super) async fn follow(State(shared): State<Shared>, Id(id): Id, headers: HeaderMap) -> Answer {
+    let last = last_event(&headers)?;
+    // Before the first look, so that nothing happens between the two.
+    let Some(watch) = shared.watched.watch(id) else {
+        return Err(ErrorItem::busy().into());
+    };
+    find(&shared, id).await?;
+    let at = match last {
+        Last::Event(at) => at,
+        // Anything else would make a browser come back for ever.
+        Last::Over => return Ok(StatusCode::NO_CONTENT.into_response()),
+    };
+    let following = Following {
+        follower: Follower::new(id, at),
+        watch,
+        shared,
+        ready: VecDeque::from([sse::Event::default().retry(COME_BACK)]),
+        over: false,
+    };
+    let events = stream::unfold(following, |mut following| async {
+        let event = following.next().await?;
+        Some((Ok::<_, Infallible>(event), following))
+    });
+    let pulse = KeepAlive::new().interval(PULSE);
+    Ok(Sse::new(events).keep_alive(pulse).into_response())
+}
+
+/// The last event that a client has.
+enum Last {
+    Event(Position),
+    Over,
+}
+
+fn last_event(headers: &HeaderMap) -> Result<Last, Refused> {
+    let Some(id) = headers.get("last-event-id") else {
+        return Ok(Last::Event(Position::default()));
+    };
+    let id = id.to_str().unwrap_or_default();
+    if id == OVER {
+        return Ok(Last::Over);
+    }
+    let position = id.split_once('-').and_then(|(attempt, seq)| {
+        let (attempt, seq) = (attempt.parse().ok()?, seq.parse().ok()?);
+        Some(Position { attempt, seq })
+    });
+    let position = position.filter(|position| position.attempt >= 0 && position.seq >= 0);
+    position.map(Last::Event).ok_or_else(|| {
+        let msg = "Input should be the id of an event, such as 2-17";
+        ErrorItem::new(ErrorType::ValueError, &["header", "Last-Event-ID"], msg).into()
+    })
+}
+
+/// A request that follows a job.
+struct Following {
+    follower: Follower,
+    watch: Watch,
+    shared: Shared,
+    /// Events that are still to be sent.
+    ready: VecDeque<sse::Event>,
+    /// Nothing comes after them.
+    over: bool,
+}
+
+impl Following {
+    /// The next event; none, where the job is over or the gateway stops.
+    async fn next(&mut self) -> Option<sse::Event> {
+        let mut backoff = Backoff::new();
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Some(event);
+            }
+            if self.over {
+                return None;
+            }
+            match self.look().await {
+                Ok(events) if events.is_empty() => tokio::select! {
+                    () = self.watch.news() => {}
+                    () = self.shared.stop.cancelled() => return None,
+                },
+                Ok(events) => {
+                    self.over = matches!(events.last(), Some(Event::Ended(_)));
+                    self.ready.extend(events.into_iter().map(event_of));
+                }
+                Err(error) => {
+                    let delay = backoff.delay();
+                    tracing::warn!(%error, delay_ms = delay.as_millis(), "could not follow a job, trying again");
+                    if !shutdown::sleep(delay, &self.shared.stop).await {
+                        return None;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn look(&mut self) -> Result<Vec<Event>, sqlx::Error> {
+        let Self {
+            follower, shared, ..
+        } = self;
+        limited(async {
+            let mut database = shared.database.pool().acquire().await?;
+            follower.look(&mut database).await
+        })
+        .await
+    }
+}
+
+/// An event of a job as the message that the socket would have sent; its name is the message's.
+fn event_of(event: Event) -> sse::Event {
+    let (name, id, frame) = match event {
+        Event::Chunk(chunk) => {
+            let Position { attempt, seq } = chunk.at;
+            let id = format!("{attempt}-{seq}");
+            let frame = chunk_message(chunk.id, attempt, seq, chunk.text);
+            ("job_chunk", Some(id), frame)
+        }
+        Event::Progress(said) => {
+            // What we cannot read is not a progress.
+            let payload = serde_json::from_str(&said.progress).unwrap_or_default();
+            let frame = progress_message(said.id, said.attempt, payload);
+            ("job_progress", None, frame)
+        }
+        Event::Ended(outcome) => {
+            let name = match outcome.state.as_str() {
+                "succeeded" => "job_result",
+                "cancelled" => "job_cancelled",
+                _ => "job_failed",
+            };
+            (name, Some(OVER.to_owned()), frame_of(outcome))
+        }
+    };
+    let event = sse::Event::default().event(name).data(frame.encode());
+    match id {
+        Some(id) => event.id(id),
+        None => event,
+    }
+}

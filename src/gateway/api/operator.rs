@@ -1,0 +1,79 @@
+//! What an operator does beside jobs: notices, queues, and how things are.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::super::Shared;
+use super::Refused;
+use super::answer::{Answer, json};
+use super::body::JsonBody;
+use super::query::QueueName;
+use crate::notice;
+use crate::postgres::link::limited;
+use crate::queue::{fleet, queues, stats};
+use crate::wire::{MessageId, QueueList, QueueState, SYSTEM_GROUP, SentNotice, parse_notice};
+
+/// For how long a notice is kept that does not say.
+const NOTICE_TTL: Duration = Duration::from_secs(3_600);
+
+pub(super) async fn notify(State(shared): State<Shared>, JsonBody(body): JsonBody) -> Answer {
+    let new = parse_notice(&body)?;
+    let ttl = new.ttl.map_or(NOTICE_TTL, Duration::from_secs_f64);
+    let sent = limited(async {
+        let mut database = shared.database.pool().acquire().await?;
+        let number = notice::send(&mut database, SYSTEM_GROUP, &new.content, ttl).await?;
+        let gateways = fleet::gateways_alive(&mut *database).await?;
+        Ok(SentNotice {
+            id: MessageId::Notice(number),
+            gateways,
+        })
+    });
+    match sent.await {
+        Ok(sent) => Ok(json(StatusCode::ACCEPTED, &sent)),
+        Err(error) => Err(Refused::by_the_database(&error, "send a notice")),
+    }
+}
+
+pub(super) async fn queues(State(shared): State<Shared>) -> Answer {
+    match limited(queues::all(shared.database.pool())).await {
+        Ok(queues) => Ok(json(StatusCode::OK, &QueueList { queues })),
+        Err(error) => Err(Refused::by_the_database(&error, "list the queues")),
+    }
+}
+
+pub(super) async fn pause(State(shared): State<Shared>, QueueName(name): QueueName) -> Answer {
+    match limited(queues::pause(shared.database.pool(), &name)).await {
+        Ok(()) => Ok(json(StatusCode::OK, &QueueState { name, paused: true })),
+        Err(error) => Err(Refused::by_the_database(&error, "pause a queue")),
+    }
+}
+
+pub(super) async fn resume(State(shared): State<Shared>, QueueName(name): QueueName) -> Answer {
+    let resumed = limited(async {
+        let mut database = shared.database.pool().acquire().await?;
+        queues::resume(&mut database, &name).await
+    });
+    match resumed.await {
+        Ok(()) => Ok(json(
+            StatusCode::OK,
+            &QueueState {
+                name,
+                paused: false,
+            },
+        )),
+        Err(error) => Err(Refused::by_the_database(&error, "let a queue go on")),
+    }
+}
+
+pub(super) async fn stats(State(shared): State<Shared>) -> Answer {
+    let stats = limited(async {
+        let mut database = shared.database.pool().acquire().await?;
+        stats::stats(&mut database).await
+    });
+    match stats.await {
+        Ok(stats) => Ok(json(StatusCode::OK, &stats)),
+        Err(error) => Err(Refused::by_the_database(&error, "say how things are")),
+    }
+}

@@ -1,0 +1,260 @@
+//! What a request says beside its body: in its path, its query and its headers.
+
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::super::Shared;
+use super::Refused;
+use crate::ids::JobId;
+use crate::queue::jobs::{Filter, PAGE_LIMIT};
+use crate::wire::{ErrorItem, ErrorType, JobState, KEY_LIMIT, WAIT_LIMIT};
+
+/// How many jobs a page has when nothing is said.
+const PAGE: i64 = 50;
+
+/// The job that a path names.
+pub(super) struct Id(pub(super) JobId);
+
+impl FromRequestParts<Shared> for Id {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Refused> {
+        let named = named(parts, shared).await?;
+        let id = Uuid::parse_str(&named).map_err(|error| {
+            let msg = format!("Input should be a valid UUID, {error}");
+            ErrorItem::new(ErrorType::UuidParsing, &["path", "id"], msg)
+        });
+        Ok(Self(JobId(id?)))
+    }
+}
+
+/// The queue that a path names.
+pub(super) struct QueueName(pub(super) String);
+
+impl FromRequestParts<Shared> for QueueName {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Refused> {
+        let name = named(parts, shared).await?;
+        let loc = ["path", "name"];
+        if name.contains('\0') {
+            return Err(text_with_nul(&loc).into());
+        }
+        if name.len() > KEY_LIMIT {
+            return Err(too_long(&loc, &name).into());
+        }
+        Ok(Self(name))
+    }
+}
+
+async fn named(parts: &mut Parts, shared: &Shared) -> Result<String, Refused> {
+    let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, shared).await;
+    match path {
+        Ok(Path(name)) => Ok(name),
+        Err(_) => {
+            let msg = "Input should be a valid string, percent-encoded UTF-8";
+            Err(ErrorItem::new(ErrorType::StringType, &["path"], msg).into())
+        }
+    }
+}
+
+/// What the query says, and what is wrong with it.
+#[derive(Default)]
+pub(super) struct Query {
+    pairs: Vec<(String, String)>,
+    errors: Vec<ErrorItem>,
+}
+
+/// What is wrong with a value.
+type Wrong = (ErrorType, String);
+
+impl FromRequestParts<Shared> for Query {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Refused> {
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self {
+            pairs: form_urlencoded::parse(query.as_bytes())
+                .into_owned()
+                .collect(),
+            errors: Vec::new(),
+        })
+    }
+}
+
+impl Query {
+    /// For how long to wait: not at all, if it does not say.
+    pub(super) fn wait(mut self) -> Result<Duration, Refused> {
+        let wait = self.one("wait", |text| {
+            let seconds = text
+                .parse()
+                .ok()
+                .filter(|seconds: &f64| seconds.is_finite());
+            let seconds = seconds.ok_or((
+                ErrorType::FloatType,
+                "Input should be a valid number".into(),
+            ))?;
+            in_range(seconds, 0.0, WAIT_LIMIT.as_secs_f64())
+        });
+        self.done()?;
+        Ok(Duration::from_secs_f64(wait.unwrap_or_default()))
+    }
+
+    /// Which jobs to list: those, before this one, so many.
+    pub(super) fn page(mut self) -> Result<(Filter, Option<JobId>, i64), Refused> {
+        let filter = Filter {
+            states: self.states(),
+            task: self.one("task", text),
+            queue: self.one("queue", text),
+            owner: self.one("owner", text),
+            since: self.one("since", time),
+            until: self.one("until", time),
+        };
+        let limit = self.one("limit", |text| {
+            let limit = text.parse().map_err(|_| {
+                let msg = "Input should be a valid integer".to_owned();
+                (ErrorType::IntType, msg)
+            });
+            in_range(limit?, 1, PAGE_LIMIT)
+        });
+        let cursor = self.one("cursor", |text| {
+            Uuid::parse_str(text).map(JobId).map_err(|_| {
+                let msg = "Input should be the next of an earlier page".to_owned();
+                (ErrorType::UuidParsing, msg)
+            })
+        });
+        self.done()?;
+        Ok((filter, cursor, limit.unwrap_or(PAGE)))
+    }
+
+    /// Names of states, separated by commas or given one by one.
+    fn states(&mut self) -> Vec<JobState> {
+        let given: Vec<String> = self
+            .pairs
+            .iter()
+            .filter(|(name, _)| name == "state")
+            .flat_map(|(_, names)| names.split(',').map(str::to_owned))
+            .filter(|name| !name.is_empty())
+            .collect();
+        let mut states = Vec::new();
+        for name in given {
+            match JobState::named(&name) {
+                Some(state) => states.push(state),
+                None => {
+                    let known = JobState::ALL.map(JobState::name).join(", ");
+                    let msg = format!("Input should be one of {known}");
+                    self.errors.push(ErrorItem::new(
+                        ErrorType::ValueError,
+                        &["query", "state"],
+                        msg,
+                    ));
+                }
+            }
+        }
+        states
+    }
+
+    /// A value that may be given once.
+    fn one<T>(&mut self, name: &str, value: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
+        let mut given = self.pairs.iter().filter(|(given, _)| given == name);
+        let (_, text) = given.next()?;
+        let read = if given.next().is_some() {
+            Err((
+                ErrorType::ValueError,
+                "Value error, give it once".to_owned(),
+            ))
+        } else {
+            value(text)
+        };
+        read.map_err(|(kind, msg)| {
+            self.errors
+                .push(ErrorItem::new(kind, &["query", name], msg));
+        })
+        .ok()
+    }
+
+    fn done(self) -> Result<(), Refused> {
+        if self.errors.is_empty() {
+            Ok(())
+        } else {
+            Err(self.errors.into())
+        }
+    }
+}
+
+/// What makes this submission the same when it comes again, if the headers say so.
+pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Refused> {
+    let loc = ["header", "Idempotency-Key"];
+    let mut given = headers.get_all("idempotency-key").iter();
+    let Some(key) = given.next() else {
+        return Ok(None);
+    };
+    let wrong = |msg: &str| ErrorItem::new(ErrorType::StringType, &loc, msg);
+    if given.next().is_some() {
+        return Err(wrong("Input should be given once").into());
+    }
+    let Ok(key) = key.to_str() else {
+        return Err(wrong("Input should be a string of visible ASCII characters").into());
+    };
+    // A string of structured fields (RFC 8941) has quotation marks; many clients leave them out.
+    let quoted = key.strip_prefix('"').and_then(|key| key.strip_suffix('"'));
+    let key = match quoted {
+        Some(key) => key.replace("\\\"", "\"").replace("\\\\", "\\"),
+        None => key.to_owned(),
+    };
+    match key.len() {
+        0 => Err(wrong("Input should be a string that is not empty").into()),
+        1..=KEY_LIMIT => Ok(Some(key)),
+        _ => Err(too_long(&loc, &key).into()),
+    }
+}
+
+fn text(text: &str) -> Result<String, Wrong> {
+    if text.contains('\0') {
+        let error = text_with_nul(&[]);
+        return Err((error.kind, error.msg));
+    }
+    Ok(text.to_owned())
+}
+
+fn time(text: &str) -> Result<Timestamp, Wrong> {
+    text.parse().map_err(|_| {
+        let msg = "Input should be a valid datetime, as RFC 3339 has it: 2026-01-31T12:00:00Z";
+        (ErrorType::DatetimeParsing, msg.to_owned())
+    })
+}
+
+fn in_range<T: PartialOrd + std::fmt::Display>(
+    given: T,
+    smallest: T,
+    largest: T,
+) -> Result<T, Wrong> {
+    if given < smallest {
+        let msg = format!("Input should be greater than or equal to {smallest}");
+        return Err((ErrorType::GreaterThanEqual, msg));
+    }
+    if given > largest {
+        let msg = format!("Input should be less than or equal to {largest}");
+        return Err((ErrorType::LessThanEqual, msg));
+    }
+    Ok(given)
+}
+
+fn text_with_nul(loc: &[&str]) -> ErrorItem {
+    let msg = "Input should be a valid string without NUL characters";
+    ErrorItem::new(ErrorType::StringType, loc, msg)
+}
+
+fn too_long(loc: &[&str], text: &str) -> ErrorItem {
+    let msg = format!(
+        "Input has {} bytes; at most {KEY_LIMIT} are allowed",
+        text.len()
+    );
+    ErrorItem::new(ErrorType::TooLarge, loc, msg)
+}

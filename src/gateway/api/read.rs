@@ -1,0 +1,80 @@
+//! Looking at jobs, now or when they are over.
+
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use tokio::time::Instant;
+
+use super::super::Shared;
+use super::Refused;
+use super::answer::{Answer, json};
+use super::query::{Id, Query};
+use crate::ids::JobId;
+use crate::postgres::link::limited;
+use crate::queue::jobs;
+use crate::wire::{AttemptList, ErrorItem, ErrorType, Job, JobPage};
+
+pub(super) async fn list(State(shared): State<Shared>, query: Query) -> Answer {
+    let (filter, before, limit) = query.page()?;
+    let pool = shared.database.pool();
+    let page = limited(jobs::page(pool, &filter, before, limit)).await;
+    let page = page.map_err(|error| Refused::by_the_database(&error, "list jobs"))?;
+    let page = JobPage {
+        jobs: page.jobs,
+        next: page.next.map(|job| job.to_string()),
+    };
+    Ok(json(StatusCode::OK, &page))
+}
+
+pub(super) async fn job(State(shared): State<Shared>, Id(id): Id, query: Query) -> Answer {
+    let wait = query.wait()?;
+    let job = when_over(&shared, id, wait).await?;
+    Ok(json(StatusCode::OK, &job))
+}
+
+pub(super) async fn attempts(State(shared): State<Shared>, Id(id): Id) -> Answer {
+    find(&shared, id).await?;
+    let attempts = limited(jobs::attempts(shared.database.pool(), id)).await;
+    let attempts =
+        attempts.map_err(|error| Refused::by_the_database(&error, "list the attempts of a job"))?;
+    Ok(json(StatusCode::OK, &AttemptList { attempts }))
+}
+
+/// The job when it is over, or after `wait` as it is then.
+pub(super) async fn when_over(shared: &Shared, id: JobId, wait: Duration) -> Result<Job, Refused> {
+    let give_up = Instant::now() + wait;
+    // Before the first look, so that nothing happens between the two.
+    let watch = (!wait.is_zero()).then(|| shared.watched.watch(id));
+    let mut watch = match watch {
+        None => None,
+        Some(Some(watch)) => Some(watch),
+        Some(None) => return Err(ErrorItem::busy().into()),
+    };
+    loop {
+        let job = find(shared, id).await?;
+        let Some(watch) = watch.as_mut().filter(|_| !job.state.is_over()) else {
+            return Ok(job);
+        };
+        tokio::select! {
+            () = watch.news() => {}
+            () = tokio::time::sleep_until(give_up) => return find(shared, id).await,
+            () = shared.stop.cancelled() => return Ok(job),
+        }
+    }
+}
+
+/// The job, which has to be there.
+pub(super) async fn find(shared: &Shared, id: JobId) -> Result<Job, Refused> {
+    let found = limited(jobs::find(shared.database.pool(), id)).await;
+    match found {
+        Ok(Some(job)) => Ok(job),
+        Ok(None) => Err(no_job()),
+        Err(error) => Err(Refused::by_the_database(&error, "look at a job")),
+    }
+}
+
+pub(super) fn no_job() -> Refused {
+    let msg = "There is no such job";
+    ErrorItem::new(ErrorType::NotFound, &["path", "id"], msg).into()
+}

@@ -1,0 +1,121 @@
+//! Submitting jobs: through the same intake as those of the sockets.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::super::Shared;
+use super::super::intake::{Asked, Job, Reply, Submission, To};
+use super::Refused;
+use super::answer::{Answer, json, link, located};
+use super::body::JsonBody;
+use super::query::{Query, idempotency_key};
+use super::read::when_over;
+use crate::ids::JobId;
+use crate::wire::{
+    ErrorItem, ErrorType, JobsQueuedPayload, Problem, TaskPayload, parse_jobs, parse_task,
+};
+
+pub(super) async fn one(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    query: Query,
+    JsonBody(body): JsonBody,
+) -> Answer {
+    let wait = query.wait()?;
+    let key = idempotency_key(&headers)?;
+    let mut payload = parse_task(&body)?;
+    if let Some(key) = key {
+        if payload
+            .idempotency_key
+            .as_ref()
+            .is_some_and(|other| *other != key)
+        {
+            let msg = "Value error, give either the header or idempotency_key";
+            return Err(
+                ErrorItem::new(ErrorType::ValueError, &["header", "Idempotency-Key"], msg).into(),
+            );
+        }
+        payload.idempotency_key = Some(key);
+    }
+    let job = job(&shared, payload).map_err(in_the_body)?;
+    let stored = submit(&shared, Asked::One(job))
+        .await
+        .map_err(in_the_body)?;
+    let Some(id) = stored.first().copied() else {
+        return Err(ErrorItem::unavailable(true).into());
+    };
+    if wait.is_zero() {
+        return Ok(link(StatusCode::ACCEPTED, id));
+    }
+    match when_over(&shared, id, wait).await {
+        Ok(job) if job.state.is_over() => Ok(located(json(StatusCode::OK, &job), id)),
+        // It is committed, whatever keeps us from looking at it.
+        Ok(_) | Err(_) => Ok(link(StatusCode::ACCEPTED, id)),
+    }
+}
+
+pub(super) async fn many(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody,
+) -> Answer {
+    if idempotency_key(&headers)?.is_some() {
+        let msg = "Value error, give each job its own idempotency_key";
+        return Err(
+            ErrorItem::new(ErrorType::ValueError, &["header", "Idempotency-Key"], msg).into(),
+        );
+    }
+    let jobs = parse_jobs(&body)?.jobs.into_iter().enumerate();
+    let jobs: Result<Vec<Job>, ErrorItem> = jobs
+        .map(|(number, payload)| job(&shared, payload).map_err(|error| error.of_job(number)))
+        .collect();
+    let jobs = jobs.map_err(in_the_body)?;
+    let job_ids = submit(&shared, Asked::Many(jobs))
+        .await
+        .map_err(in_the_body)?;
+    Ok(json(StatusCode::ACCEPTED, &JobsQueuedPayload { job_ids }))
+}
+
+fn job(shared: &Shared, payload: TaskPayload) -> Result<Job, ErrorItem> {
+    match shared.tasks.resolve(&payload.task_type) {
+        Some(task) => Ok(Job { payload, task }),
+        None => Err(ErrorItem::task_unknown(&payload.task_type)),
+    }
+}
+
+async fn submit(shared: &Shared, asked: Asked) -> Result<Vec<JobId>, ErrorItem> {
+    let (answer, answered) = oneshot::channel();
+    let reply = Reply {
+        to: To::Request(answer),
+        arrived: Instant::now(),
+    };
+    if shared
+        .submissions
+        .try_send(Submission { asked, reply })
+        .is_err()
+    {
+        return Err(ErrorItem::busy());
+    }
+    // Whoever commits them is gone without an answer only when the process is.
+    answered
+        .await
+        .unwrap_or_else(|_| Err(ErrorItem::unavailable(true)))
+}
+
+/// The same error, where HTTP has it: in the body, and with the statuses that an idempotency key asks for.
+fn in_the_body(error: ErrorItem) -> Refused {
+    let error = error
+        .moved(&["system_message", "payload"], &["body"])
+        .moved(&["submit_jobs", "payload"], &["body"]);
+    let is_about_the_key = error
+        .loc
+        .last()
+        .is_some_and(|field| field == "idempotency_key");
+    match error.kind {
+        ErrorType::Conflict if is_about_the_key => Problem::new(422, vec![error]).into(),
+        ErrorType::Busy if is_about_the_key => Problem::new(409, vec![error]).into(),
+        _ => error.into(),
+    }
+}

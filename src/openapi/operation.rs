@@ -1,0 +1,130 @@
+//! What can be asked over HTTP.
+
+/// Something that can be asked over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// Submits a job.
+    SubmitJob,
+    /// Submits many jobs, all or none.
+    SubmitJobs,
+    /// Lists jobs.
+    ListJobs,
+    /// Shows a job, perhaps when it is over.
+    GetJob,
+    /// Lists the attempts of a job.
+    ListAttempts,
+    /// Follows a job while it runs.
+    FollowJob,
+    /// Cancels a job.
+    CancelJob,
+    /// Gives a job another chance.
+    RetryJob,
+    /// Sends a notice to everyone.
+    SendNotice,
+    /// Lists the queues.
+    ListQueues,
+    /// Pauses a queue.
+    PauseQueue,
+    /// Lets a queue go on.
+    ResumeQueue,
+    /// Says how things are.
+    GetStats,
+}
+
+/// How it is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Nothing is changed.
+    Get,
+    /// Something is.
+    Post,
+}
+
+impl Operation {
+    /// All of them, in the order of the document.
+    pub const ALL: [Self; 13] = [
+        Self::SubmitJob,
+        Self::ListJobs,
+        Self::SubmitJobs,
+        Self::GetJob,
+        Self::ListAttempts,
+        Self::FollowJob,
+        Self::CancelJob,
+        Self::RetryJob,
+        Self::SendNotice,
+        Self::ListQueues,
+        Self::PauseQueue,
+        Self::ResumeQueue,
+        Self::GetStats,
+    ];
+
+    /// What it is called in generated clients.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::SubmitJob => "submit_job",
+            Self::SubmitJobs => "submit_jobs",
+            Self::ListJobs => "list_jobs",
+            Self::GetJob => "get_job",
+            Self::ListAttempts => "list_attempts",
+            Self::FollowJob => "follow_job",
+            Self::CancelJob => "cancel_job",
+            Self::RetryJob => "retry_job",
+            Self::SendNotice => "send_notice",
+            Self::ListQueues => "list_queues",
+            Self::PauseQueue => "pause_queue",
+            Self::ResumeQueue => "resume_queue",
+            Self::GetStats => "get_stats",
+        }
+    }
+
+    /// How it is asked.
+    #[must_use]
+    pub fn method(self) -> Method {
+        match self {
+            Self::ListJobs
+            | Self::GetJob
+            | Self::ListAttempts
+            | Self::FollowJob
+            | Self::ListQueues
+            | Self::GetStats => Method::Get,
+            Self::SubmitJob
+            | Self::SubmitJobs
+            | Self::CancelJob
+            | Self::RetryJob
+            | Self::SendNotice
+            | Self::PauseQueue
+            | Self::ResumeQueue => Method::Post,
+        }
+    }
+
+    /// Where, with its parameters in braces.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::SubmitJob | Self::ListJobs => "/api/v1/jobs",
+            Self::SubmitJobs => "/api/v1/jobs/batch",
+            Self::GetJob => "/api/v1/jobs/{id}",
+            Self::ListAttempts => "/api/v1/jobs/{id}/attempts",
+            Self::FollowJob => "/api/v1/jobs/{id}/events",
+            Self::CancelJob => "/api/v1/jobs/{id}/cancel",
+            Self::RetryJob => "/api/v1/jobs/{id}/retry",
+            Self::SendNotice => "/api/v1/notices",
+            Self::ListQueues => "/api/v1/queues",
+            Self::PauseQueue => "/api/v1/queues/{name}/pause",
+            Self::ResumeQueue => "/api/v1/queues/{name}/resume",
+            Self::GetStats => "/api/v1/stats",
+        }
+    }
+}
+
+impl Method {
+    /// What it is called in the document.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Post => "post",
+        }
+    }
+}

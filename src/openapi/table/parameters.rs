@@ -1,0 +1,92 @@
+//! What a request says beside its body.
+
+use serde_json::{Value, json};
+
+use crate::wire::{JobState, KEY_LIMIT, WAIT_LIMIT};
+
+pub(super) fn job() -> Value {
+    json!({
+        "name": "id", "in": "path", "required": true, "description": "The id of the job.",
+        "schema": { "type": "string", "format": "uuid" },
+    })
+}
+
+pub(super) fn queue() -> Value {
+    json!({
+        "name": "name", "in": "path", "required": true, "description": "The name of the queue.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": KEY_LIMIT, "pattern": r"^[^\u0000]+$" },
+    })
+}
+
+pub(super) fn wait() -> Value {
+    let description = "For how many seconds to wait until the job is over, at most.";
+    query(
+        "wait",
+        description,
+        &json!({ "type": "number", "minimum": 0, "maximum": WAIT_LIMIT.as_secs() }),
+    )
+}
+
+pub(super) fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key", "in": "header", "required": false,
+        "description": "A name of the client's choice for this submission, such as a random UUID, with or without quotation \
+            marks around it; the same as `idempotency_key` in the body.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": KEY_LIMIT, "pattern": r"^[!#-\[\]-~]+$" },
+    })
+}
+
+pub(super) fn last_event_id() -> Value {
+    json!({
+        "name": "Last-Event-ID", "in": "header", "required": false,
+        "description": "The id of the last event that has arrived.",
+        "schema": { "type": "string", "pattern": r"^([0-9]{1,9}-[0-9]{1,9}|over)$" },
+    })
+}
+
+pub(super) fn of_a_list() -> Vec<Value> {
+    let states = JobState::ALL.map(JobState::name);
+    let text = json!({ "type": "string", "pattern": r"^[^\u0000]*$" });
+    let time = json!({ "type": "string", "format": "date-time" });
+    let mut state = query(
+        "state",
+        "Only those in one of these states, separated by commas.",
+        &json!({ "type": "array", "items": { "type": "string", "enum": states } }),
+    );
+    state["style"] = json!("form");
+    state["explode"] = json!(false);
+    vec![
+        state,
+        query(
+            "task",
+            "Only those of this task, or asked for by this name.",
+            &text,
+        ),
+        query("queue", "Only those in this queue.", &text),
+        query("owner", "Only those of this owner.", &text),
+        query(
+            "since",
+            "Only those that were submitted at this time or later.",
+            &time,
+        ),
+        query(
+            "until",
+            "Only those that were submitted before this time.",
+            &time,
+        ),
+        query(
+            "limit",
+            "How many, at most; 50, if this does not say.",
+            &json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 50 }),
+        ),
+        query(
+            "cursor",
+            "Where the page before has ended: its `next`.",
+            &json!({ "type": "string", "format": "uuid" }),
+        ),
+    ]
+}
+
+fn query(name: &str, description: &str, schema: &Value) -> Value {
+    json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema })
+}
