@@ -19,6 +19,7 @@ test *arguments:
 docs:
     script/prepare-sqlx
     cargo run --quiet -- asyncapi > docs/asyncapi.json
+    cargo run --quiet -- openapi > docs/openapi.json
     cargo doc --no-deps
 
 # Half an hour of faults; `RINGBACK_FAULT_SEED` repeats a schedule

@@ -9,6 +9,7 @@ mod jobs;
 mod man;
 mod migrate;
 mod notify;
+mod openapi;
 mod output;
 mod queues;
 mod recurring;
@@ -48,6 +49,8 @@ enum Verb {
     Url(url::Url),
     /// Prints the contract of the socket (AsyncAPI 3)
     Asyncapi,
+    /// Prints the contract of HTTP (OpenAPI 3.1)
+    Openapi,
     /// Prints what a shell needs to complete these commands
     Completions(completions::Completions),
     /// Writes the manual pages
@@ -68,6 +71,7 @@ impl Cli {
             | Verb::Recurring(_)
             | Verb::Url(_)
             | Verb::Asyncapi
+            | Verb::Openapi
             | Verb::Completions(_)
             | Verb::Man(_) => "warn",
         }
@@ -89,6 +93,7 @@ impl Cli {
             Verb::Migrate(verb) => verb.run().await,
             Verb::Url(verb) => verb.run().await,
             Verb::Asyncapi => asyncapi::run(),
+            Verb::Openapi => openapi::run(),
             Verb::Completions(verb) => verb.run(),
             Verb::Man(verb) => verb.run(),
         }

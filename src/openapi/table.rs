@@ -126,9 +126,7 @@ pub(super) fn row(operation: Operation, schemas: &mut SchemaGenerator) -> Row {
             parameters: vec![parameters::job(), parameters::last_event_id()],
             answers: vec![
                 Answer {
-                    content: Some(
-                        json!({ "text/event-stream": { "schema": { "type": "string" } } }),
-                    ),
+                    content: Some(json!({ "text/event-stream": { "schema": event() } })),
                     ..Answer::new(200, "The job's events, until it is over.")
                 },
                 Answer::new(
@@ -230,6 +228,22 @@ pub(super) fn row(operation: Operation, schemas: &mut SchemaGenerator) -> Row {
     }
 }
 
+/// An event of a job, as one reads it from the stream.
+fn event() -> Value {
+    json!({
+        "type": "object",
+        "properties": {
+            "event": {
+                "type": "string",
+                "enum": ["job_chunk", "job_progress", "job_result", "job_failed", "job_cancelled"],
+            },
+            "id": { "type": "string" },
+            "data": { "type": "string", "contentMediaType": "application/json" },
+        },
+        "required": ["event", "data"],
+    })
+}
+
 /// What the schemas say besides: constraints that the types' other contract has no words for.
 pub(super) fn complete(schemas: &mut Map<String, Value>) {
     let text = r"^[^\u0000]*$";
@@ -248,6 +262,19 @@ pub(super) fn complete(schemas: &mut Map<String, Value>) {
         schemas["TaskPayload"]["properties"][key]["minLength"] = 1.into();
         schemas["TaskPayload"]["properties"][key]["maxLength"] = 255.into();
     }
+    // Either of them.
+    schemas["TaskPayload"]["oneOf"] = json!([
+        {
+            "title": "OnAText",
+            "required": ["content"],
+            "properties": { "content": { "type": "string" }, "input": { "type": "null" } },
+        },
+        {
+            "title": "OnAnyJson",
+            "required": ["input"],
+            "properties": { "input": { "not": { "type": "null" } }, "content": { "type": "null" } },
+        },
+    ]);
     schemas["JobsPayload"]["properties"]["jobs"]["minItems"] = 1.into();
     schemas["JobsPayload"]["properties"]["jobs"]["maxItems"] = 500.into();
 }

@@ -1,9 +1,10 @@
-//! The contract of the socket, with other people's programs; `script/bootstrap --tests` installs them.
+//! The contracts of the socket and of HTTP, with other people's programs; `script/bootstrap --tests` installs them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use crate::support::{Program, TestDatabase};
+use crate::support::{DataDir, Program, TestDatabase};
 
 /// A file beside this contract's own tests.
 fn beside(name: &str) -> PathBuf {
@@ -38,4 +39,29 @@ async fn a_client_that_chanx_generates_from_a_running_gateway_speaks_with_it() {
             .arg(address),
     );
     assert!(client.ended().await.success(), "{}", client.output());
+}
+
+#[tokio::test]
+async fn schemathesis_finds_no_answer_that_breaks_the_contract_of_http() {
+    let database = TestDatabase::new().await;
+    let gateway = Program::serve(&database, &[]).await;
+    let _worker = Program::worker(&database, &[]).await;
+    let folder = DataDir::new();
+    std::fs::create_dir_all(folder.path()).unwrap();
+    let mut requests = Program::spawn(
+        Command::new(beside(".venv/bin/schemathesis"))
+            // It remembers what it has tried in the folder where it runs.
+            .current_dir(folder.path())
+            .arg("--config-file")
+            .arg(beside("schemathesis.toml"))
+            .arg("run")
+            .arg(format!("http://{}/openapi.json", gateway.address())),
+    );
+    let status = requests.ended_within(Duration::from_secs(180)).await;
+    assert!(status.success(), "{}", requests.output());
+    assert!(
+        requests.output().contains("Selected: 13/13"),
+        "{}",
+        requests.output()
+    );
 }

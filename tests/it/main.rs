@@ -40,3 +40,6 @@ mod wire;
 
 #[path = "../contract/asyncapi.rs"]
 mod asyncapi;
+
+#[path = "../contract/openapi.rs"]
+mod openapi;

@@ -140,7 +140,6 @@ impl Query {
             .iter()
             .filter(|(name, _)| name == "state")
             .flat_map(|(_, names)| names.split(',').map(str::to_owned))
-            .filter(|name| !name.is_empty())
             .collect();
         let mut states = Vec::new();
         for name in given {
@@ -199,7 +198,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
     if given.next().is_some() {
         return Err(wrong("Input should be given once").into());
     }
-    let Ok(key) = key.to_str() else {
+    let Some(key) = key.to_str().ok().filter(|key| !key.contains('\t')) else {
         return Err(wrong("Input should be a string of visible ASCII characters").into());
     };
     // A string of structured fields (RFC 8941) has quotation marks; many clients leave them out.

@@ -32,7 +32,7 @@ pub(super) fn idempotency_key() -> Value {
         "name": "Idempotency-Key", "in": "header", "required": false,
         "description": "A name of the client's choice for this submission, such as a random UUID, with or without quotation \
             marks around it; the same as `idempotency_key` in the body.",
-        "schema": { "type": "string", "minLength": 1, "maxLength": KEY_LIMIT, "pattern": r"^[!#-\[\]-~]+$" },
+        "schema": { "type": "string", "minLength": 1, "maxLength": KEY_LIMIT, "pattern": "^[ -~]+$" },
     })
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, TestDatabase, eventually};
+use super::{PATIENCE, TestDatabase, eventually, eventually_within};
 
 /// How long what a process has printed may still be on its way after its end.
 const AFTERWARDS: Duration = Duration::from_secs(2);
@@ -179,8 +179,13 @@ impl Program {
 
     /// Waits until it has ended by itself, and everything is read that it has printed.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
+        self.ended_within(PATIENCE).await
+    }
+
+    /// The same, for what takes its time.
+    pub(crate) async fn ended_within(&mut self, patience: Duration) -> ExitStatus {
         let mut status = None;
-        eventually("the process should end", async || {
+        eventually_within(patience, "the process should end", async || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         })
