@@ -1,6 +1,6 @@
 //! Looking at jobs, live or finished.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sqlx::PgExecutor;
 use uuid::Uuid;
@@ -13,6 +13,9 @@ pub const PAGE_LIMIT: i64 = 500;
 
 /// So many bytes of inputs and results end a page.
 const PAGE_BYTES: i64 = 2 * 1024 * 1024;
+
+/// How far the time in the id of a job may be from that of its submission.
+const NEAR: SignedDuration = SignedDuration::from_secs(60);
 
 /// Which jobs to look at.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -51,12 +54,15 @@ pub async fn page(
     before: Option<JobId>,
     limit: i64,
 ) -> Result<Page, sqlx::Error> {
-    // The time of a job's submission is in its id.
-    let first = filter.since.map_or(0, smallest_id);
-    let ends = [
-        before.map(|job| job.0.as_u128()),
-        filter.until.map(smallest_id),
-    ];
+    // An id is made a moment before its job is stored, or as long before as a submission waits for a database that is
+    // away: it says at least where to look.
+    let first = filter.since.map_or(0, |since| {
+        smallest_id(since.checked_sub(NEAR).unwrap_or(since))
+    });
+    let until = filter
+        .until
+        .map(|until| smallest_id(until.checked_add(NEAR).unwrap_or(until)));
+    let ends = [before.map(|job| job.0.as_u128()), until];
     let last = match ends.into_iter().flatten().min() {
         None => u128::MAX,
         Some(end) => match end.checked_sub(1) {
@@ -106,7 +112,9 @@ async fn read(
         filter.task,
         filter.queue,
         filter.owner,
-        PAGE_BYTES
+        PAGE_BYTES,
+        filter.since.map(Timestamp::as_microsecond),
+        filter.until.map(Timestamp::as_microsecond)
     )
     .fetch_all(executor)
     .await?;
@@ -115,7 +123,7 @@ async fn read(
     Ok((jobs?, there))
 }
 
-/// The smallest id of a job that is submitted at this time.
+/// The smallest id that is made at this time.
 fn smallest_id(time: Timestamp) -> u128 {
     u128::try_from(time.as_millisecond()).unwrap_or_default() << 80
 }

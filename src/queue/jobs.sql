@@ -1,6 +1,6 @@
 -- The newest jobs, live or finished, whose ids are from $1 to $2: at most $3, and fewer where $8 bytes of inputs and
 -- results have come before. Where they are not null, only those in one of the states $4, of the task $5 (or asked for by
--- that name), in the queue $6, and of the owner $7.
+-- that name), in the queue $6, of the owner $7, and submitted from $9 until before $10 (microseconds since 1970).
 -- In the order of their ids, which is that of their submission: both sides are read along their primary keys.
 select
     id as "id!: JobId", task as "task!", task_type as "task_type!", queue as "queue!", input as "input!",
@@ -35,6 +35,8 @@ from (
                     and ($5::text is null or task = $5 or task_type = $5)
                     and ($6::text is null or queue = $6)
                     and ($7::text is null or owner = $7)
+                    and ($9::bigint is null or extract(epoch from created_at) * 1000000 >= $9)
+                    and ($10::bigint is null or extract(epoch from created_at) * 1000000 < $10)
                 order by id desc
                 limit $3
             )
@@ -50,6 +52,8 @@ from (
                     and ($5::text is null or task = $5 or task_type = $5)
                     and ($6::text is null or queue = $6)
                     and ($7::text is null or owner = $7)
+                    and ($9::bigint is null or extract(epoch from created_at) * 1000000 >= $9)
+                    and ($10::bigint is null or extract(epoch from created_at) * 1000000 < $10)
                 order by id desc
                 limit $3
             )

@@ -17,6 +17,7 @@ mod fleet;
 mod frames;
 mod help;
 mod history;
+mod http;
 mod idempotency;
 mod jobs;
 mod later;

@@ -1,11 +1,13 @@
 //! What the tests stand on: a database each, programs as processes, clients as sockets.
 
+mod api;
 mod client;
 mod data_dir;
 mod database;
 mod program;
 mod proxy;
 
+pub(crate) use api::{Answer, Api, Event};
 pub(crate) use client::{Client, Message};
 pub(crate) use data_dir::DataDir;
 pub(crate) use database::{TestDatabase, postmaster};
