@@ -45,6 +45,10 @@ pub(super) struct Submission {
 
 /// One job, or many of which all are stored, or none.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "as a rule it is one, which needs no box of its own"
+)]
 pub(super) enum Asked {
     One(Job),
     Many(Vec<Job>),

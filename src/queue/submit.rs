@@ -31,6 +31,8 @@ pub struct Request {
     pub keep_key: Duration,
     /// Whose job it is.
     pub owner: String,
+    /// Whether whoever follows it wants to hear of it while it runs.
+    pub stream: bool,
 }
 
 /// Why a job was not added. The transaction has failed, as after any error of a statement.
@@ -62,6 +64,7 @@ impl Request {
             idempotency_key: None,
             keep_key: Duration::from_secs(86_400),
             owner: ANONYMOUS.to_owned(),
+            stream: false,
         }
     }
 }
@@ -87,7 +90,7 @@ pub async fn submit(connection: &mut PgConnection, job: &Request) -> Result<JobI
         select ringback.enqueue(
             $1, input => $2::text::jsonb, delay => make_interval(secs => $3::double precision),
             run_at => to_timestamp($4::double precision), priority => $5, max_attempts => $6, concurrency_key => $7,
-            idempotency_key => $8, keep_key => make_interval(secs => $9), owner => $10
+            idempotency_key => $8, keep_key => make_interval(secs => $9), owner => $10, stream => $11
         ) as "id!: JobId"
         "#,
         job.task,
@@ -99,7 +102,8 @@ pub async fn submit(connection: &mut PgConnection, job: &Request) -> Result<JobI
         job.concurrency_key,
         job.idempotency_key,
         job.keep_key.as_secs_f64(),
-        job.owner
+        job.owner,
+        job.stream
     )
     .fetch_one(connection)
     .await;

@@ -14,6 +14,7 @@ use super::{
 };
 pub use body::{parse_jobs, parse_notice, parse_task};
 use fields::{check_reference, read_have, read_ids, read_job, read_text};
+pub use options::{Wrong, in_range};
 use task::{read_jobs, read_task};
 
 /// A message from a client, with the mark it carried.

@@ -331,12 +331,13 @@ async fn while_the_database_is_away_requests_are_told_so_and_submissions_wait_fo
     away.is_error(503, "unavailable");
     assert_eq!(away.retry_after.as_deref(), Some("5"));
     api.get("/api/v1/stats").await.is_error(503, "unavailable");
-    let submitted = tokio::spawn({
+    let mut submitting = JoinSet::new();
+    submitting.spawn({
         let api = Api::of(&gateway);
         async move { api.submit("translate", "world").await }
     });
     database.start_server().await;
-    let later = submitted.await.unwrap();
+    let later = submitting.join_next().await.unwrap().unwrap();
     for (job, content) in [(job, "hello"), (later, "world")] {
         eventually("the gateway should find the database", async || {
             api.get(&format!("/api/v1/jobs/{job}")).await.body["input"] == content
@@ -352,7 +353,8 @@ async fn a_gateway_that_stops_ends_what_waits() {
     let api = Api::of(&gateway);
     let job = api.submit("translate", "hello").await;
     let mut events = api.events(&job, None).await;
-    let wait = tokio::spawn({
+    let mut waiting = JoinSet::new();
+    waiting.spawn({
         let (api, job) = (Api::of(&gateway), job.clone());
         async move { api.get(&format!("/api/v1/jobs/{job}?wait=60")).await }
     });
@@ -364,7 +366,8 @@ async fn a_gateway_that_stops_ends_what_waits() {
     })
     .await;
     gateway.signal("TERM");
-    assert_eq!(wait.await.unwrap().body["state"], "ready");
+    let answer = waiting.join_next().await.unwrap().unwrap();
+    assert_eq!(answer.body["state"], "ready");
     assert_eq!(events.next().await, None);
     assert!(gateway.ended().await.success());
 }

@@ -13,7 +13,7 @@ use super::super::Shared;
 use super::Refused;
 use crate::ids::JobId;
 use crate::queue::jobs::{Filter, PAGE_LIMIT};
-use crate::wire::{ErrorItem, ErrorType, JobState, KEY_LIMIT, WAIT_LIMIT};
+use crate::wire::{ErrorItem, ErrorType, JobState, KEY_LIMIT, WAIT_LIMIT, Wrong, in_range};
 
 /// How many jobs a page has when nothing is said.
 const PAGE: i64 = 50;
@@ -70,9 +70,6 @@ pub(super) struct Query {
     pairs: Vec<(String, String)>,
     errors: Vec<ErrorItem>,
 }
-
-/// What is wrong with a value.
-type Wrong = (ErrorType, String);
 
 impl FromRequestParts<Shared> for Query {
     type Rejection = Refused;
@@ -227,22 +224,6 @@ fn time(text: &str) -> Result<Timestamp, Wrong> {
         let msg = "Input should be a valid datetime, as RFC 3339 has it: 2026-01-31T12:00:00Z";
         (ErrorType::DatetimeParsing, msg.to_owned())
     })
-}
-
-fn in_range<T: PartialOrd + std::fmt::Display>(
-    given: T,
-    smallest: T,
-    largest: T,
-) -> Result<T, Wrong> {
-    if given < smallest {
-        let msg = format!("Input should be greater than or equal to {smallest}");
-        return Err((ErrorType::GreaterThanEqual, msg));
-    }
-    if given > largest {
-        let msg = format!("Input should be less than or equal to {largest}");
-        return Err((ErrorType::LessThanEqual, msg));
-    }
-    Ok(given)
 }
 
 fn text_with_nul(loc: &[&str]) -> ErrorItem {

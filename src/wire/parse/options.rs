@@ -35,7 +35,7 @@ pub(super) fn read_options(
 }
 
 /// What is wrong with a value.
-pub(super) type Wrong = (ErrorType, String);
+pub type Wrong = (ErrorType, String);
 
 fn wrong(kind: ErrorType, msg: impl Into<String>) -> Wrong {
     (kind, msg.into())
@@ -107,7 +107,11 @@ fn whole(given: &Value) -> Result<i64, Wrong> {
     given.as_i64().ok_or_else(|| wrong(ErrorType::IntType, msg))
 }
 
-fn in_range<T: Copy + PartialOrd + std::fmt::Display>(
+/// A number, if it is in its range.
+///
+/// # Errors
+/// What it should be, where it is not.
+pub fn in_range<T: Copy + PartialOrd + std::fmt::Display>(
     given: T,
     smallest: T,
     largest: T,

@@ -102,9 +102,9 @@ mod tests {
 
     use super::*;
 
-    fn read(payload: Value) -> Result<TaskPayload, Value> {
+    fn read(payload: &Value) -> Result<TaskPayload, Value> {
         let mut errors = Vec::new();
-        match read_task(&payload, &mut errors) {
+        match read_task(payload, &mut errors) {
             Some(payload) if errors.is_empty() => Ok(payload),
             _ => Err(json!(errors)),
         }
@@ -112,14 +112,14 @@ mod tests {
 
     #[test]
     fn a_job_works_on_a_text_or_on_any_json() {
-        let text = read(json!({"task_type": "a", "content": "x", "input": null})).unwrap();
+        let text = read(&json!({"task_type": "a", "content": "x", "input": null})).unwrap();
         assert_eq!(text.to_input(), json!("x"));
         assert_eq!(text.to_text(), "x");
         for input in [json!([1, {"b": null}]), json!(false), json!(0), json!("x")] {
-            let payload = read(json!({"task_type": "a", "content": null, "input": input}));
+            let payload = read(&json!({"task_type": "a", "content": null, "input": input}));
             assert_eq!(payload.unwrap().to_input(), input);
         }
-        let list = read(json!({"task_type": "a", "input": [1, "b"]})).unwrap();
+        let list = read(&json!({"task_type": "a", "input": [1, "b"]})).unwrap();
         assert_eq!(list.to_text(), r#"[1,"b"]"#);
     }
 
@@ -143,7 +143,7 @@ mod tests {
                 "input",
             ),
         ] {
-            let errors = read(payload.clone()).expect_err("this should be refused");
+            let errors = read(&payload).expect_err("this should be refused");
             assert_eq!(errors[0]["type"], kind, "{payload}");
             assert_eq!(errors[0]["loc"][2], field, "{payload}");
         }
