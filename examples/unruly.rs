@@ -19,7 +19,7 @@ use ringback::postgres::Database;
 use ringback::shutdown::{Parts, on_signal};
 use ringback::sweeper::{self, Keep};
 use ringback::task::{Again, Context, Limits, RetryDelay, Task, TaskError, Tasks};
-use ringback::telemetry;
+use ringback::telemetry::{self, Times};
 use ringback::worker::{self, Settings};
 use serde_json::Value;
 
@@ -144,7 +144,7 @@ fn seconds(input: &Value) -> Duration {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    telemetry::start("info");
+    telemetry::start("info", Times::Shown);
     let url = std::env::var("DATABASE_URL")
         .context("set DATABASE_URL, for example to the output of `ringback url`")?;
     let grace = std::env::var("RINGBACK_SHUTDOWN_GRACE")

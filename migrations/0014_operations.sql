@@ -433,7 +433,8 @@ language sql as $$
     select ringback.hint('ringback_ready', resumed.name || ' -9223372036854775808') from resumed where with_hints
 $$;
 
--- With what a job is a retry of, and what it was retried as; views take new columns at their end.
+-- With what a job is a retry of, and what it was retried as; views take new columns at their end. One that is not due
+-- has not waited.
 create or replace view ringback.jobs as
 select
     id, connection_id, session_id, owner, task, task_type,
@@ -445,7 +446,7 @@ select
     created_at as queued_at,
     started_at,
     null::timestamptz as finished_at,
-    coalesce(started_at, now()) - greatest(created_at, run_at) as waited,
+    greatest(coalesce(started_at, now()) - greatest(created_at, run_at), interval '0') as waited,
     now() - started_at as ran,
     retry_of,
     null::uuid as retried_as
@@ -461,8 +462,22 @@ select
     created_at,
     started_at,
     finished_at,
-    coalesce(started_at, finished_at) - greatest(created_at, run_at),
+    greatest(coalesce(started_at, finished_at) - greatest(created_at, run_at), interval '0'),
     finished_at - started_at,
     retry_of,
     retried_as
 from ringback.job_history;
+
+-- How long jobs waited: of those that were started.
+create or replace view ringback.latency_by_task as
+select
+    task,
+    count(*) as finished,
+    count(*) filter (where state = 'failed') as failed,
+    percentile_cont(0.5) within group (order by started_at - greatest(created_at, run_at)) as waited_p50,
+    percentile_cont(0.95) within group (order by started_at - greatest(created_at, run_at)) as waited_p95,
+    percentile_cont(0.5) within group (order by finished_at - started_at) as ran_p50,
+    percentile_cont(0.95) within group (order by finished_at - started_at) as ran_p95
+from ringback.job_history
+where id >= ringback.uuid_floor(now() - interval '1 hour')
+group by task;

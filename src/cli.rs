@@ -4,6 +4,7 @@ mod asyncapi;
 mod completions;
 mod database;
 mod dev;
+mod exit;
 mod fleet;
 mod jobs;
 mod man;
@@ -14,14 +15,16 @@ mod output;
 mod queues;
 mod recurring;
 mod serve;
+mod submit;
 mod url;
+mod wait;
 mod work;
 
 use clap::{Parser, Subcommand};
 
 /// A job backend with a durable Postgres queue
 #[derive(Debug, Parser)]
-#[command(name = "ringback", version, about, propagate_version = true)]
+#[command(name = "ringback", version, about, propagate_version = true, after_help = exit::MEANINGS)]
 pub struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -35,9 +38,11 @@ enum Verb {
     Serve(serve::Serve),
     /// A worker: claims jobs and runs them
     Worker(work::Work),
+    /// Submits a job, and waits for its result if that is wanted
+    Submit(submit::Submit),
     /// Sends a notice to everyone who is connected
     Notify(notify::Notify),
-    /// Looks after jobs: list, show, cancel
+    /// Looks after jobs: list, show, wait, cancel, retry, stats
     Jobs(jobs::Jobs),
     /// Looks after queues: list, pause, resume
     Queues(queues::Queues),
@@ -65,7 +70,8 @@ impl Cli {
             Verb::Dev(_) | Verb::Serve(_) | Verb::Worker(_) | Verb::Migrate(_) => {
                 "info,sqlx=warn,apalis_core=warn"
             }
-            Verb::Notify(_)
+            Verb::Submit(_)
+            | Verb::Notify(_)
             | Verb::Jobs(_)
             | Verb::Queues(_)
             | Verb::Recurring(_)
@@ -77,6 +83,12 @@ impl Cli {
         }
     }
 
+    /// Whether it runs until it is stopped.
+    #[must_use]
+    pub fn is_long(&self) -> bool {
+        matches!(self.verb, Verb::Dev(_) | Verb::Serve(_) | Verb::Worker(_))
+    }
+
     /// Does what was asked.
     ///
     /// # Errors
@@ -86,6 +98,7 @@ impl Cli {
             Verb::Dev(verb) => verb.run().await,
             Verb::Serve(verb) => verb.run().await,
             Verb::Worker(verb) => verb.run().await,
+            Verb::Submit(verb) => verb.run().await,
             Verb::Notify(verb) => verb.run().await,
             Verb::Jobs(verb) => verb.run().await,
             Verb::Queues(verb) => verb.run().await,
@@ -98,4 +111,12 @@ impl Cli {
             Verb::Man(verb) => verb.run(),
         }
     }
+}
+
+/// The exit status of a command that has ended with this error.
+#[must_use]
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    error
+        .downcast_ref::<exit::Exit>()
+        .map_or(1, exit::Exit::code)
 }

@@ -18,6 +18,7 @@ mod outbox;
 mod pages;
 mod relay;
 mod resume;
+mod retry;
 mod socket;
 mod told;
 mod watch;

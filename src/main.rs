@@ -4,8 +4,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use ringback::cli::Cli;
-use ringback::telemetry;
+use ringback::cli::{Cli, exit_code};
+use ringback::telemetry::{self, Times};
 
 /// How long tasks that block their threads may hold up the end of the process.
 const LAST_MOMENT: Duration = Duration::from_secs(1);
@@ -14,7 +14,14 @@ fn main() -> ExitCode {
     // Settings may also stand in a file; the environment goes before it.
     let file = dotenvy::dotenv();
     let cli = Cli::parse();
-    telemetry::start(cli.log_filter());
+    telemetry::start(
+        cli.log_filter(),
+        if cli.is_long() {
+            Times::Shown
+        } else {
+            Times::Left
+        },
+    );
     if let Err(error) = file
         && !error.not_found()
     {
@@ -36,7 +43,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(exit_code(&error))
         }
     }
 }

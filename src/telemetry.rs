@@ -4,8 +4,17 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+/// Whether lines say when they were written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// As a program needs it that runs for long.
+    Shown,
+    /// As suits one whose lines are read at once.
+    Left,
+}
+
 /// Starts logging to standard error; `filter` is the default when `RUST_LOG` says nothing.
-pub fn start(filter: &str) {
+pub fn start(filter: &str, times: Times) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(filter));
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -13,5 +22,8 @@ pub fn start(filter: &str) {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);
     // A second start in one process (tests do it) keeps the first.
-    let _ = subscriber.try_init();
+    let _ = match times {
+        Times::Shown => subscriber.try_init(),
+        Times::Left => subscriber.without_time().try_init(),
+    };
 }

@@ -80,6 +80,9 @@ pub enum ClientMessage {
     SubmitJobs(JobsPayload),
     /// Asks for the end of a job that is this client's.
     CancelJob(CancelPayload),
+    /// Gives a job that is this client's another chance: one that waits for its time is due now, one that has failed or
+    /// was cancelled is submitted again.
+    RetryJob(RetryPayload),
     /// Begins a session, or, with the secret of an earlier one, goes on with that.
     Resume(Option<ResumePayload>),
     /// Says that messages have arrived, so that they are not sent again to this session.
@@ -96,6 +99,13 @@ pub struct JobsPayload {
 /// The job to end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CancelPayload {
+    /// Its id.
+    pub job_id: JobId,
+}
+
+/// The job to retry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RetryPayload {
     /// Its id.
     pub job_id: JobId,
 }

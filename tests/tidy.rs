@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 10] = [
+const HOMES: [(&str, &[&str]); 12] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
@@ -26,6 +26,8 @@ const HOMES: [(&str, &[&str]); 10] = [
     ("clap_mangen", &["cli"]),
     ("comfy_table", &["cli"]),
     ("croner", &["queue"]),
+    ("form_urlencoded", &["gateway"]),
+    ("indicatif", &["cli"]),
     ("tower_http", &["gateway"]),
     ("clap", &["config", "cli", "main"]),
     ("schemars", &["ids", "wire", "asyncapi", "openapi"]),

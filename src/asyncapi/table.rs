@@ -17,7 +17,7 @@ pub(super) use server::from_the_server;
 pub(super) fn is_answered_by(question: &ClientMessage, answer: &ServerMessage) -> bool {
     match question {
         ClientMessage::Ping => matches!(answer, ServerMessage::Pong(()) | ServerMessage::Error(_)),
-        ClientMessage::SystemMessage(_) => {
+        ClientMessage::SystemMessage(_) | ClientMessage::RetryJob(_) => {
             matches!(
                 answer,
                 ServerMessage::JobQueued(_) | ServerMessage::Error(_)

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use tokio::time::Instant;
 
+use super::exit::Exit;
 use crate::config::DatabaseConfig;
 use crate::postgres::private::{self, Cluster, Durability};
 use crate::postgres::{Database, Fault, keeper};
@@ -49,7 +50,7 @@ pub(super) async fn once(
     let stop = shutdown::on_signal()?;
     let open = open(config, private, &stop).await?;
     let ran = stop.run_until_cancelled(verb(&open)).await;
-    open.leave_after(ran.unwrap_or_else(|| Err(anyhow!("stopped before the end"))))
+    open.leave_after(ran.unwrap_or_else(|| Err(Exit::Stopped.into())))
         .await
 }
 

@@ -1,10 +1,17 @@
 //! `ringback jobs`: what an operator does with jobs.
 
 mod cancel;
+mod filter;
 mod list;
+mod many;
+mod retry;
 mod show;
+mod stats;
+mod wait;
 
 use clap::{Args, Subcommand};
+
+pub(super) use list::shown;
 
 /// Settings of `jobs`.
 #[derive(Args, Debug)]
@@ -19,8 +26,14 @@ enum Verb {
     List(list::List),
     /// Shows all there is to know of a job: what was asked for, its attempts, what became of it
     Show(show::Show),
+    /// Waits for a job, and prints its result
+    Wait(wait::Wait),
     /// Cancels jobs: those that wait end at once, those that run are asked to end
     Cancel(cancel::Cancel),
+    /// Retries jobs: those that wait are due now, those that have failed or were cancelled are submitted again
+    Retry(retry::Retry),
+    /// Says how many jobs are in which state, and how the last hour's went
+    Stats(stats::Stats),
 }
 
 impl Jobs {
@@ -28,7 +41,10 @@ impl Jobs {
         match self.verb {
             Verb::List(verb) => verb.run().await,
             Verb::Show(verb) => verb.run().await,
+            Verb::Wait(verb) => verb.run().await,
             Verb::Cancel(verb) => verb.run().await,
+            Verb::Retry(verb) => verb.run().await,
+            Verb::Stats(verb) => verb.run().await,
         }
     }
 }

@@ -1,8 +1,9 @@
 //! What a verb says to whoever asked.
 
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 
 use anyhow::Context;
+use serde::Serialize;
 
 /// Prints a line. Where nobody reads any more (`ringback url | true`), nothing is lost.
 pub(super) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
@@ -10,6 +11,48 @@ pub(super) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         said => said.context("could not write to the standard output"),
     }
+}
+
+/// Prints a text that somebody submitted, or that a task gave: on a terminal as text and nothing more, elsewhere as it is.
+pub(super) fn say_text(text: &str) -> anyhow::Result<()> {
+    say(for_reader(text))
+}
+
+/// The same, without an end of the line, and at once.
+pub(super) fn say_part(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    let text = for_reader(text);
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        said => said.context("could not write to the standard output"),
+    }
+}
+
+/// Prints a value as a line of JSON, with what a terminal would obey escaped as JSON has it.
+pub(super) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string(value).context("could not write it as JSON")?;
+    say(escaped_json(&text))
+}
+
+fn for_reader(text: &str) -> String {
+    if std::io::stdout().is_terminal() {
+        safe(text)
+    } else {
+        text.to_owned()
+    }
+}
+
+/// JSON in which every command is written as an escape, which is the same JSON: commands can only stand in strings, and
+/// the others that JSON knows are escaped already.
+fn escaped_json(json: &str) -> String {
+    let escape = |c: char| {
+        if is_command(c) {
+            format!("\\u{:04x}", u32::from(c))
+        } else {
+            String::from(c)
+        }
+    };
+    json.chars().map(escape).collect()
 }
 
 /// Text that somebody submitted, as text: nothing in it moves the cursor, changes colours or turns the direction of
@@ -57,7 +100,10 @@ pub(super) fn lines(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) 
     }
     table
         .lines()
-        .map(|line| line.trim_end().to_owned())
+        .map(|line| {
+            let line = line.trim_end();
+            line.strip_prefix(' ').unwrap_or(line).to_owned()
+        })
         .collect()
 }
 
@@ -70,6 +116,14 @@ mod tests {
         assert_eq!(safe("a\u{1b}[31mb\r\u{9b}1m"), "a\\u{1b}[31mb\\r\\u{9b}1m");
         assert_eq!(safe("one\ntwo\tthree é 🎉"), "one\ntwo\tthree é 🎉");
         assert_eq!(safe("\u{202e}evil\u{2066}"), "\\u{202e}evil\\u{2066}");
+    }
+
+    #[test]
+    fn json_stays_the_same_json_and_moves_nothing() {
+        let text = "a\u{1b}[31m\u{9b}1m\u{7f}\u{202e}é\n";
+        let json = escaped_json(&serde_json::to_string(text).unwrap());
+        assert!(json.chars().all(|c| !is_command(c)), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), text);
     }
 
     #[test]

@@ -36,8 +36,10 @@ pub(super) async fn cancel(
     });
     let message = match cancelled.await {
         Ok(Cancelled::Ended | Cancelled::Asked) => cancelling_message(job),
-        Ok(Cancelled::Over(state)) => ServerMessage::Error(vec![ErrorItem::job_over(state.name())]),
-        Ok(Cancelled::NotFound) => ServerMessage::Error(vec![ErrorItem::job_not_found()]),
+        Ok(Cancelled::Over(state)) => ServerMessage::Error(vec![ErrorItem::job_over(state)]),
+        Ok(Cancelled::NotFound) => {
+            ServerMessage::Error(vec![ErrorItem::job_not_found("cancel_job")])
+        }
         Err(error) => {
             tracing::warn!(%error, job.id = %job, "could not cancel a job");
             ServerMessage::Error(vec![ErrorItem::not_cancelled()])

@@ -181,13 +181,7 @@ impl Intake {
             input: payload.to_input(),
             priority: payload.priority.unwrap_or(0),
             max_attempts: payload.max_attempts,
-            due: match (payload.delay, payload.run_at) {
-                (Some(delay), _) => {
-                    Due::After(Duration::try_from_secs_f64(delay).unwrap_or_default())
-                }
-                (None, Some(time)) => Due::At(time.into()),
-                (None, None) => Due::Now,
-            },
+            due: Due::of(payload.delay, payload.run_at),
             concurrency_key: payload.concurrency_key.clone(),
             stream: payload.stream.unwrap_or(false),
             asker: reply.asker(self.gateway),

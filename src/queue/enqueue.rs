@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
@@ -187,6 +188,16 @@ async fn insert(
 }
 
 impl Due {
+    /// After so many seconds, or at this time; where neither is said, at once.
+    #[must_use]
+    pub fn of(delay: Option<f64>, run_at: Option<Timestamp>) -> Self {
+        match (delay, run_at) {
+            (Some(delay), _) => Self::After(Duration::try_from_secs_f64(delay).unwrap_or_default()),
+            (None, Some(time)) => Self::At(time.into()),
+            (None, None) => Self::Now,
+        }
+    }
+
     /// In seconds since 1970.
     fn at(self) -> Option<f64> {
         match self {

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::ids::{ConnectionId, JobId, SessionId, WorkerId};
@@ -13,6 +13,9 @@ pub const PAGE_LIMIT: i64 = 500;
 
 /// So many bytes of inputs and results end a page.
 const PAGE_BYTES: i64 = 2 * 1024 * 1024;
+
+/// How many ids are read at once.
+const IDS_PAGE: i64 = 10_000;
 
 /// How far the time in the id of a job may be from that of its submission.
 const NEAR: SignedDuration = SignedDuration::from_secs(60);
@@ -32,6 +35,13 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Submitted before this time.
     pub until: Option<Timestamp>,
+}
+
+impl Filter {
+    fn states(&self) -> Option<Vec<String>> {
+        let names = self.states.iter().map(|state| state.name().to_owned());
+        (!self.states.is_empty()).then(|| names.collect())
+    }
 }
 
 /// Some jobs, and where there are more.
@@ -54,30 +64,68 @@ pub async fn page(
     before: Option<JobId>,
     limit: i64,
 ) -> Result<Page, sqlx::Error> {
-    // An id is made a moment before its job is stored, or as long before as a submission waits for a database that is
-    // away: it says at least where to look.
-    let first = filter.since.map_or(0, |since| {
-        smallest_id(since.checked_sub(NEAR).unwrap_or(since))
-    });
-    let until = filter
-        .until
-        .map(|until| smallest_id(until.checked_add(NEAR).unwrap_or(until)));
-    let ends = [before.map(|job| job.0.as_u128()), until];
-    let last = match ends.into_iter().flatten().min() {
-        None => u128::MAX,
-        Some(end) => match end.checked_sub(1) {
-            Some(last) => last,
-            None => return Ok(Page::default()),
-        },
+    let Some(ids) = range(filter, before) else {
+        return Ok(Page::default());
     };
     let limit = limit.clamp(0, PAGE_LIMIT);
     // One more than is asked for says whether there is a next page.
-    let ids = (Uuid::from_u128(first), Uuid::from_u128(last));
     let (mut jobs, there) = read(executor, filter, ids, limit + 1).await?;
     jobs.truncate(usize::try_from(limit).unwrap_or_default());
     let shown = i64::try_from(jobs.len()).unwrap_or(i64::MAX);
     let next = jobs.last().filter(|_| there > shown).map(|job| job.id);
     Ok(Page { jobs, next })
+}
+
+/// The ids of all such jobs, the newest first: a job that comes meanwhile is not among them.
+///
+/// # Errors
+/// Those of the database.
+pub async fn ids(
+    connection: &mut PgConnection,
+    filter: &Filter,
+) -> Result<Vec<JobId>, sqlx::Error> {
+    let states = filter.states();
+    let mut ids: Vec<JobId> = Vec::new();
+    loop {
+        let Some((first, last)) = range(filter, ids.last().copied()) else {
+            return Ok(ids);
+        };
+        let page = sqlx::query_scalar!(
+            r#"
+            select id as "id!: JobId"
+            from (
+                select id, state, task, task_type, queue, owner, created_at from ringback.job
+                where id between $1 and $2
+                union all
+                select id, state, task, task_type, queue, owner, created_at from ringback.job_history
+                where id between $1 and $2
+            ) as both_sides
+            where ($4::text[] is null or state = any ($4))
+                and ($5::text is null or task = $5 or task_type = $5)
+                and ($6::text is null or queue = $6)
+                and ($7::text is null or owner = $7)
+                and ($8::bigint is null or extract(epoch from created_at) * 1000000 >= $8)
+                and ($9::bigint is null or extract(epoch from created_at) * 1000000 < $9)
+            order by id desc
+            limit $3
+            "#,
+            first,
+            last,
+            IDS_PAGE,
+            states.as_deref(),
+            filter.task,
+            filter.queue,
+            filter.owner,
+            filter.since.map(Timestamp::as_microsecond),
+            filter.until.map(Timestamp::as_microsecond)
+        )
+        .fetch_all(&mut *connection)
+        .await?;
+        if page.is_empty() {
+            return Ok(ids);
+        }
+        ids.extend(page);
+    }
 }
 
 /// A job, if there is one of that id.
@@ -96,12 +144,7 @@ async fn read(
     (first, last): (Uuid, Uuid),
     limit: i64,
 ) -> Result<(Vec<Job>, i64), sqlx::Error> {
-    let states: Vec<String> = filter
-        .states
-        .iter()
-        .map(|state| state.name().to_owned())
-        .collect();
-    let states = (!states.is_empty()).then_some(states);
+    let states = filter.states();
     let rows = sqlx::query_file_as!(
         Row,
         "src/queue/jobs.sql",
@@ -121,6 +164,24 @@ async fn read(
     let there = rows.first().map_or(0, |row| row.there);
     let jobs: Result<Vec<Job>, sqlx::Error> = rows.into_iter().map(Row::job).collect();
     Ok((jobs?, there))
+}
+
+/// The first and the last id that such a job before `before` can have; none, where there can be none.
+fn range(filter: &Filter, before: Option<JobId>) -> Option<(Uuid, Uuid)> {
+    // An id is made a moment before its job is stored, or as long before as a submission waits for a database that is
+    // away: it says at least where to look.
+    let first = filter.since.map_or(0, |since| {
+        smallest_id(since.checked_sub(NEAR).unwrap_or(since))
+    });
+    let until = filter
+        .until
+        .map(|until| smallest_id(until.checked_add(NEAR).unwrap_or(until)));
+    let ends = [before.map(|job| job.0.as_u128()), until];
+    let last = match ends.into_iter().flatten().min() {
+        None => u128::MAX,
+        Some(end) => end.checked_sub(1)?,
+    };
+    Some((Uuid::from_u128(first), Uuid::from_u128(last)))
 }
 
 /// The smallest id that is made at this time.

@@ -4,6 +4,7 @@
 //! as a new job. The old one says which, so that whoever asks twice gets one.
 
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::actor::{Actor, Theirs};
 use crate::ids::{GatewayId, JobId};
@@ -26,6 +27,16 @@ pub enum Retried {
     NotFound,
 }
 
+/// The id of a job that is still to be made.
+///
+/// # Errors
+/// Those of the database.
+pub async fn new_id(connection: &mut PgConnection) -> Result<JobId, sqlx::Error> {
+    sqlx::query_scalar!(r#"select ringback.uuid_new() as "id!: JobId""#)
+        .fetch_one(connection)
+        .await
+}
+
 /// Retries `old`; one that is over as the job `new`, or any new one, for whoever asks at `gateway`.
 ///
 /// # Errors
@@ -43,6 +54,49 @@ pub async fn retry(
         }
         answer => answer,
     }
+}
+
+/// The same for many, each as any new job, for an operator; answers for those that were found. It all happens, or
+/// nothing does.
+///
+/// # Errors
+/// Those of the database.
+pub async fn retry_all(
+    connection: &mut PgConnection,
+    jobs: &[JobId],
+) -> Result<Vec<(JobId, Retried)>, sqlx::Error> {
+    match limited(ask_all(connection, jobs, true)).await {
+        Err(error) if Fault::of(&error) == Fault::Hints => {
+            limited(ask_all(connection, jobs, false)).await
+        }
+        answer => answer,
+    }
+}
+
+async fn ask_all(
+    connection: &mut PgConnection,
+    jobs: &[JobId],
+    hints: bool,
+) -> Result<Vec<(JobId, Retried)>, sqlx::Error> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
+    let rows = sqlx::query!(
+        r#"
+        select
+            wanted.id as "old!: JobId", retried.job_id as "job!: JobId", retried.became as "became!",
+            retried.job_state as "state!"
+        from (select distinct id from unnest($1::uuid[]) as given (id) order by id) as wanted
+        cross join lateral ringback.retry_job(wanted.id, with_hints => $2) as retried
+        "#,
+        &ids,
+        hints
+    )
+    .fetch_all(connection)
+    .await?;
+    let answers = rows.into_iter().map(|row| {
+        let retried = read(row.job, &row.became, &row.state)?;
+        Ok((row.old, retried))
+    });
+    answers.collect()
 }
 
 async fn ask(
@@ -70,13 +124,16 @@ async fn ask(
     )
     .fetch_optional(connection)
     .await?;
-    let Some(row) = row else {
-        return Ok(Retried::NotFound);
-    };
-    Ok(match row.became.as_str() {
-        "due" => Retried::Due(row.job),
-        "again" => Retried::Again(row.job),
-        "known" => Retried::Known(row.job),
-        _ => Retried::Not(super::jobs::state(row.job, &row.state)?),
+    row.map_or(Ok(Retried::NotFound), |row| {
+        read(row.job, &row.became, &row.state)
+    })
+}
+
+fn read(job: JobId, became: &str, state: &str) -> Result<Retried, sqlx::Error> {
+    Ok(match became {
+        "due" => Retried::Due(job),
+        "again" => Retried::Again(job),
+        "known" => Retried::Known(job),
+        _ => Retried::Not(super::jobs::state(job, state)?),
     })
 }

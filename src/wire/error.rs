@@ -3,6 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::JobState;
+
 /// One thing that is wrong with a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ErrorItem {
@@ -83,9 +85,6 @@ impl ErrorType {
         }
     }
 }
-
-/// The way to the job of a `cancel_job`.
-const CANCELLED_JOB: [&str; 3] = ["cancel_job", "payload", "job_id"];
 
 impl ErrorItem {
     /// An error at a place.
@@ -211,18 +210,47 @@ impl ErrorItem {
         )
     }
 
-    /// There is no such job, or it is another's.
+    /// There is no such job, or it is another's: what `action` was to be about.
     #[must_use]
-    pub fn job_not_found() -> Self {
+    pub fn job_not_found(action: &str) -> Self {
         let msg = "There is no such job, or it is not yours";
-        Self::new(ErrorType::NotFound, &CANCELLED_JOB, msg)
+        Self::new(ErrorType::NotFound, &[action, "payload", "job_id"], msg)
     }
 
     /// The job is over, in this state, and cannot be cancelled.
     #[must_use]
-    pub fn job_over(state: &str) -> Self {
+    pub fn job_over(state: JobState) -> Self {
+        let state = state.name();
         let msg = format!("The job is over ({state}); it cannot be cancelled");
-        Self::new(ErrorType::Conflict, &CANCELLED_JOB, msg)
+        Self::new(
+            ErrorType::Conflict,
+            &["cancel_job", "payload", "job_id"],
+            msg,
+        )
+    }
+
+    /// The job runs, or has succeeded: there is nothing to retry.
+    #[must_use]
+    pub fn job_not_to_retry(state: JobState) -> Self {
+        let state = state.name();
+        let msg = format!(
+            "The job is not one to retry ({state}); those that wait, have failed or were cancelled are"
+        );
+        Self::new(
+            ErrorType::Conflict,
+            &["retry_job", "payload", "job_id"],
+            msg,
+        )
+    }
+
+    /// The database cannot be reached; the job may have been retried, or not.
+    #[must_use]
+    pub fn not_retried() -> Self {
+        let msg = "The database cannot be reached; try again to retry";
+        Self {
+            retry_after: Some(5),
+            ..Self::new(ErrorType::Unavailable, &["retry_job"], msg)
+        }
     }
 
     /// The database cannot be reached; the job may have been asked to end, or not.

@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 
 use super::{
     AckPayload, CancelPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT, ResumePayload,
+    RetryPayload,
 };
+use crate::ids::JobId;
 pub use body::{parse_jobs, parse_notice, parse_task};
 use fields::{check_reference, read_have, read_ids, read_job, read_text};
 pub use options::{Wrong, in_range};
@@ -68,6 +70,7 @@ fn read_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorIt
         "system_message" => read_system_message(frame),
         "submit_jobs" => read_submit_jobs(frame),
         "cancel_job" => read_cancel_job(frame),
+        "retry_job" => read_retry_job(frame),
         "resume" => read_resume(frame),
         "ack" => read_ack(frame),
         other => Err(vec![unknown_tag(other)]),
@@ -75,7 +78,8 @@ fn read_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorIt
 }
 
 /// What a client may send.
-const TAGS: &str = "'ping', 'system_message', 'submit_jobs', 'cancel_job', 'resume', 'ack'";
+const TAGS: &str =
+    "'ping', 'system_message', 'submit_jobs', 'cancel_job', 'retry_job', 'resume', 'ack'";
 
 fn unknown_tag(tag: &str) -> ErrorItem {
     let msg = format!(
@@ -154,20 +158,35 @@ fn read_submit_jobs(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<Err
 }
 
 fn read_cancel_job(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let job_id = read_named_job(frame, "cancel_job", "CancelPayload")?;
+    Ok(ClientMessage::CancelJob(CancelPayload { job_id }))
+}
+
+fn read_retry_job(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let job_id = read_named_job(frame, "retry_job", "RetryPayload")?;
+    Ok(ClientMessage::RetryJob(RetryPayload { job_id }))
+}
+
+/// The job that a message is about, which has nothing else in its payload.
+fn read_named_job(
+    frame: &Map<String, Value>,
+    action: &str,
+    model: &str,
+) -> Result<JobId, Vec<ErrorItem>> {
     let mut errors = Vec::new();
     let mut read = None;
     match frame.get("payload") {
         None => errors.push(ErrorItem::new(
             ErrorType::Missing,
-            &["cancel_job", "payload"],
+            &[action, "payload"],
             "Field required",
         )),
-        Some(Value::Object(payload)) => read = read_job(payload, &mut errors),
-        Some(_) => errors.push(not_a("CancelPayload", "cancel_job")),
+        Some(Value::Object(payload)) => read = read_job(payload, action, &mut errors),
+        Some(_) => errors.push(not_a(model, action)),
     }
-    check_reference(frame, "cancel_job", &mut errors);
+    check_reference(frame, action, &mut errors);
     match read {
-        Some(job_id) if errors.is_empty() => Ok(ClientMessage::CancelJob(CancelPayload { job_id })),
+        Some(job_id) if errors.is_empty() => Ok(job_id),
         _ => Err(errors),
     }
 }
@@ -317,7 +336,7 @@ mod tests {
         ] {
             let msg = format!(
                 "Input tag '{tag}' found using 'action' does not match any of the expected tags: \
-                 'ping', 'system_message', 'submit_jobs', 'cancel_job', 'resume', 'ack'"
+                 'ping', 'system_message', 'submit_jobs', 'cancel_job', 'retry_job', 'resume', 'ack'"
             );
             assert_eq!(errors(text), error("union_tag_invalid", &[], &msg));
         }
@@ -454,6 +473,24 @@ mod tests {
             assert_eq!(errors(&submit(jobs))[0]["type"], kind);
         }
         assert_eq!(errors(r#"{"action":"submit_jobs"}"#)[0]["type"], "missing");
+    }
+
+    #[test]
+    fn a_job_to_retry_is_named_by_its_id() {
+        let job = "01976f2c-8a40-7b3e-9d51-2f8c6a7e40b1";
+        let text = format!(r#"{{"action":"retry_job","payload":{{"job_id":"{job}"}}}}"#);
+        let Ok(ClientMessage::RetryJob(payload)) = parse(&text).message else {
+            panic!("{text}");
+        };
+        assert_eq!(payload.job_id.to_string(), job);
+        assert_eq!(
+            errors(r#"{"action":"retry_job","payload":{}}"#),
+            error(
+                "missing",
+                &["retry_job", "payload", "job_id"],
+                "Field required"
+            )
+        );
     }
 
     #[test]

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::{CONTENT, JOB, KEY, Row, SESSION, TASK_TYPE, TOKEN, action, example, marked};
 use crate::wire::{
-    AckPayload, CancelPayload, ClientMessage, JobsPayload, MessageId, ResumePayload, TaskPayload,
+    AckPayload, CancelPayload, ClientMessage, JobsPayload, MessageId, ResumePayload, RetryPayload,
+    TaskPayload,
 };
 
 /// Every message that a client can send.
@@ -39,6 +40,12 @@ pub(in crate::asyncapi) fn from_clients() -> Vec<Row<ClientMessage>> {
         jobs: vec![plain(), plain()],
     });
     let cancel = ClientMessage::CancelJob(CancelPayload { job_id: JOB });
+    let retry = ClientMessage::RetryJob(RetryPayload { job_id: JOB });
+    let structured = ClientMessage::SystemMessage(TaskPayload {
+        content: None,
+        input: Some(json!({ "page": 7 })),
+        ..plain()
+    });
     let resume = ClientMessage::Resume(Some(ResumePayload {
         session: SESSION.0.to_string(),
         token: TOKEN.to_owned(),
@@ -70,6 +77,7 @@ pub(in crate::asyncapi) fn from_clients() -> Vec<Row<ClientMessage>> {
                 example("A job that may be submitted again", &keyed),
                 example("A job for later, with all its options", &later),
                 example("A job for a time", &at_a_time),
+                example("A job on any JSON", &structured),
                 example("With a mark", &marked(&submission)),
             ],
             message: submission,
@@ -85,6 +93,12 @@ pub(in crate::asyncapi) fn from_clients() -> Vec<Row<ClientMessage>> {
             beside: &["ref"],
             examples: vec![example("A job that is no longer wanted", &cancel)],
             message: cancel,
+        },
+        Row {
+            title: "RetryMessage",
+            beside: &["ref"],
+            examples: vec![example("A job that has failed", &retry)],
+            message: retry,
         },
         Row {
             title: "ResumeMessage",

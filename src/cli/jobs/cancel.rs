@@ -1,50 +1,74 @@
 //! `ringback jobs cancel`: ends jobs that are no longer wanted.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use uuid::Uuid;
 
 use super::super::database::{self, Open, Private};
+use super::super::exit::Exit;
 use super::super::output::say;
+use super::filter::Which;
+use super::many::{BATCH, Chosen, bar, chosen, found};
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
 use crate::queue::Actor;
 use crate::queue::cancel::{self, Cancelled};
+use crate::wire::JobState;
 
 /// Settings of `jobs cancel`.
 #[derive(Args, Debug)]
 pub(super) struct Cancel {
     /// The jobs' ids
-    #[arg(required = true, value_name = "ID")]
+    #[arg(value_name = "ID")]
     jobs: Vec<Uuid>,
+
+    #[command(flatten)]
+    which: Which,
+
+    /// Does not ask whether to cancel those that were found
+    #[arg(long)]
+    yes: bool,
 
     #[command(flatten)]
     database: DatabaseConfig,
 }
 
+/// Those that are not over.
+const LIVE: [JobState; 5] = [
+    JobState::Scheduled,
+    JobState::Held,
+    JobState::Ready,
+    JobState::Running,
+    JobState::Waiting,
+];
+
 impl Cancel {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        let chosen = chosen(&self.jobs, &self.which, &LIVE)?;
         let config = self.database.clone();
         database::once(&config, Private::MustBeThere, async |open| {
-            self.cancel(open).await
+            open.database.check_schema().await?;
+            match &chosen {
+                Chosen::Named(jobs) => named(open, jobs).await,
+                Chosen::Found(filter) => {
+                    let words = self.which.words();
+                    let jobs = found(open, filter, "Cancel", &words, self.yes).await?;
+                    all(open, &jobs).await
+                }
+            }
         })
         .await
     }
+}
 
-    async fn cancel(self, open: &Open) -> anyhow::Result<()> {
-        open.database.check_schema().await?;
-        let mut link = open.database.link("jobs cancel");
-        let mut left = 0;
-        for job in &self.jobs {
-            let connection = link
-                .connected()
-                .await
-                .context("could not reach the database")?;
-            let cancelled = cancel::cancel(connection, JobId(*job), &Actor::Operator);
-            match cancelled
-                .await
-                .with_context(|| format!("could not cancel job {job}"))?
-            {
+/// Says of each what became of it.
+async fn named(open: &Open, jobs: &[JobId]) -> anyhow::Result<()> {
+    let mut left = 0;
+    for batch in jobs.chunks(BATCH) {
+        let became = cancelled(open, batch).await?;
+        for job in batch {
+            let became = became.iter().find(|(cancelled, _)| cancelled == job);
+            match became.map_or(Cancelled::NotFound, |(_, became)| *became) {
                 Cancelled::Ended => say(format!("{job} cancelled"))?,
                 Cancelled::Asked => say(format!("{job} cancelling: it runs, and is asked to end"))?,
                 Cancelled::Over(state) => {
@@ -60,10 +84,42 @@ impl Cancel {
                 }
             }
         }
-        link.close().await;
-        if left > 0 {
-            bail!("{left} of {} could not be cancelled", self.jobs.len());
-        }
-        Ok(())
     }
+    if left > 0 {
+        let text = format!("{left} of {} could not be cancelled", jobs.len());
+        return Err(Exit::NotDone(text).into());
+    }
+    Ok(())
+}
+
+/// Says what became of them together.
+async fn all(open: &Open, jobs: &[JobId]) -> anyhow::Result<()> {
+    let bar = bar(jobs.len());
+    let (mut ended, mut asked, mut over) = (0, 0, 0);
+    for batch in jobs.chunks(BATCH) {
+        for (_, became) in cancelled(open, batch).await? {
+            match became {
+                Cancelled::Ended => ended += 1,
+                Cancelled::Asked => asked += 1,
+                Cancelled::Over(_) | Cancelled::NotFound => over += 1,
+            }
+        }
+        bar.inc(u64::try_from(batch.len()).unwrap_or_default());
+    }
+    bar.finish_and_clear();
+    say(format!(
+        "{ended} cancelled, {asked} cancelling, {over} over before"
+    ))
+}
+
+async fn cancelled(open: &Open, jobs: &[JobId]) -> anyhow::Result<Vec<(JobId, Cancelled)>> {
+    let mut connection = open
+        .database
+        .pool()
+        .acquire()
+        .await
+        .context("could not reach the database")?;
+    cancel::cancel_all(&mut connection, jobs, &Actor::Operator)
+        .await
+        .context("could not cancel the jobs")
 }

@@ -6,37 +6,32 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::database::{self, Open, Private};
-use super::super::output::{lines, on_one_line, say};
+use super::super::output::{lines, on_one_line, say, say_json};
+use super::filter::Which;
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
 use crate::postgres::link::limited;
-use crate::queue::jobs::{self, Filter, PAGE_LIMIT};
-use crate::wire::{Job, JobState};
+use crate::queue::jobs::{self, PAGE_LIMIT};
+use crate::wire::Job;
 
 /// How much of an input or an outcome a table has room for, in characters.
 const CELL: usize = 40;
 
+/// How many jobs are listed at once, at most.
+const MOST: i64 = 100_000;
+
 /// Settings of `jobs list`.
 #[derive(Args, Debug)]
 pub(super) struct List {
-    /// Only those in these states: scheduled, held, ready, running, waiting, succeeded, failed, cancelled
-    #[arg(long, value_delimiter = ',', value_parser = state, value_name = "STATE,…")]
-    state: Vec<JobState>,
-
-    /// Only those of this task, or asked for by this name
-    #[arg(long, value_name = "NAME")]
-    task: Option<String>,
-
-    /// Only those in this queue
-    #[arg(long, value_name = "NAME")]
-    queue: Option<String>,
+    #[command(flatten)]
+    which: Which,
 
     /// Only those that were submitted before this one: where the page before has ended
     #[arg(long, value_name = "ID")]
     before: Option<Uuid>,
 
     /// How many, at most
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=PAGE_LIMIT), value_name = "JOBS")]
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=MOST), value_name = "JOBS")]
     limit: i64,
 
     /// Prints each job as a line of JSON
@@ -58,24 +53,28 @@ impl List {
 
     async fn list(self, open: &Open) -> anyhow::Result<()> {
         open.database.check_schema().await?;
-        let filter = Filter {
-            states: self.state,
-            task: self.task,
-            queue: self.queue,
-            ..Filter::default()
-        };
-        let before = self.before.map(JobId);
-        let page = limited(jobs::page(
-            open.database.pool(),
-            &filter,
-            before,
-            self.limit,
-        ));
-        let jobs = page.await.context("could not read the jobs")?.jobs;
-        if self.json {
-            for job in &jobs {
-                say(serde_json::to_string(job).context("could not write a job as JSON")?)?;
+        let filter = self.which.filter();
+        let mut before = self.before.map(JobId);
+        let mut left = self.limit;
+        let mut rows = Vec::new();
+        // A page may be cut short where jobs are large.
+        while left > 0 {
+            let page = jobs::page(open.database.pool(), &filter, before, left.min(PAGE_LIMIT));
+            let page = limited(page).await.context("could not read the jobs")?;
+            left -= i64::try_from(page.jobs.len()).unwrap_or(left);
+            for job in &page.jobs {
+                if self.json {
+                    say_json(job)?;
+                } else {
+                    rows.push(row(job));
+                }
             }
+            before = page.next;
+            if before.is_none() {
+                break;
+            }
+        }
+        if self.json {
             return Ok(());
         }
         let head = [
@@ -87,7 +86,7 @@ impl List {
             "input",
             "outcome",
         ];
-        for line in lines(&head, jobs.iter().map(row)) {
+        for line in lines(&head, rows) {
             say(line)?;
         }
         Ok(())
@@ -113,17 +112,10 @@ fn row(job: &Job) -> Vec<String> {
 }
 
 /// A text as it is, anything else as JSON.
-pub(super) fn shown(value: &Value) -> String {
+pub(in crate::cli) fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
         other => other.to_string(),
     }
-}
-
-fn state(text: &str) -> Result<JobState, String> {
-    JobState::named(text).ok_or_else(|| {
-        let names: Vec<&str> = JobState::ALL.map(JobState::name).to_vec();
-        format!("{text:?} is not one of {}", names.join(", "))
-    })
 }

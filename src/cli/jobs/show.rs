@@ -1,12 +1,13 @@
 //! `ringback jobs show`: one job's whole story.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::super::database::{self, Open, Private};
-use super::super::output::{on_one_line, safe, say};
+use super::super::exit::Exit;
+use super::super::output::{on_one_line, safe, say, say_json};
 use super::list::shown;
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
@@ -44,12 +45,12 @@ impl Show {
         let pool = open.database.pool();
         let found = limited(jobs::find(pool, id)).await;
         let Some(job) = found.context("could not read the job")? else {
-            bail!("{id} is no job");
+            return Err(Exit::NotDone(format!("{id} is no job")).into());
         };
         let attempts = limited(jobs::attempts(pool, id)).await;
         let attempts = attempts.context("could not read the attempts of the job")?;
         if self.json {
-            return say(json!({ "job": job, "attempts": attempts }));
+            return say_json(&json!({ "job": job, "attempts": attempts }));
         }
         for (name, value) in story(&job) {
             say(format!("{name:<12}  {}", safe(&value)))?;
@@ -100,6 +101,9 @@ fn story(job: &Job) -> Vec<(&'static str, String)> {
         ("result", job.result.as_ref().map(shown)),
         ("error code", job.error_code.clone()),
         ("error", job.error.clone()),
+        ("concurrency", job.concurrency_key.clone()),
+        ("retry of", job.retry_of.map(|id| id.to_string())),
+        ("retried as", job.retried_as.map(|id| id.to_string())),
         ("worker", job.worker_id.map(|id| id.to_string())),
         ("connection", job.connection_id.map(|id| id.to_string())),
         ("session", job.session_id.map(|id| id.0.to_string())),

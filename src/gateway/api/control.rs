@@ -12,7 +12,7 @@ use crate::postgres::link::limited;
 use crate::queue::Actor;
 use crate::queue::cancel::{self, Cancelled};
 use crate::queue::retry::{self, Retried};
-use crate::wire::{ErrorItem, ErrorType, JobState};
+use crate::wire::ErrorItem;
 
 pub(super) async fn cancel(State(shared): State<Shared>, Id(id): Id) -> Answer {
     let cancelled = limited(async {
@@ -22,10 +22,7 @@ pub(super) async fn cancel(State(shared): State<Shared>, Id(id): Id) -> Answer {
     match cancelled.await {
         Ok(Cancelled::Ended) => Ok(link(StatusCode::OK, id)),
         Ok(Cancelled::Asked) => Ok(link(StatusCode::ACCEPTED, id)),
-        Ok(Cancelled::Over(state)) => {
-            let msg = format!("The job is over ({}); it cannot be cancelled", state.name());
-            Err(ErrorItem::new(ErrorType::Conflict, &["path", "id"], msg).into())
-        }
+        Ok(Cancelled::Over(state)) => Err(in_the_path(ErrorItem::job_over(state))),
         Ok(Cancelled::NotFound) => Err(no_job()),
         Err(error) => Err(Refused::by_the_database(&error, "cancel a job")),
     }
@@ -40,18 +37,15 @@ pub(super) async fn retry(State(shared): State<Shared>, Id(id): Id) -> Answer {
     match retried.await {
         Ok(Retried::Due(job)) => Ok(link(StatusCode::OK, job)),
         Ok(Retried::Again(job) | Retried::Known(job)) => Ok(link(StatusCode::ACCEPTED, job)),
-        Ok(Retried::Not(state)) => {
-            let msg = not_to_retry(state);
-            Err(ErrorItem::new(ErrorType::Conflict, &["path", "id"], msg).into())
-        }
+        Ok(Retried::Not(state)) => Err(in_the_path(ErrorItem::job_not_to_retry(state))),
         Ok(Retried::NotFound) => Err(no_job()),
         Err(error) => Err(Refused::by_the_database(&error, "retry a job")),
     }
 }
 
-fn not_to_retry(state: JobState) -> String {
-    let state = state.name();
-    format!(
-        "The job is not one to retry ({state}); those that wait, have failed or were cancelled are"
-    )
+/// The same error, where HTTP has the job.
+fn in_the_path(error: ErrorItem) -> Refused {
+    let loc: Vec<String> = error.loc.clone();
+    let loc: Vec<&str> = loc.iter().map(String::as_str).collect();
+    error.moved(&loc, &["path", "id"]).into()
 }

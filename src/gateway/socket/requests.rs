@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::super::cancel::cancel;
 use super::super::intake::{Asked, Job, Reply, Submission, To};
 use super::super::resume::resume;
+use super::super::retry::retry;
 use super::{End, Peer, UNDER_WAY};
 use crate::wire::{
     ClientMessage, ErrorItem, Frame, ResumePayload, ServerMessage, TaskPayload, parse,
@@ -70,6 +71,18 @@ impl Peer {
                     cancel(shared, connection, request.reference, payload.job_id).await;
                 });
                 self.writing(socket, cancelled).await?;
+            }
+            Ok(ClientMessage::RetryJob(payload)) => {
+                if let Some(error) = self.connection.is_busy(1) {
+                    self.refuse(request.reference, vec![error]);
+                    return Ok(());
+                }
+                let retried = Box::pin(async {
+                    let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
+                    let (shared, connection) = (&self.shared, &self.connection);
+                    retry(shared, connection, request.reference, payload.job_id).await;
+                });
+                self.writing(socket, retried).await?;
             }
             Ok(ClientMessage::Resume(asked)) => {
                 self.resume(request.reference, asked, socket).await?;

@@ -62,12 +62,16 @@ pub(super) fn read_key(
     None
 }
 
-/// The job of a `cancel_job`.
-pub(super) fn read_job(payload: &Map<String, Value>, errors: &mut Vec<ErrorItem>) -> Option<JobId> {
-    let text = read_text(payload, "cancel_job", "job_id", errors)?;
+/// The job of a `cancel_job` or a `retry_job`.
+pub(super) fn read_job(
+    payload: &Map<String, Value>,
+    action: &str,
+    errors: &mut Vec<ErrorItem>,
+) -> Option<JobId> {
+    let text = read_text(payload, action, "job_id", errors)?;
     let id = Uuid::parse_str(&text).map_err(|error| {
         let msg = format!("Input should be a valid UUID, {error}");
-        let loc = ["cancel_job", "payload", "job_id"];
+        let loc = [action, "payload", "job_id"];
         errors.push(ErrorItem::new(ErrorType::UuidParsing, &loc, msg));
     });
     id.ok().map(JobId)

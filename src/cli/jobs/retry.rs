@@ -1,0 +1,114 @@
+//! `ringback jobs retry`: gives jobs another chance.
+
+use anyhow::Context;
+use clap::Args;
+use uuid::Uuid;
+
+use super::super::database::{self, Open, Private};
+use super::super::exit::Exit;
+use super::super::output::say;
+use super::filter::Which;
+use super::many::{BATCH, Chosen, bar, chosen, found};
+use crate::config::DatabaseConfig;
+use crate::ids::JobId;
+use crate::queue::retry::{Retried, retry_all};
+use crate::wire::JobState;
+
+/// Settings of `jobs retry`.
+#[derive(Args, Debug)]
+pub(super) struct Retry {
+    /// The jobs' ids
+    #[arg(value_name = "ID")]
+    jobs: Vec<Uuid>,
+
+    #[command(flatten)]
+    which: Which,
+
+    /// Does not ask whether to retry those that were found
+    #[arg(long)]
+    yes: bool,
+
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+impl Retry {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let chosen = chosen(&self.jobs, &self.which, &[JobState::Failed])?;
+        let config = self.database.clone();
+        database::once(&config, Private::MustBeThere, async |open| {
+            open.database.check_schema().await?;
+            match &chosen {
+                Chosen::Named(jobs) => named(open, jobs).await,
+                Chosen::Found(filter) => {
+                    let words = self.which.words();
+                    let jobs = found(open, filter, "Retry", &words, self.yes).await?;
+                    all(open, &jobs).await
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// Says of each what became of it.
+async fn named(open: &Open, jobs: &[JobId]) -> anyhow::Result<()> {
+    let mut left = 0;
+    for batch in jobs.chunks(BATCH) {
+        let became = retried(open, batch).await?;
+        for job in batch {
+            let became = became.iter().find(|(retried, _)| retried == job);
+            match became.map_or(Retried::NotFound, |(_, became)| *became) {
+                Retried::Due(_) => say(format!("{job} is due now"))?,
+                Retried::Again(new) => say(format!("{job} retried as {new}"))?,
+                Retried::Known(new) => say(format!("{job} was retried before as {new}"))?,
+                Retried::Not(state) => {
+                    left += 1;
+                    say(format!("{job} is not one to retry ({})", state.name()))?;
+                }
+                Retried::NotFound => {
+                    left += 1;
+                    say(format!("{job} is no job"))?;
+                }
+            }
+        }
+    }
+    if left > 0 {
+        let text = format!("{left} of {} could not be retried", jobs.len());
+        return Err(Exit::NotDone(text).into());
+    }
+    Ok(())
+}
+
+/// Says what became of them together.
+async fn all(open: &Open, jobs: &[JobId]) -> anyhow::Result<()> {
+    let bar = bar(jobs.len());
+    let (mut again, mut due, mut known, mut not) = (0, 0, 0, 0);
+    for batch in jobs.chunks(BATCH) {
+        for (_, became) in retried(open, batch).await? {
+            match became {
+                Retried::Again(_) => again += 1,
+                Retried::Due(_) => due += 1,
+                Retried::Known(_) => known += 1,
+                Retried::Not(_) | Retried::NotFound => not += 1,
+            }
+        }
+        bar.inc(u64::try_from(batch.len()).unwrap_or_default());
+    }
+    bar.finish_and_clear();
+    say(format!(
+        "{again} retried, {due} due now, {known} retried before, {not} not to retry"
+    ))
+}
+
+async fn retried(open: &Open, jobs: &[JobId]) -> anyhow::Result<Vec<(JobId, Retried)>> {
+    let mut connection = open
+        .database
+        .pool()
+        .acquire()
+        .await
+        .context("could not reach the database")?;
+    retry_all(&mut connection, jobs)
+        .await
+        .context("could not retry the jobs")
+}

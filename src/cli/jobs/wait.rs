@@ -1,0 +1,50 @@
+//! `ringback jobs wait`: waits for a job, and prints its result.
+
+use std::time::Duration;
+
+use clap::Args;
+use uuid::Uuid;
+
+use super::super::database::{self, Private};
+use super::super::wait::{Shows, wait};
+use crate::config::{DatabaseConfig, duration};
+use crate::ids::JobId;
+
+/// Settings of `jobs wait`.
+#[derive(Args, Debug)]
+pub(super) struct Wait {
+    /// The job's id
+    #[arg(value_name = "ID")]
+    job: Uuid,
+
+    /// How long to wait, at most (ms, s, m, h, d)
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    timeout: Option<Duration>,
+
+    /// Prints its text piece by piece as it comes, instead of the result
+    #[arg(long)]
+    stream: bool,
+
+    /// Prints the job as one line of JSON
+    #[arg(long, conflicts_with = "stream")]
+    json: bool,
+
+    #[command(flatten)]
+    database: DatabaseConfig,
+}
+
+impl Wait {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let shows = match (self.json, self.stream) {
+            (true, _) => Shows::Json,
+            (false, true) => Shows::Text,
+            (false, false) => Shows::Result,
+        };
+        let config = self.database.clone();
+        database::once(&config, Private::MustBeThere, async |open| {
+            open.database.check_schema().await?;
+            wait(open, JobId(self.job), self.timeout, shows).await
+        })
+        .await
+    }
+}
