@@ -67,12 +67,13 @@ pub(super) struct Submit {
     #[arg(long, value_parser = duration, value_name = "TIME", requires = "wait")]
     timeout: Option<Duration>,
 
-    /// Prints its text piece by piece as it comes, instead of the result
-    #[arg(long, requires = "wait")]
+    /// Has it say its text piece by piece, for whoever follows it; with --wait, that is printed as it comes, instead of the
+    /// result
+    #[arg(long)]
     stream: bool,
 
     /// Prints one line of JSON: its id, or, with --wait, the job
-    #[arg(long, conflicts_with = "stream")]
+    #[arg(long)]
     json: bool,
 
     #[command(flatten)]

@@ -11,6 +11,7 @@ mod bulk;
 mod cancel;
 mod contract;
 mod dev;
+mod doors;
 mod enqueue;
 mod faults;
 mod fleet;
