@@ -79,7 +79,7 @@ impl Cli {
             | Verb::Asyncapi
             | Verb::Openapi
             | Verb::Completions(_)
-            | Verb::Man(_) => "warn",
+            | Verb::Man(_) => "warn,sqlx=error",
         }
     }
 

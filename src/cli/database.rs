@@ -49,7 +49,8 @@ pub(super) async fn once(
     // Heard from the beginning, so that a private server that is just being started is not left behind.
     let stop = shutdown::on_signal()?;
     let open = open(config, private, &stop).await?;
-    let ran = stop.run_until_cancelled(verb(&open)).await;
+    // Boxed, since it may be large, and is made once.
+    let ran = stop.run_until_cancelled(Box::pin(verb(&open))).await;
     open.leave_after(ran.unwrap_or_else(|| Err(Exit::Stopped.into())))
         .await
 }

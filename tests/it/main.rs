@@ -9,6 +9,7 @@ mod apalis;
 mod browser;
 mod bulk;
 mod cancel;
+mod commands;
 mod contract;
 mod dev;
 mod doors;

@@ -75,7 +75,7 @@ impl World {
         }
     }
 
-    pub(super) async fn forget_the_default_task(&mut self) {
+    pub(super) async fn forget_the_default_task(&self) {
         self.database
             .execute("delete from ringback.task where name = 'default'")
             .await;
@@ -121,10 +121,10 @@ impl World {
                         ("content", value) => arguments.push(value.as_str().unwrap().to_owned()),
                         ("stream", _) => arguments.push("--stream".to_owned()),
                         (name, Value::String(text)) => {
-                            arguments.push(format!("--{}={text}", name.replace('_', "-")))
+                            arguments.push(format!("--{}={text}", name.replace('_', "-")));
                         }
                         (name, value) => {
-                            arguments.push(format!("--{}={value}", name.replace('_', "-")))
+                            arguments.push(format!("--{}={value}", name.replace('_', "-")));
                         }
                     }
                 }
@@ -395,10 +395,10 @@ impl World {
             Door::Sql => self.call("ringback.retry", job).await,
             Door::CommandLine => {
                 let said = printed_about(&self.run(&["jobs", "retry", job]))?;
-                let ids = said
+                let mut ids = said
                     .split_whitespace()
                     .filter(|word| Uuid::parse_str(word).is_ok());
-                Ok(ids.last().unwrap().to_owned())
+                Ok(ids.next_back().unwrap().to_owned())
             }
             Door::Library => {
                 let mut connection = self.ours.pool().acquire().await.unwrap();
@@ -450,9 +450,8 @@ impl World {
             )
             .unwrap(),
             Door::Sql => {
-                self.database
-                    .execute(&format!("select ringback.{verb}('default')"))
-                    .await
+                let call = format!("select ringback.{verb}('default')");
+                self.database.execute(&call).await;
             }
             Door::CommandLine => drop(printed(&self.run(&["queues", verb, "default"])).unwrap()),
             Door::Library => {
