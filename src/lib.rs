@@ -30,6 +30,8 @@
 //!    puts it in the outbox of its connection.
 //! 7. `gateway/socket.rs`, the same loop as in step 1, writes it.
 //!
+//! Over HTTP, `gateway/api/submit.rs` takes the place of the first and the last step.
+//!
 //! No step goes back. A notice starts at step 5, addressed to the group.
 
 pub mod asyncapi;

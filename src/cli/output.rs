@@ -5,17 +5,13 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use anyhow::Context;
 use serde::Serialize;
 
-/// Prints a line. Where nobody reads any more (`ringback url | true`), nothing is lost.
+/// Prints a line, or several: on a terminal as text and nothing more, elsewhere as it is. Where nobody reads any more
+/// (`ringback url | true`), nothing is lost.
 pub(super) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
-    match writeln!(std::io::stdout(), "{line}") {
+    match writeln!(std::io::stdout(), "{}", for_reader(&line.to_string())) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         said => said.context("could not write to the standard output"),
     }
-}
-
-/// Prints a text that somebody submitted, or that a task gave: on a terminal as text and nothing more, elsewhere as it is.
-pub(super) fn say_text(text: &str) -> anyhow::Result<()> {
-    say(for_reader(text))
 }
 
 /// The same, without an end of the line, and at once.
@@ -96,7 +92,7 @@ pub(super) fn lines(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) 
     table.load_style(comfy_table::presets::NOTHING);
     table.set_header(head.iter().copied());
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| on_one_line(cell, usize::MAX)));
     }
     table
         .lines()

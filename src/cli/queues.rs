@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use super::database::{self, Open, Private};
-use super::output::say;
+use super::output::{lines, say};
 use crate::config::DatabaseConfig;
 use crate::postgres::link::limited;
 use crate::queue::queues;
@@ -78,23 +78,13 @@ impl Verb {
 }
 
 fn table(rows: &[Queue]) -> Vec<String> {
-    let widest = rows
-        .iter()
-        .map(|row| row.name.chars().count())
-        .max()
-        .unwrap_or_default();
-    let line = |cells: [&str; 6]| {
-        let [name, state, ready, scheduled, held, running] = cells;
-        let name = format!("{name:<width$}", width = widest.max("queue".len()));
-        format!("{name}  {state:<6}  {ready:>9}  {scheduled:>9}  {held:>9}  {running:>9}")
-    };
-    let head = line(["queue", "state", "ready", "scheduled", "held", "running"]);
+    let head = ["queue", "state", "ready", "scheduled", "held", "running"];
     let rows = rows.iter().map(|row| {
         let state = if row.paused { "paused" } else { "open" };
-        let counts =
-            [row.ready, row.scheduled, row.held, row.running].map(|count| count.to_string());
-        let [ready, scheduled, held, running] = &counts;
-        line([&row.name, state, ready, scheduled, held, running])
+        let counts = [row.ready, row.scheduled, row.held, row.running];
+        let mut cells = vec![row.name.clone(), state.to_owned()];
+        cells.extend(counts.map(|count| count.to_string()));
+        cells
     });
-    std::iter::once(head).chain(rows).collect()
+    lines(&head, rows)
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::database::{self, Open, Private};
-use super::output::say;
+use super::output::{lines, say};
 use crate::config::DatabaseConfig;
 use crate::postgres::link::limited;
 use crate::queue::recurring::{self, Schedule};
@@ -97,12 +97,21 @@ impl Verb {
         match self {
             Self::List => {
                 let rows = limited(recurring::all(connection)).await;
-                for row in rows.context("could not read the recurring jobs")? {
-                    let next = row.next_at.as_deref().unwrap_or("never");
-                    say(format!(
-                        "{}  {}  {} {}  {}  next {next}",
-                        row.name, row.task, row.cron, row.time_zone, row.missed
-                    ))?;
+                let rows = rows.context("could not read the recurring jobs")?;
+                let rows = rows.into_iter().map(|row| {
+                    let next = row.next_at.unwrap_or_else(|| "never".to_owned());
+                    vec![
+                        row.name,
+                        row.task,
+                        row.cron,
+                        row.time_zone,
+                        row.missed,
+                        next,
+                    ]
+                });
+                let head = ["name", "task", "cron", "time zone", "missed", "next"];
+                for line in lines(&head, rows) {
+                    say(line)?;
                 }
             }
             Self::Set(set) => {

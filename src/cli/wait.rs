@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::database::Open;
 use super::exit::Exit;
 use super::jobs::shown;
-use super::output::{on_one_line, say_json, say_part, say_text};
+use super::output::{on_one_line, say, say_json, say_part};
 use crate::ids::JobId;
 use crate::postgres::Fault;
 use crate::postgres::link::limited;
@@ -103,7 +103,7 @@ async fn look(open: &Open, id: JobId) -> anyhow::Result<Option<Job>> {
 fn ended(job: Job, shows: Shows) -> anyhow::Result<()> {
     match (shows, job.state, &job.result) {
         (Shows::Json, ..) => say_json(&job)?,
-        (Shows::Result, JobState::Succeeded, Some(result)) => say_text(&shown(result))?,
+        (Shows::Result, JobState::Succeeded, Some(result)) => say(shown(result))?,
         _ => {}
     }
     let id = job.id;

@@ -1,9 +1,13 @@
 //! What can be wrong with a message, in the words of the protocol's origin.
 
+mod code;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::JobState;
+
+pub use code::ErrorType;
 
 /// One thing that is wrong with a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -21,69 +25,6 @@ pub struct ErrorItem {
     /// True when it cannot be known whether the submission was stored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub maybe: Option<bool>,
-}
-
-/// The codes of errors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorType {
-    /// The frame is not JSON text.
-    JsonInvalid,
-    /// There is no action.
-    UnionTagNotFound,
-    /// The action is not known.
-    UnionTagInvalid,
-    /// A field is not there.
-    Missing,
-    /// A field must be a string that can be stored.
-    StringType,
-    /// A value must be a number.
-    FloatType,
-    /// A value must be a whole number.
-    IntType,
-    /// A value must be true or false.
-    BoolType,
-    /// A value must be a time.
-    DatetimeParsing,
-    /// A number is too small.
-    GreaterThanEqual,
-    /// A number, or a time, is too large.
-    LessThanEqual,
-    /// A value does not go with another.
-    ValueError,
-    /// A value must be a list.
-    ListType,
-    /// A value must be an object.
-    ModelType,
-    /// There must be no value.
-    NoneRequired,
-    /// The frame, or a field, is too large.
-    TooLarge,
-    /// Too much is waiting; try again.
-    Busy,
-    /// A value must be a UUID.
-    UuidParsing,
-    /// There is no such job, or it is another's.
-    NotFound,
-    /// No such task, and no default task.
-    TaskUnknown,
-    /// The key was used before, for something else; or the job is over.
-    Conflict,
-    /// The database refused this job, and it was not stored.
-    Unstorable,
-    /// The database cannot be reached.
-    Unavailable,
-}
-
-impl ErrorType {
-    /// What it is called on the wire.
-    #[must_use]
-    pub fn name(self) -> String {
-        match serde_json::to_value(self) {
-            Ok(serde_json::Value::String(name)) => name,
-            other => unreachable!("a code is a string, and not {other:?}"),
-        }
-    }
 }
 
 impl ErrorItem {

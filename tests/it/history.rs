@@ -65,7 +65,7 @@ async fn the_views_keep_their_columns() {
              ended_at timestamp with time zone, outcome text, error_code text, error text",
             "jobs: id uuid, connection_id uuid, session_id uuid, owner text, task text, task_type text, content text, \
              state text, result text, error text, attempts integer, queued_at timestamp with time zone, \
-             started_at timestamp with time zone, finished_at timestamp with time zone, waited interval, ran interval",
+             started_at timestamp with time zone, finished_at timestamp with time zone, waited interval, ran interval, retry_of uuid, retried_as uuid",
             "latency_by_task: task text, finished bigint, failed bigint, waited_p50 interval, waited_p95 interval, \
              ran_p50 interval, ran_p95 interval",
             "queue_health: queue text, ready bigint, scheduled bigint, running bigint, oldest_wait interval, \

@@ -296,6 +296,10 @@ async fn notices_reach_everyone_and_queues_are_paused() {
         (200, json!({"name": "default", "paused": true}))
     );
     let _worker = Program::worker(&database, &[]).await;
+    eventually("the worker should be known", async || {
+        api.get("/api/v1/stats").await.body["workers"] == 1
+    })
+    .await;
     let job = api.submit("translate", "hello").await;
     let queues = api.get("/api/v1/queues").await.body;
     let expected = json!({"name": "default", "paused": true, "ready": 1, "scheduled": 0, "held": 0, "running": 0});

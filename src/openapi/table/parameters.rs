@@ -51,7 +51,7 @@ pub(super) fn of_a_list() -> Vec<Value> {
     let mut state = query(
         "state",
         "Only those in one of these states, separated by commas.",
-        &json!({ "type": "array", "items": { "type": "string", "enum": states } }),
+        &json!({ "type": "array", "minItems": 1, "items": { "type": "string", "enum": states } }),
     );
     state["style"] = json!("form");
     state["explode"] = json!(false);
