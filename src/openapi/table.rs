@@ -1,5 +1,6 @@
 //! What the types do not say about the operations: parameters, statuses, and which type answers which.
 
+mod answer;
 mod parameters;
 
 use schemars::JsonSchema;
@@ -8,11 +9,12 @@ use serde_json::{Map, Value, json};
 
 use super::Operation;
 use crate::wire::{
-    AttemptList, Job, JobLink, JobPage, JobsPayload, JobsQueuedPayload, NewNotice, Problem,
-    QueueList, QueueState, SentNotice, Stats, TaskPayload,
+    AttemptList, Job, JobLink, JobPage, JobsPayload, JobsQueuedPayload, NewNotice, QueueList,
+    QueueState, SentNotice, Stats, TaskPayload,
 };
 
-const PROBLEM: &str = "application/problem+json";
+use answer::json_of;
+pub(super) use answer::{Answer, problem};
 
 /// One operation of the contract.
 pub(super) struct Row {
@@ -24,15 +26,6 @@ pub(super) struct Row {
     pub(super) answers: Vec<Answer>,
     /// The statuses of what can be wrong.
     pub(super) problems: Vec<u16>,
-}
-
-/// One way in which it is answered.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) description: &'static str,
-    pub(super) content: Option<Value>,
-    pub(super) headers: Option<Value>,
-    pub(super) links: Option<Value>,
 }
 
 /// What can be wrong with any request.
@@ -279,34 +272,6 @@ pub(super) fn complete(schemas: &mut Map<String, Value>) {
     schemas["JobsPayload"]["properties"]["jobs"]["maxItems"] = 500.into();
 }
 
-/// The answer to a request that cannot be granted.
-pub(super) fn problem(status: u16, schemas: &mut SchemaGenerator) -> Value {
-    let description = match status {
-        400 => "The body is no JSON.",
-        403 => "The request comes from elsewhere.",
-        404 => "There is no such job.",
-        408 => "The body did not come in time.",
-        409 => "It does not go with what is there.",
-        413 => "The body is too large.",
-        414 => "The path and the query are too long.",
-        415 => "The body is not `application/json`.",
-        422 => "Something in the request is not what it should be.",
-        431 => "The headers are too large.",
-        503 => "The database is away, or too much is waiting; try again.",
-        _ => "It cannot be granted.",
-    };
-    let mut problem = json!({
-        "description": description,
-        "content": { PROBLEM: { "schema": schemas.subschema_for::<Problem>() } },
-    });
-    if matches!(status, 409 | 503) {
-        problem["headers"] = json!({
-            "Retry-After": { "description": "When to try again, in seconds.", "schema": { "type": "integer" } },
-        });
-    }
-    problem
-}
-
 fn with_a_body(summary: &'static str, description: &'static str, more: &[u16]) -> Row {
     without(summary, description, &[&WITH_A_BODY, more].concat())
 }
@@ -324,54 +289,4 @@ fn without(summary: &'static str, description: &'static str, problems: &[u16]) -
 
 fn body<T: JsonSchema>(schemas: &mut SchemaGenerator, example: &Value) -> Value {
     json!({ "schema": schemas.subschema_for::<T>(), "examples": { "one": { "value": example } } })
-}
-
-fn json_of<T: JsonSchema>(
-    schemas: &mut SchemaGenerator,
-    status: u16,
-    description: &'static str,
-) -> Answer {
-    let schema = schemas.subschema_for::<T>();
-    Answer {
-        content: Some(json!({ "application/json": { "schema": schema } })),
-        ..Answer::new(status, description)
-    }
-}
-
-impl Answer {
-    fn new(status: u16, description: &'static str) -> Self {
-        Self {
-            status,
-            description,
-            content: None,
-            headers: None,
-            links: None,
-        }
-    }
-
-    /// It says where to look.
-    fn located(self) -> Self {
-        let location = json!({
-            "description": "The path of the job.",
-            "required": true,
-            "schema": { "type": "string", "format": "uri-reference" },
-        });
-        Self {
-            headers: Some(json!({ "Location": location })),
-            ..self
-        }
-    }
-
-    /// These can be asked about its job.
-    fn linked(self, operations: &[&str]) -> Self {
-        let link = |operation: &&str| {
-            let link = json!({ "operationId": operation, "parameters": { "id": "$response.body#/job_id" } });
-            ((*operation).to_owned(), link)
-        };
-        let links: Map<String, Value> = operations.iter().map(link).collect();
-        Self {
-            links: Some(links.into()),
-            ..self
-        }
-    }
 }

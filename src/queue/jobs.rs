@@ -1,12 +1,16 @@
 //! Looking at jobs, live or finished.
 
-use jiff::{SignedDuration, Timestamp};
+mod filter;
+
+use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use crate::ids::{ConnectionId, JobId, SessionId, WorkerId};
 use crate::wire::{Attempt, Job, JobState};
+
+pub use filter::Filter;
 
 /// How many jobs one page has, at most.
 pub const PAGE_LIMIT: i64 = 500;
@@ -16,33 +20,6 @@ const PAGE_BYTES: i64 = 2 * 1024 * 1024;
 
 /// How many ids are read at once.
 const IDS_PAGE: i64 = 10_000;
-
-/// How far the time in the id of a job may be from that of its submission.
-const NEAR: SignedDuration = SignedDuration::from_secs(60);
-
-/// Which jobs to look at.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Filter {
-    /// In one of these states; none is any.
-    pub states: Vec<JobState>,
-    /// Of this task, or asked for by this name.
-    pub task: Option<String>,
-    /// In this queue.
-    pub queue: Option<String>,
-    /// Whose they are.
-    pub owner: Option<String>,
-    /// Submitted at this time or later.
-    pub since: Option<Timestamp>,
-    /// Submitted before this time.
-    pub until: Option<Timestamp>,
-}
-
-impl Filter {
-    fn states(&self) -> Option<Vec<String>> {
-        let names = self.states.iter().map(|state| state.name().to_owned());
-        (!self.states.is_empty()).then(|| names.collect())
-    }
-}
 
 /// Some jobs, and where there are more.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -64,7 +41,7 @@ pub async fn page(
     before: Option<JobId>,
     limit: i64,
 ) -> Result<Page, sqlx::Error> {
-    let Some(ids) = range(filter, before) else {
+    let Some(ids) = filter.range(before) else {
         return Ok(Page::default());
     };
     let limit = limit.clamp(0, PAGE_LIMIT);
@@ -87,7 +64,7 @@ pub async fn ids(
     let states = filter.states();
     let mut ids: Vec<JobId> = Vec::new();
     loop {
-        let Some((first, last)) = range(filter, ids.last().copied()) else {
+        let Some((first, last)) = filter.range(ids.last().copied()) else {
             return Ok(ids);
         };
         let page = sqlx::query_scalar!(
@@ -164,29 +141,6 @@ async fn read(
     let there = rows.first().map_or(0, |row| row.there);
     let jobs: Result<Vec<Job>, sqlx::Error> = rows.into_iter().map(Row::job).collect();
     Ok((jobs?, there))
-}
-
-/// The first and the last id that such a job before `before` can have; none, where there can be none.
-fn range(filter: &Filter, before: Option<JobId>) -> Option<(Uuid, Uuid)> {
-    // An id is made a moment before its job is stored, or as long before as a submission waits for a database that is
-    // away: it says at least where to look.
-    let first = filter.since.map_or(0, |since| {
-        smallest_id(since.checked_sub(NEAR).unwrap_or(since))
-    });
-    let until = filter
-        .until
-        .map(|until| smallest_id(until.checked_add(NEAR).unwrap_or(until)));
-    let ends = [before.map(|job| job.0.as_u128()), until];
-    let last = match ends.into_iter().flatten().min() {
-        None => u128::MAX,
-        Some(end) => end.checked_sub(1)?,
-    };
-    Some((Uuid::from_u128(first), Uuid::from_u128(last)))
-}
-
-/// The smallest id that is made at this time.
-fn smallest_id(time: Timestamp) -> u128 {
-    u128::try_from(time.as_millisecond()).unwrap_or_default() << 80
 }
 
 /// A job as the statement answers it; times are in microseconds since 1970.
