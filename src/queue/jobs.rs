@@ -67,25 +67,8 @@ pub async fn ids(
         let Some((first, last)) = filter.range(ids.last().copied()) else {
             return Ok(ids);
         };
-        let page = sqlx::query_scalar!(
-            r#"
-            select id as "id!: JobId"
-            from (
-                select id, state, task, task_type, queue, owner, created_at from ringback.job
-                where id between $1 and $2
-                union all
-                select id, state, task, task_type, queue, owner, created_at from ringback.job_history
-                where id between $1 and $2
-            ) as both_sides
-            where ($4::text[] is null or state = any ($4))
-                and ($5::text is null or task = $5 or task_type = $5)
-                and ($6::text is null or queue = $6)
-                and ($7::text is null or owner = $7)
-                and ($8::bigint is null or extract(epoch from created_at) * 1000000 >= $8)
-                and ($9::bigint is null or extract(epoch from created_at) * 1000000 < $9)
-            order by id desc
-            limit $3
-            "#,
+        let page = sqlx::query_file_scalar!(
+            "src/queue/job_ids.sql",
             first,
             last,
             IDS_PAGE,

@@ -1,0 +1,32 @@
+-- The ids of the newest jobs, live or finished, as `jobs.sql` finds them: from $1 to $2, at most $3, in one of the states
+-- $4, of the task $5, in the queue $6, of the owner $7, and submitted from $8 until before $9.
+select id as "id!: JobId"
+from (
+    (
+        select id from ringback.job
+        where id between $1 and $2
+            and ($4::text[] is null or state = any ($4))
+            and ($5::text is null or task = $5 or task_type = $5)
+            and ($6::text is null or queue = $6)
+            and ($7::text is null or owner = $7)
+            and ($8::bigint is null or extract(epoch from created_at) * 1000000 >= $8)
+            and ($9::bigint is null or extract(epoch from created_at) * 1000000 < $9)
+        order by id desc
+        limit $3
+    )
+    union all
+    (
+        select id from ringback.job_history
+        where id between $1 and $2
+            and ($4::text[] is null or state = any ($4))
+            and ($5::text is null or task = $5 or task_type = $5)
+            and ($6::text is null or queue = $6)
+            and ($7::text is null or owner = $7)
+            and ($8::bigint is null or extract(epoch from created_at) * 1000000 >= $8)
+            and ($9::bigint is null or extract(epoch from created_at) * 1000000 < $9)
+        order by id desc
+        limit $3
+    )
+) as both_sides
+order by id desc
+limit $3
