@@ -77,15 +77,7 @@ async fn the_views_keep_their_columns() {
 #[tokio::test]
 async fn the_latest_jobs_are_read_along_indexes_on_both_sides_of_the_view() {
     let database = TestDatabase::new().await;
-    database
-        .execute(
-            "insert into ringback.job_history (id, task, task_type, queue, input, state, result, priority, run_at,
-                 created_at, attempt, failures, crashes, max_attempts, started_at, finished_at, owner)
-             select overlay(gen_random_uuid()::text placing left(ringback.uuid_floor(at)::text, 13) from 1 for 13)::uuid,
-                 'a', 'a', 'default', '\"x\"', 'succeeded', '\"y\"', 0, at, at, 1, 0, 0, 5, at, at, 'anonymous'
-             from generate_series(now() - interval '1 day', now(), interval '1 second') as at",
-        )
-        .await;
+    database.fill_history().await;
     database.execute("analyze ringback.job_history").await;
     let plan: Vec<String> = sqlx::query_scalar("explain (analyze, buffers off, costs off, timing off, summary off) select * from ringback.jobs order by queued_at desc limit 50")
         .fetch_all(&database.pool)

@@ -1,6 +1,8 @@
 //! Looking at jobs from the command line.
 
+use ringback::queue::jobs::{self, Filter};
 use serde_json::{Value, json};
+use sqlx::{Acquire, PgConnection};
 
 use crate::support::{Client, Program, TestDatabase};
 
@@ -102,4 +104,54 @@ async fn a_job_is_shown_with_its_attempts_and_nothing_in_it_reaches_the_terminal
     let mut absent = Program::start(&database, &["jobs", "show", other]);
     assert!(!absent.ended().await.success());
     assert!(absent.output().contains("is no job"), "{}", absent.output());
+}
+
+#[tokio::test]
+async fn a_page_and_the_ids_of_many_jobs_are_read_along_indexes_whenever_they_were_planned() {
+    let database = TestDatabase::new().await;
+    let ours = database.database();
+    let mut connection = ours.pool().acquire().await.unwrap();
+    // Planned while there is nothing, and used when there is.
+    let all = Filter::default();
+    for _ in 0..10 {
+        jobs::page(&mut *connection, &all, None, 50).await.unwrap();
+        jobs::ids(&mut connection, &all).await.unwrap();
+    }
+    database.fill_history().await;
+    let mut transaction = connection.begin().await.unwrap();
+    let (mut before, mut seen) = (None, 0);
+    for _ in 0..10 {
+        let page = jobs::page(&mut *transaction, &all, before, 50)
+            .await
+            .unwrap();
+        assert!(
+            page.jobs
+                .iter()
+                .all(|job| before.is_none_or(|before| job.id < before))
+        );
+        seen += page.jobs.len();
+        before = page.next;
+    }
+    assert_eq!(seen, 500);
+    let of_pages = rows_read(&mut transaction).await;
+    assert!(of_pages <= 10 * 51, "{of_pages} rows were read for 500");
+    let ids = jobs::ids(&mut transaction, &all).await.unwrap();
+    let of_ids = rows_read(&mut transaction).await - of_pages;
+    let there = i64::try_from(ids.len()).unwrap();
+    assert_eq!(there, 86_401);
+    assert!(
+        of_ids <= there + 100,
+        "{of_ids} rows were read for {there} ids"
+    );
+}
+
+/// How many rows of our tables this transaction has read.
+async fn rows_read(connection: &mut PgConnection) -> i64 {
+    let query =
+        "select (sum(seq_tup_read) + sum(idx_tup_fetch))::bigint from pg_stat_xact_user_tables
+        where schemaname = 'ringback'";
+    sqlx::query_scalar(query)
+        .fetch_one(connection)
+        .await
+        .unwrap()
 }

@@ -140,6 +140,18 @@ impl TestDatabase {
             .unwrap()
     }
 
+    /// A job for each second of the last day, all of them over.
+    pub(crate) async fn fill_history(&self) {
+        self.execute(
+            "insert into ringback.job_history (id, task, task_type, queue, input, state, result, priority, run_at,
+                 created_at, attempt, failures, crashes, max_attempts, started_at, finished_at, owner)
+             select overlay(gen_random_uuid()::text placing left(ringback.uuid_floor(at)::text, 13) from 1 for 13)::uuid,
+                 'a', 'a', 'default', '\"x\"', 'succeeded', '\"y\"', 0, at, at, 1, 0, 0, 5, at, at, 'anonymous'
+             from generate_series(now() - interval '1 day', now(), interval '1 second') as at",
+        )
+        .await;
+    }
+
     pub(crate) async fn execute(&self, statement: &str) {
         self.pool
             .execute(AssertSqlSafe(statement.to_owned()))
