@@ -7,6 +7,7 @@ alter table ringback.job
     add column retry_of uuid;
 alter table ringback.job_history
     add column concurrency_key text,
+    add column stream boolean not null default false,
     add column retry_of uuid,
     add column retried_as uuid;
 
@@ -23,12 +24,12 @@ declare
 begin
     insert into ringback.job_history (
         id, task, task_type, queue, input, priority, run_at, created_at, attempt, failures, crashes, max_attempts,
-        started_at, worker_id, connection_id, session_id, owner, concurrency_key, retry_of, state, error_code, error,
-        finished_at
+        started_at, worker_id, connection_id, session_id, owner, concurrency_key, stream, retry_of, state, error_code,
+        error, finished_at
     ) values (
         job.id, job.task, job.task_type, job.queue, job.input, job.priority, job.run_at, job.created_at, job.attempt,
         job.failures, job.crashes, job.max_attempts, job.started_at, job.worker_id, job.connection_id, job.session_id,
-        job.owner, job.concurrency_key, job.retry_of, end_state, end_code, end_error, clock_timestamp()
+        job.owner, job.concurrency_key, job.stream, job.retry_of, end_state, end_code, end_error, clock_timestamp()
     )
     on conflict (id) do nothing;
     select * into home from ringback.session where id = job.session_id;
@@ -57,12 +58,13 @@ language sql immutable parallel safe as $$
     )
 $$;
 
--- Ends the jobs that do not run, and asks the workers of the others to end them. Answers what became of each that was
--- found: `ended`, `asked`, or `over` with the state that it was in already.
+-- Ends the jobs that do not run, and asks the workers of the others to end them; where states are given, only those that
+-- are in one of them by then. Answers what became of each that was found: `ended`, `asked`, or `over` with the state that
+-- it was in already.
 -- Each is locked first: whatever commits before that, such as a success, has been first.
 create function ringback.cancel_jobs(
     ids uuid[], of_owner text default null, of_session uuid default null, of_connection uuid default null,
-    waited_for uuid[] default null, with_hints boolean default true
+    waited_for uuid[] default null, in_states text[] default null, with_hints boolean default true
 ) returns table (job_id uuid, became text, job_state text)
 language plpgsql
 set enable_seqscan = off
@@ -79,6 +81,7 @@ begin
                     job.limited_key or job.limited_task as limited
                 from ringback.job
                 where job.id = wanted.id
+                    and (in_states is null or job.state = any (in_states))
                     and ringback.is_theirs(
                         job.id, job.owner, job.session_id, job.connection_id,
                         of_owner, of_session, of_connection, waited_for
@@ -140,8 +143,14 @@ language plpgsql as $$
 declare
     cancelled record;
 begin
-    select * into cancelled from ringback.cancel_jobs(array[job]);
-    if not found then
+    begin
+        select * into cancelled from ringback.cancel_jobs(array[job]);
+    exception when check_violation then
+        -- There is no partition for its day, which has long gone.
+        perform ringback.make_partitions((ringback.uuid_time(job) at time zone 'UTC')::date);
+        select * into cancelled from ringback.cancel_jobs(array[job]);
+    end;
+    if cancelled.became is null then
         raise exception 'there is no job %', job using errcode = 'no_data_found';
     end if;
     if cancelled.became = 'over' then
@@ -160,7 +169,7 @@ create function ringback.retry_job(
     old_job uuid, new_job uuid default null, of_owner text default null, of_session uuid default null,
     of_connection uuid default null, waited_for uuid[] default null, for_gateway uuid default null,
     with_hints boolean default true
-) returns table (job_id uuid, became text, job_state text)
+) returns table (job_id uuid, became text, job_state text, job_stream boolean)
 language plpgsql
 set enable_seqscan = off
 as $$
@@ -179,7 +188,7 @@ begin
     for update;
     if found then
         if live.state in ('running', 'waiting') then
-            return query select live.id, 'runs', live.state;
+            return query select live.id, 'runs', live.state, live.stream;
             return;
         end if;
         if live.state = 'scheduled' then
@@ -192,7 +201,7 @@ begin
             returning * into live;
             perform ringback.hint_waiting(live, with_hints);
         end if;
-        return query select live.id, 'due', live.state;
+        return query select live.id, 'due', live.state, live.stream;
         return;
     end if;
 
@@ -207,11 +216,11 @@ begin
         return;
     end if;
     if past.state = 'succeeded' then
-        return query select past.id, 'over', past.state;
+        return query select past.id, 'over', past.state, past.stream;
         return;
     end if;
     if past.retried_as is not null then
-        return query select past.retried_as, 'known', past.state;
+        return query select past.retried_as, 'known', past.state, past.stream;
         return;
     end if;
     new_job := coalesce(new_job, ringback.uuid_new());
@@ -223,16 +232,16 @@ begin
     by_key := coalesce(known.limits_keys, false) and past.concurrency_key is not null;
     insert into ringback.job (
         id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, session_id, owner, run_at,
-        concurrency_key, limited_task, limited_key, retry_of, state, held_for, rank
+        created_at, concurrency_key, limited_task, limited_key, stream, retry_of, state, held_for, rank
     ) values (
         new_job, past.task, past.task_type, coalesce(known.queue, past.queue), past.input, past.priority,
-        past.max_attempts, of_connection, for_gateway, of_session, past.owner, clock_timestamp(), past.concurrency_key,
-        by_task, by_key, past.id, ringback.due_state(by_key, by_task), ringback.due_hold(by_key, by_task),
+        past.max_attempts, of_connection, for_gateway, of_session, past.owner, clock_timestamp(),
+        clock_timestamp(), past.concurrency_key, by_task, by_key, past.stream, past.id, ringback.due_state(by_key, by_task), ringback.due_hold(by_key, by_task),
         ringback.rank(clock_timestamp(), past.priority)
     )
     returning * into live;
     perform ringback.hint_waiting(live, with_hints);
-    return query select live.id, 'again', live.state;
+    return query select live.id, 'again', live.state, live.stream;
 end
 $$;
 
@@ -378,11 +387,12 @@ begin
 
     insert into ringback.job (
         id, task, task_type, queue, input, priority, max_attempts, run_at, concurrency_key, limited_task, limited_key,
-        owner, stream, state, held_for, rank
+        owner, stream, created_at, state, held_for, rank
     ) values (
         job.id, job.task, job.task_type, job.queue, job.input, job.priority, job.max_attempts, job.run_at,
-        job.concurrency_key, job.limited_task, job.limited_key, job.owner, enqueue.stream, job.state,
-        job.held_for, ringback.rank(job.run_at, job.priority)
+        job.concurrency_key, job.limited_task, job.limited_key, job.owner, enqueue.stream,
+        -- When it was asked for, and not when the transaction began.
+        clock_timestamp(), job.state, job.held_for, ringback.rank(job.run_at, job.priority)
     );
     job.rank := ringback.rank(job.run_at, job.priority);
     perform ringback.hint_waiting(job, true);
@@ -417,17 +427,32 @@ $$;
 
 -- Pauses a queue: from the next claim on, no worker takes a job of it. What runs goes on.
 create function ringback.pause(queue text) returns void
-language sql as $$
+language plpgsql
+set enable_seqscan = off
+as $$
+begin
+    if not exists (
+        select from ringback.task where task.queue = pause.queue
+        union all
+        select from ringback.queue as known where known.name = pause.queue
+        union all
+        select from ringback.job where job.queue = pause.queue and job.state = 'ready'
+    ) then
+        raise exception 'no queue is called %', pause.queue
+            using errcode = 'no_data_found',
+            hint = 'A queue is known once jobs wait in it, or a worker or a gateway whose tasks use it was started.';
+    end if;
     insert into ringback.queue as known (name, paused_at) values (pause.queue, clock_timestamp())
-    on conflict (name) do update set paused_at = coalesce(known.paused_at, excluded.paused_at)
+    on conflict (name) do update set paused_at = coalesce(known.paused_at, excluded.paused_at);
+end
 $$;
 
--- Lets a paused queue go on.
+-- Lets a paused queue go on. One without a row is open.
 create function ringback.resume(queue text, with_hints boolean default true) returns void
 language sql as $$
     with resumed as (
-        update ringback.queue as known set paused_at = null
-        where known.name = resume.queue and known.paused_at is not null
+        delete from ringback.queue as known
+        where known.name = resume.queue
         returning known.name
     )
     select ringback.hint('ringback_ready', resumed.name || ' -9223372036854775808') from resumed where with_hints

@@ -113,6 +113,9 @@ impl Cli {
     }
 }
 
+/// The exit status of a command whose output nobody reads any more.
+pub const UNREAD: u8 = 141;
+
 /// The exit status of a command that has ended with this error.
 #[must_use]
 pub fn exit_code(error: &anyhow::Error) -> u8 {

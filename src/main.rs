@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
-use ringback::cli::{Cli, exit_code};
+use ringback::cli::{Cli, UNREAD, exit_code};
 use ringback::telemetry::{self, Times};
 
 /// How long tasks that block their threads may hold up the end of the process.
@@ -42,8 +42,12 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
-            ExitCode::from(exit_code(&error))
+            let code = exit_code(&error);
+            // Like a program that a broken pipe has ended.
+            if code != UNREAD {
+                tracing::error!("{error:#}");
+            }
+            ExitCode::from(code)
         }
     }
 }

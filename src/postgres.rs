@@ -11,9 +11,9 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, Executor, PgPool};
 
 pub use link::Link;
 
@@ -24,10 +24,18 @@ pub const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 /// The longest that making a connection may take; whatever listens there may be no Postgres and never answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+/// When the server gives up a statement of a pool: before we do, so that what was given up did not happen, and its
+/// connection is free for others.
+const POOLED_STATEMENT_LIMIT: &str = "set statement_timeout = '8s'";
+
+/// How long it waits there for somebody's lock.
+const POOLED_LOCK_LIMIT: &str = "set lock_timeout = '2s'";
+
 /// One database, and how to connect to it; clones share both.
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
+    browsing: PgPool,
 }
 
 impl Database {
@@ -36,12 +44,11 @@ impl Database {
     /// # Errors
     /// When `url` is not a Postgres URL.
     pub fn new(url: &str) -> anyhow::Result<Self> {
-        let pool = PgPoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(CONNECT_LIMIT)
-            .test_before_acquire(false)
-            .connect_lazy_with(options(url)?);
-        Ok(Self { pool })
+        let options = options(url)?;
+        Ok(Self {
+            pool: pool(8).connect_lazy_with(options.clone()),
+            browsing: pool(4).connect_lazy_with(options.application_name("ringback browsing")),
+        })
     }
 
     /// From now on connects to `url`: the same database, whose server has come back on another port.
@@ -49,14 +56,28 @@ impl Database {
     /// # Errors
     /// When `url` is not a Postgres URL.
     pub fn moved_to(&self, url: &str) -> anyhow::Result<()> {
-        self.pool.set_connect_options(options(url)?);
+        let options = options(url)?;
+        self.pool.set_connect_options(options.clone());
+        self.browsing
+            .set_connect_options(options.application_name("ringback browsing"));
         Ok(())
+    }
+
+    /// Says goodbye to the server.
+    pub async fn close(&self) {
+        tokio::join!(self.pool.close(), self.browsing.close());
     }
 
     /// A few connections for short statements.
     #[must_use]
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// A few others for whoever looks around: what they ask may be slow, and holds up nobody who works.
+    #[must_use]
+    pub fn browsing(&self) -> &PgPool {
+        &self.browsing
     }
 
     /// A connection of its own for a part that works without pause; `name` is seen in `pg_stat_activity`.
@@ -87,8 +108,14 @@ impl Database {
                 self.name()
             );
         }
+        // A connection of its own, since a migration may take its time.
+        let mut connection = self
+            .options("migrate")
+            .connect()
+            .await
+            .with_context(|| self.unreachable())?;
         migrations()
-            .run(&self.pool)
+            .run(&mut connection)
             .await
             .with_context(|| format!("could not migrate {}", self.name()))
     }
@@ -143,6 +170,21 @@ impl Database {
             self.name()
         )
     }
+}
+
+/// A pool whose connections give up by themselves.
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(CONNECT_LIMIT)
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                connection.execute(POOLED_STATEMENT_LIMIT).await?;
+                connection.execute(POOLED_LOCK_LIMIT).await?;
+                Ok(())
+            })
+        })
 }
 
 /// How every connection of ours is made.

@@ -1,13 +1,8 @@
 //! `ringback asyncapi`: prints the contract of the socket.
 
-use std::io::Write;
-
-use anyhow::Context;
-
+use super::output::say;
 use crate::asyncapi;
 
 pub(super) fn run() -> anyhow::Result<()> {
-    std::io::stdout()
-        .write_all(asyncapi::text().as_bytes())
-        .context("could not print the contract")
+    say(asyncapi::text().trim_end())
 }

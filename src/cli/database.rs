@@ -141,7 +141,7 @@ impl Open {
 
     async fn close(self) -> anyhow::Result<Option<Cluster>> {
         // A statement that was given up may hold its connection for as long as the server works on it.
-        let _ = tokio::time::timeout(GOODBYE, self.database.pool().close()).await;
+        let _ = tokio::time::timeout(GOODBYE, self.database.close()).await;
         let Some(seat) = self.seat else {
             return Ok(None);
         };

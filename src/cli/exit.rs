@@ -18,6 +18,9 @@ pub(super) enum Exit {
     /// There is no such job, or it is not in a state for that.
     #[error("{0}")]
     NotDone(String),
+    /// Nobody reads what it says any more.
+    #[error("nobody reads any more")]
+    Unread,
     /// Somebody wanted it to stop.
     #[error("stopped before the end")]
     Stopped,
@@ -33,7 +36,8 @@ Exit status:
   4    the job that was waited for was cancelled
   5    the job that was waited for is not over
   6    there is no such job, or it is not in a state for that
-  130  stopped before the end";
+  130  stopped before the end
+  141  nobody reads what it says any more";
 
 impl Exit {
     /// The exit status.
@@ -45,6 +49,7 @@ impl Exit {
             Self::NotOver(_) => 5,
             Self::NotDone(_) => 6,
             Self::Stopped => 130,
+            Self::Unread => super::UNREAD,
         }
     }
 }

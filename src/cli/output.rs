@@ -5,6 +5,8 @@ use std::io::{ErrorKind, IsTerminal, Write};
 use anyhow::Context;
 use serde::Serialize;
 
+use super::exit::Exit;
+
 /// Prints a line, or several: on a terminal as text and nothing more, elsewhere as it is. Where nobody reads any more
 /// (`ringback url | true`), nothing is lost.
 pub(super) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
@@ -14,12 +16,12 @@ pub(super) fn say(line: impl std::fmt::Display) -> anyhow::Result<()> {
     }
 }
 
-/// The same, without an end of the line, and at once.
+/// The same, without an end of the line, and at once; where nobody reads any more, that is the end.
 pub(super) fn say_part(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
     let text = for_reader(text);
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Exit::Unread.into()),
         said => said.context("could not write to the standard output"),
     }
 }
@@ -28,6 +30,12 @@ pub(super) fn say_part(text: &str) -> anyhow::Result<()> {
 pub(super) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string(value).context("could not write it as JSON")?;
     say(escaped_json(&text))
+}
+
+/// The same in a list, which ends where nobody reads any more.
+pub(super) fn list_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string(value).context("could not write it as JSON")?;
+    say_part(&format!("{}\n", escaped_json(&text)))
 }
 
 fn for_reader(text: &str) -> String {

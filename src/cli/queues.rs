@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use super::database::{self, Open, Private};
+use super::exit::Exit;
 use super::output::{lines, say};
 use crate::config::DatabaseConfig;
 use crate::postgres::link::limited;
@@ -63,6 +64,9 @@ impl Verb {
             }
             Self::Pause { name } => {
                 let paused = limited(queues::pause(connection, name)).await;
+                if paused.as_ref().is_err_and(queues::is_unknown) {
+                    return Err(Exit::NotDone(format!("no queue is called {name}")).into());
+                }
                 paused.with_context(|| format!("could not pause {name}"))?;
                 say(format!("{name} is paused"))?;
             }

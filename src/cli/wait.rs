@@ -23,6 +23,9 @@ use crate::wire::{Job, JobState, ProgressPayload};
 const SOONEST: Duration = Duration::from_millis(20);
 const LATEST: Duration = Duration::from_millis(500);
 
+/// How long the last look may take, when the time is over.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
 /// What is printed of the job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shows {
@@ -47,41 +50,47 @@ pub(super) async fn wait(
     let mut delay = SOONEST;
     let mut before = None;
     let job = loop {
-        // Of a job that is over all text is there, so it is looked at first.
-        let job = look(open, id).await?;
-        text.catch_up(open, &bar).await?;
-        match job {
+        let looked = async {
+            // Of a job that is over all text is there, so it is looked at first.
+            let job = look(open, id).await?;
+            text.catch_up(open, &bar).await?;
+            anyhow::Ok(job)
+        };
+        // However long the database takes, nobody waits longer than they said; but everybody looks once.
+        let looked = match give_up {
+            Some(give_up) => {
+                let limit = give_up.max(Instant::now() + LAST_LOOK);
+                tokio::time::timeout_at(limit, looked)
+                    .await
+                    .unwrap_or(Ok(None))
+            }
+            None => looked.await,
+        };
+        let state = match looked? {
+            Some(job) if job.state.is_over() => break job,
             Some(job) => {
-                if job.state.is_over() {
-                    break job;
-                }
                 bar.show(&job);
                 let now = (job.state, job.attempts, job.progress);
                 if before.as_ref() != Some(&now) {
                     delay = SOONEST;
                     before = Some(now);
                 }
+                job.state.name()
             }
             // The database is away: it is waited for as well.
-            None => bar.say("waiting for the database"),
+            None => {
+                bar.say("waiting for the database");
+                "the database is away"
+            }
+        };
+        if give_up.is_some_and(|give_up| Instant::now() >= give_up) {
+            bar.clear();
+            let waited = timeout.unwrap_or_default();
+            let text = format!("job {id} is not over after {waited:?} ({state})");
+            return Err(Exit::NotOver(text).into());
         }
         let next = Instant::now() + delay;
-        if let Some(give_up) = give_up.filter(|give_up| *give_up <= next) {
-            tokio::time::sleep_until(give_up).await;
-            let job = look(open, id).await?;
-            text.catch_up(open, &bar).await?;
-            match job {
-                Some(job) if job.state.is_over() => break job,
-                job => {
-                    let state = job.map_or("unknown", |job| job.state.name());
-                    bar.clear();
-                    let waited = timeout.unwrap_or_default();
-                    let text = format!("job {id} is not over after {waited:?} ({state})");
-                    return Err(Exit::NotOver(text).into());
-                }
-            }
-        }
-        tokio::time::sleep_until(next).await;
+        tokio::time::sleep_until(give_up.map_or(next, |give_up| next.min(give_up))).await;
         delay = delay.mul_f64(1.3).min(LATEST);
     };
     bar.clear();

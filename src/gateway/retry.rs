@@ -45,12 +45,20 @@ pub(super) async fn retry(
         let gateway = Some(shared.gateway);
         let retried = retry::retry(&mut database, old, Some(new), &actor, gateway).await?;
         let job = match retried {
-            Retried::Due(job) | Retried::Again(job) | Retried::Known(job) => job,
+            Retried::Due(job) => job,
+            Retried::Again(new) | Retried::Known(new) => {
+                let listens = if new.stream {
+                    Listens::Yes
+                } else {
+                    Listens::No
+                };
+                shared.hub.expect(connection, new.job, listens);
+                new.job
+            }
             Retried::Not(state) => return Ok(Err(ErrorItem::job_not_to_retry(state))),
             Retried::NotFound => return Ok(Err(ErrorItem::job_not_found("retry_job"))),
         };
         if matches!(retried, Retried::Known(_)) {
-            shared.hub.expect(connection, job, Listens::No);
             address(&mut database, shared, connection, job).await?;
         }
         let text = text_of(&mut database, job).await?;

@@ -29,7 +29,7 @@ pub(super) struct Row {
 }
 
 /// What can be wrong with any request.
-const ANY: [u16; 4] = [403, 414, 431, 503];
+const ANY: [u16; 5] = [403, 414, 431, 500, 503];
 
 /// And with any that has a body.
 const WITH_A_BODY: [u16; 5] = [400, 408, 413, 415, 422];
@@ -198,7 +198,7 @@ pub(super) fn row(operation: Operation, schemas: &mut SchemaGenerator) -> Row {
             ..without(
                 "Pause a queue",
                 "No worker takes a job of it from now on; what runs goes on.",
-                &[422],
+                &[404, 422],
             )
         },
         Operation::ResumeQueue => Row {

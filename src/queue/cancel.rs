@@ -35,13 +35,14 @@ pub async fn cancel(
     job: JobId,
     actor: &Actor,
 ) -> Result<Cancelled, sqlx::Error> {
-    let became = cancel_all(connection, &[job], actor).await?;
+    let became = cancel_all(connection, &[job], actor, &[]).await?;
     Ok(became
         .first()
         .map_or(Cancelled::NotFound, |(_, became)| *became))
 }
 
-/// The same for many; answers for those that were found. It all happens, or nothing does.
+/// The same for many, those only that are in one of `states` by then, if that says any; answers for those that were
+/// found. It all happens, or nothing does.
 ///
 /// # Errors
 /// Those of the database.
@@ -49,14 +50,15 @@ pub async fn cancel_all(
     connection: &mut PgConnection,
     jobs: &[JobId],
     actor: &Actor,
+    states: &[JobState],
 ) -> Result<Vec<(JobId, Cancelled)>, sqlx::Error> {
     let mut hints = true;
     loop {
-        match limited(ask(connection, jobs, actor, hints)).await {
+        match limited(ask(connection, jobs, actor, states, hints)).await {
             Err(error) if hints && Fault::of(&error) == Fault::Hints => hints = false,
             Err(error) if Fault::of(&error) == Fault::Partition => {
                 limited(partitions::make_for(connection, jobs)).await?;
-                return limited(ask(connection, jobs, actor, hints)).await;
+                return limited(ask(connection, jobs, actor, states, hints)).await;
             }
             answer => return answer,
         }
@@ -67,20 +69,24 @@ async fn ask(
     connection: &mut PgConnection,
     jobs: &[JobId],
     actor: &Actor,
+    states: &[JobState],
     hints: bool,
 ) -> Result<Vec<(JobId, Cancelled)>, sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
     let theirs = Theirs::from(actor);
+    let states: Vec<String> = states.iter().map(|state| state.name().to_owned()).collect();
+    let states = (!states.is_empty()).then_some(states);
     let rows = sqlx::query!(
         r#"
         select job_id as "job!: JobId", became as "became!", job_state as "state!"
-        from ringback.cancel_jobs($1, $2, $3, $4, $5, $6)
+        from ringback.cancel_jobs($1, $2, $3, $4, $5, $6, $7)
         "#,
         &ids,
         theirs.owner,
         theirs.session,
         theirs.connection,
         &theirs.waits_for,
+        states.as_deref(),
         hints
     )
     .fetch_all(connection)

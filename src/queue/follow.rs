@@ -23,7 +23,8 @@ pub enum Event {
 pub struct Follower {
     job: JobId,
     at: Position,
-    progress: Option<String>,
+    /// The last that was said, and by which attempt.
+    progress: Option<(i32, String)>,
 }
 
 impl Follower {
@@ -57,10 +58,12 @@ impl Follower {
             Some(outcome) => events.push(Event::Ended(outcome)),
             None => {
                 let progress = progress_of(connection, &[self.job]).await?.pop();
-                let news = progress.filter(|said| self.progress.as_ref() != Some(&said.progress));
-                if let Some(progress) = news {
-                    self.progress = Some(progress.progress.clone());
-                    events.push(Event::Progress(progress));
+                if let Some(progress) = progress {
+                    let said = (progress.attempt, progress.progress.clone());
+                    if self.progress.as_ref() != Some(&said) {
+                        self.progress = Some(said);
+                        events.push(Event::Progress(progress));
+                    }
                 }
             }
         }

@@ -1,10 +1,11 @@
 -- The ids of the newest jobs, live or finished, as `jobs.sql` finds them: from $1 to $2, at most $3, in one of the states
--- $4, of the task $5, in the queue $6, of the owner $7, and submitted from $8 until before $9.
+-- $4, of the task $5, in the queue $6, of the owner $7, and submitted from $8 until before $9; $10 and $11 say whether the
+-- live ones and the finished ones can be among them at all.
 select id as "id!: JobId"
 from (
     (
         select id from ringback.job
-        where id between $1 and $2
+        where id between $1 and $2 and $10::boolean
             and ($4::text[] is null or state = any ($4))
             and ($5::text is null or task = $5 or task_type = $5)
             and ($6::text is null or queue = $6)
@@ -17,7 +18,7 @@ from (
     union all
     (
         select id from ringback.job_history
-        where id between $1 and $2
+        where id between $1 and $2 and $11::boolean
             and ($4::text[] is null or state = any ($4))
             and ($5::text is null or task = $5 or task_type = $5)
             and ($6::text is null or queue = $6)

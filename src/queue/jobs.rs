@@ -77,7 +77,9 @@ pub async fn ids(
             filter.queue,
             filter.owner,
             filter.since.map(Timestamp::as_microsecond),
-            filter.until.map(Timestamp::as_microsecond)
+            filter.until.map(Timestamp::as_microsecond),
+            filter.may_be_live(),
+            filter.may_be_over()
         )
         .fetch_all(&mut *connection)
         .await?;
@@ -117,7 +119,9 @@ async fn read(
         filter.owner,
         PAGE_BYTES,
         filter.since.map(Timestamp::as_microsecond),
-        filter.until.map(Timestamp::as_microsecond)
+        filter.until.map(Timestamp::as_microsecond),
+        filter.may_be_live(),
+        filter.may_be_over()
     )
     .fetch_all(executor)
     .await?;

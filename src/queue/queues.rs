@@ -9,12 +9,22 @@ use crate::wire::Queue;
 /// Pauses a queue: from the next claim on, no worker takes a job of it. What runs goes on.
 ///
 /// # Errors
-/// Those of the database.
+/// Those of the database; [`is_unknown`] knows the one that there is no such queue.
 pub async fn pause(executor: impl PgExecutor<'_>, queue: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("select ringback.pause($1)", queue)
         .execute(executor)
         .await
         .map(|_| ())
+}
+
+/// Whether the error says that there is no such queue.
+#[must_use]
+pub fn is_unknown(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    // no_data_found
+    code.is_some_and(|code| code == "P0002")
 }
 
 /// Lets a paused queue go on.

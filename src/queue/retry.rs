@@ -18,9 +18,9 @@ pub enum Retried {
     /// It was waiting for its time, which is now; or it was due already.
     Due(JobId),
     /// It had failed or was cancelled, and the same is submitted as this job.
-    Again(JobId),
+    Again(Submitted),
     /// Somebody has done so before, with this job; nothing has changed.
-    Known(JobId),
+    Known(Submitted),
     /// It runs, or has succeeded: there is nothing to retry, and nothing has changed.
     Not(JobState),
     /// There is no such job, or it is another's.
@@ -35,6 +35,15 @@ pub async fn new_id(connection: &mut PgConnection) -> Result<JobId, sqlx::Error>
     sqlx::query_scalar!(r#"select ringback.uuid_new() as "id!: JobId""#)
         .fetch_one(connection)
         .await
+}
+
+/// A job that is another chance of an earlier one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its id.
+    pub job: JobId,
+    /// Whether whoever asked for the first one wanted to hear of it while it runs.
+    pub stream: bool,
 }
 
 /// Retries `old`; one that is over as the job `new`, or any new one, for whoever asks at `gateway`.
@@ -83,7 +92,7 @@ async fn ask_all(
         r#"
         select
             wanted.id as "old!: JobId", retried.job_id as "job!: JobId", retried.became as "became!",
-            retried.job_state as "state!"
+            retried.job_state as "state!", retried.job_stream as "stream!"
         from (select distinct id from unnest($1::uuid[]) as given (id) order by id) as wanted
         cross join lateral ringback.retry_job(wanted.id, with_hints => $2) as retried
         "#,
@@ -93,7 +102,7 @@ async fn ask_all(
     .fetch_all(connection)
     .await?;
     let answers = rows.into_iter().map(|row| {
-        let retried = read(row.job, &row.became, &row.state)?;
+        let retried = read(row.job, row.stream, &row.became, &row.state)?;
         Ok((row.old, retried))
     });
     answers.collect()
@@ -110,7 +119,7 @@ async fn ask(
     let theirs = Theirs::from(actor);
     let row = sqlx::query!(
         r#"
-        select job_id as "job!: JobId", became as "became!", job_state as "state!"
+        select job_id as "job!: JobId", became as "became!", job_state as "state!", job_stream as "stream!"
         from ringback.retry_job($1, $2, $3, $4, $5, $6, $7, $8)
         "#,
         old.0,
@@ -125,15 +134,15 @@ async fn ask(
     .fetch_optional(connection)
     .await?;
     row.map_or(Ok(Retried::NotFound), |row| {
-        read(row.job, &row.became, &row.state)
+        read(row.job, row.stream, &row.became, &row.state)
     })
 }
 
-fn read(job: JobId, became: &str, state: &str) -> Result<Retried, sqlx::Error> {
+fn read(job: JobId, stream: bool, became: &str, state: &str) -> Result<Retried, sqlx::Error> {
     Ok(match became {
         "due" => Retried::Due(job),
-        "again" => Retried::Again(job),
-        "known" => Retried::Known(job),
+        "again" => Retried::Again(Submitted { job, stream }),
+        "known" => Retried::Known(Submitted { job, stream }),
         _ => Retried::Not(super::jobs::state(job, state)?),
     })
 }

@@ -217,6 +217,19 @@ impl ErrorItem {
         }
     }
 
+    /// Somebody's transaction that is under way holds what this is about.
+    #[must_use]
+    pub fn locked() -> Self {
+        Self {
+            retry_after: Some(1),
+            ..Self::new(
+                ErrorType::Busy,
+                &[],
+                "Somebody's transaction under way holds what this is about; try again",
+            )
+        }
+    }
+
     /// The database cannot be reached; nothing was changed that anybody was told of.
     #[must_use]
     pub fn away() -> Self {

@@ -3,7 +3,12 @@
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use ringback::ids::JobId;
+use ringback::queue::cancel::cancel_all;
+use ringback::queue::{Actor, Cancelled};
+use ringback::wire::JobState;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::support::{Program, TestDatabase, eventually};
 
@@ -225,7 +230,7 @@ async fn many_jobs_are_changed_after_their_number_was_said() {
     assert_eq!(database.count("ringback.job").await, 4);
     let (said, _, code) = parts(&run_on_a_terminal(&database, &filter, "y"));
     assert!(
-        code == 0 && said.contains("3 cancelled, 0 cancelling, 0 over before"),
+        code == 0 && said.contains("3 cancelled, 0 cancelling, 0 changed meanwhile"),
         "{said}"
     );
     assert_eq!(database.count("ringback.job").await, 1);
@@ -254,7 +259,7 @@ async fn many_jobs_are_changed_after_their_number_was_said() {
     let none = parts(&run(&database, &["jobs", "cancel", "--queue", "other"]));
     assert_eq!(
         (none.0.as_str(), none.2),
-        ("0 cancelled, 0 cancelling, 0 over before\n", 0)
+        ("0 cancelled, 0 cancelling, 0 changed meanwhile\n", 0)
     );
 
     // More than one batch and more than one page of ids.
@@ -267,7 +272,10 @@ async fn many_jobs_are_changed_after_their_number_was_said() {
         &database,
         &["jobs", "cancel", "--task", "analyze", "--yes"],
     ));
-    assert_eq!(all.0, "12001 cancelled, 0 cancelling, 0 over before\n");
+    assert_eq!(
+        all.0,
+        "12001 cancelled, 0 cancelling, 0 changed meanwhile\n"
+    );
     let one = parts(&run(&database, &["jobs", "show", &kept])).0;
     assert!(one.contains("cancelled"), "{one}");
 }
@@ -308,4 +316,48 @@ async fn a_terminal_shows_how_far_a_job_is_and_obeys_nothing_in_it() {
     assert!(!listed.contains('\u{9b}'), "{listed:?}");
     let job: Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(job["input"], "red \u{1b}[31m \u{9b}1m");
+}
+
+#[tokio::test]
+async fn what_changes_while_somebody_is_asked_is_left_alone() {
+    let database = TestDatabase::new().await;
+    let _gateway = Program::serve(&database, &[]).await;
+    let jobs: Vec<JobId> = [(); 2]
+        .map(|()| submitted(&database, &["translate", "x", "--delay", "1h"]))
+        .iter()
+        .map(|id| JobId(Uuid::parse_str(id).unwrap()))
+        .collect();
+    let due = format!("select ringback.retry('{}')", jobs[0]);
+    database.execute(&due).await;
+    let ours = database.database();
+    let mut connection = ours.pool().acquire().await.unwrap();
+    let states = [JobState::Scheduled];
+    let became = cancel_all(&mut connection, &jobs, &Actor::Operator, &states).await;
+    assert_eq!(became.unwrap(), [(jobs[1], Cancelled::Ended)]);
+    assert_eq!(
+        database.count("ringback.job where state = 'ready'").await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn what_nobody_reads_is_not_written() {
+    let database = TestDatabase::new().await;
+    let _gateway = Program::serve(&database, &[]).await;
+    database.fill_history().await;
+    let pipe = |verb: &str| {
+        let program = env!("CARGO_BIN_EXE_ringback");
+        let line = format!("{program} {verb} | head -n 1; echo ${{PIPESTATUS[0]}}");
+        let mut command = Command::new("bash");
+        command
+            .args(["-c", &line])
+            .env("DATABASE_URL", &database.url);
+        parts(&command.output().unwrap())
+    };
+    let (said, beside, _) = pipe("jobs list --json --limit 50000");
+    assert!(said.ends_with("\n141\n"), "{said}");
+    assert_eq!(beside, "");
+    for contract in ["openapi", "asyncapi"] {
+        assert_eq!(pipe(contract), ("{\n0\n".to_owned(), String::new(), 0));
+    }
 }

@@ -235,3 +235,83 @@ async fn a_transaction_that_holds_a_key_holds_up_nobody_else() {
     assert_eq!(client.submit_with_key("a", "k").await, job.to_string());
     assert_eq!(database.count("ringback.job").await, 41);
 }
+
+#[tokio::test]
+async fn what_is_done_in_a_transaction_takes_part_in_it() {
+    let database = TestDatabase::new().await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let later = "'translate', content => 'a', delay => '1 hour', stream => true";
+    let job = database.enqueue(later).await.unwrap();
+    let mut transaction = database.pool.begin().await.unwrap();
+    let state: String = sqlx::query_scalar("select ringback.cancel($1)")
+        .bind(job)
+        .fetch_one(&mut *transaction)
+        .await
+        .unwrap();
+    assert_eq!(state, "cancelled");
+    let new: Uuid = sqlx::query_scalar("select ringback.retry($1)")
+        .bind(job)
+        .fetch_one(&mut *transaction)
+        .await
+        .unwrap();
+    sqlx::query("select ringback.notify('all or nothing')")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    transaction.rollback().await.unwrap();
+    client.expect_silence().await;
+    assert_eq!(
+        database
+            .count("ringback.job where state = 'scheduled'")
+            .await,
+        1
+    );
+    assert_eq!(database.count("ringback.job_history").await, 0);
+    assert_eq!(
+        database
+            .count(&format!("ringback.job where id = '{new}'"))
+            .await,
+        0
+    );
+
+    // One whose day has no partition any more; and what is retried is heard as the first one was.
+    let old = "update ringback.job set id = '01900000-0000-7000-8000-000000000001'";
+    database.execute(old).await;
+    let old = "01900000-0000-7000-8000-000000000001";
+    database
+        .execute(&format!("select ringback.cancel('{old}')"))
+        .await;
+    database
+        .execute(&format!("select ringback.retry('{old}')"))
+        .await;
+    let again = format!("ringback.job where retry_of = '{old}' and stream and state = 'ready'");
+    assert_eq!(database.count(&again).await, 1);
+    let unknown = sqlx::query("select ringback.pause('nothing')")
+        .execute(&database.pool)
+        .await;
+    let unknown = unknown.unwrap_err().into_database_error().unwrap();
+    assert_eq!(unknown.code().as_deref(), Some("P0002"));
+}
+
+#[tokio::test]
+async fn a_job_is_of_the_moment_when_it_was_asked_for_however_long_its_transaction_is() {
+    let database = TestDatabase::new().await;
+    let _gateway = Program::serve(&database, &[]).await;
+    let mut transaction = database.pool.begin().await.unwrap();
+    sqlx::query("select pg_sleep(0.2)")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    sqlx::query("select ringback.enqueue('translate', content => 'a')")
+        .execute(&mut *transaction)
+        .await
+        .unwrap();
+    let near: bool = sqlx::query_scalar(
+        "select created_at > now() + interval '100 milliseconds' from ringback.job",
+    )
+    .fetch_one(&mut *transaction)
+    .await
+    .unwrap();
+    assert!(near);
+}

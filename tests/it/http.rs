@@ -330,6 +330,18 @@ async fn while_the_database_is_away_requests_are_told_so_and_submissions_wait_fo
     let gateway = Program::serve(&database, &[]).await;
     let api = Api::of(&gateway);
     let job = api.submit("translate", "hello").await;
+    // Whoever waits already goes on waiting.
+    let mut waiting = JoinSet::new();
+    waiting.spawn({
+        let (api, job) = (Api::of(&gateway), job.clone());
+        async move { api.finished(&job).await }
+    });
+    eventually("it should wait", async || {
+        let looks = "pg_stat_activity where application_name = 'ringback watch' and state = 'idle'
+            and query like '%job_event%'";
+        database.count(looks).await == 1
+    })
+    .await;
     database.end_server("INT").await;
     let away = api.get(&format!("/api/v1/jobs/{job}")).await;
     away.is_error(503, "unavailable");
@@ -342,6 +354,9 @@ async fn while_the_database_is_away_requests_are_told_so_and_submissions_wait_fo
     });
     database.start_server().await;
     let later = submitting.join_next().await.unwrap().unwrap();
+    let _worker = Program::worker(&database, &[]).await;
+    let waited = waiting.join_next().await.unwrap().unwrap();
+    assert_eq!(waited["result"], "🌍 Translated: 'hello' → 'hola'");
     for (job, content) in [(job, "hello"), (later, "world")] {
         eventually("the gateway should find the database", async || {
             api.get(&format!("/api/v1/jobs/{job}")).await.body["input"] == content

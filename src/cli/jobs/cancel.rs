@@ -53,7 +53,7 @@ impl Cancel {
                 Chosen::Found(filter) => {
                     let words = self.which.words();
                     let jobs = found(open, filter, "Cancel", &words, self.yes).await?;
-                    all(open, &jobs).await
+                    all(open, &jobs, &filter.states).await
                 }
             }
         })
@@ -65,7 +65,7 @@ impl Cancel {
 async fn named(open: &Open, jobs: &[JobId]) -> anyhow::Result<()> {
     let mut left = 0;
     for batch in jobs.chunks(BATCH) {
-        let became = cancelled(open, batch).await?;
+        let became = cancelled(open, batch, &[]).await?;
         for job in batch {
             let became = became.iter().find(|(cancelled, _)| cancelled == job);
             match became.map_or(Cancelled::NotFound, |(_, became)| *became) {
@@ -93,33 +93,39 @@ async fn named(open: &Open, jobs: &[JobId]) -> anyhow::Result<()> {
 }
 
 /// Says what became of them together.
-async fn all(open: &Open, jobs: &[JobId]) -> anyhow::Result<()> {
+async fn all(open: &Open, jobs: &[JobId], states: &[JobState]) -> anyhow::Result<()> {
     let bar = bar(jobs.len());
-    let (mut ended, mut asked, mut over) = (0, 0, 0);
+    let (mut ended, mut asked) = (0, 0);
     for batch in jobs.chunks(BATCH) {
-        for (_, became) in cancelled(open, batch).await? {
+        for (_, became) in cancelled(open, batch, states).await? {
             match became {
                 Cancelled::Ended => ended += 1,
                 Cancelled::Asked => asked += 1,
-                Cancelled::Over(_) | Cancelled::NotFound => over += 1,
+                Cancelled::Over(_) | Cancelled::NotFound => {}
             }
         }
         bar.inc(u64::try_from(batch.len()).unwrap_or_default());
     }
     bar.finish_and_clear();
+    // What has changed since it was found is left alone.
+    let others = jobs.len() - ended - asked;
     say(format!(
-        "{ended} cancelled, {asked} cancelling, {over} over before"
+        "{ended} cancelled, {asked} cancelling, {others} changed meanwhile"
     ))
 }
 
-async fn cancelled(open: &Open, jobs: &[JobId]) -> anyhow::Result<Vec<(JobId, Cancelled)>> {
+async fn cancelled(
+    open: &Open,
+    jobs: &[JobId],
+    states: &[JobState],
+) -> anyhow::Result<Vec<(JobId, Cancelled)>> {
     let mut connection = open
         .database
         .pool()
         .acquire()
         .await
         .context("could not reach the database")?;
-    cancel::cancel_all(&mut connection, jobs, &Actor::Operator)
+    cancel::cancel_all(&mut connection, jobs, &Actor::Operator, states)
         .await
         .context("could not cancel the jobs")
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::database::{self, Open, Private};
-use super::super::output::{lines, on_one_line, say, say_json};
+use super::super::output::{lines, list_json, on_one_line, say};
 use super::filter::Which;
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
@@ -59,12 +59,17 @@ impl List {
         let mut rows = Vec::new();
         // A page may be cut short where jobs are large.
         while left > 0 {
-            let page = jobs::page(open.database.pool(), &filter, before, left.min(PAGE_LIMIT));
+            let page = jobs::page(
+                open.database.browsing(),
+                &filter,
+                before,
+                left.min(PAGE_LIMIT),
+            );
             let page = limited(page).await.context("could not read the jobs")?;
             left -= i64::try_from(page.jobs.len()).unwrap_or(left);
             for job in &page.jobs {
                 if self.json {
-                    say_json(job)?;
+                    list_json(job)?;
                 } else {
                     rows.push(row(job));
                 }

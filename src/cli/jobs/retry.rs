@@ -60,8 +60,8 @@ async fn named(open: &Open, jobs: &[JobId]) -> anyhow::Result<()> {
             let became = became.iter().find(|(retried, _)| retried == job);
             match became.map_or(Retried::NotFound, |(_, became)| *became) {
                 Retried::Due(_) => say(format!("{job} is due now"))?,
-                Retried::Again(new) => say(format!("{job} retried as {new}"))?,
-                Retried::Known(new) => say(format!("{job} was retried before as {new}"))?,
+                Retried::Again(new) => say(format!("{job} retried as {}", new.job))?,
+                Retried::Known(new) => say(format!("{job} was retried before as {}", new.job))?,
                 Retried::Not(state) => {
                     left += 1;
                     say(format!("{job} is not one to retry ({})", state.name()))?;

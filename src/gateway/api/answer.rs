@@ -26,13 +26,17 @@ impl<T: Into<Problem>> From<T> for Refused {
 }
 
 impl Refused {
+    /// Whether the same request may be granted in a moment.
+    pub(super) fn may_pass(&self) -> bool {
+        self.0.retry_after().is_some()
+    }
+
     /// The database did not do what it was asked to.
     pub(super) fn by_the_database(error: &sqlx::Error, what: &str) -> Self {
         tracing::warn!(%error, "could not {what}");
         match Fault::of(error) {
-            Fault::Away | Fault::Hints | Fault::Partition | Fault::Locked => {
-                ErrorItem::away().into()
-            }
+            Fault::Away | Fault::Hints | Fault::Partition => ErrorItem::away().into(),
+            Fault::Locked => ErrorItem::locked().into(),
             Fault::Data => Problem::of_the_request(500, format!("could not {what}")).into(),
         }
     }

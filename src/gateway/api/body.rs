@@ -50,6 +50,10 @@ fn check_kind(headers: &HeaderMap) -> Result<(), Refused> {
     let kind = headers.get(header::CONTENT_TYPE);
     let kind = kind.and_then(|kind| kind.to_str().ok());
     let kind = kind.map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        let detail = "the body must be JSON as it is, without a Content-Encoding";
+        return Err(Problem::of_the_request(415, detail).into());
+    }
     match kind {
         Some(kind) if kind.eq_ignore_ascii_case("application/json") => Ok(()),
         _ => {

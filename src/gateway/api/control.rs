@@ -36,7 +36,7 @@ pub(super) async fn retry(State(shared): State<Shared>, Id(id): Id) -> Answer {
     });
     match retried.await {
         Ok(Retried::Due(job)) => Ok(link(StatusCode::OK, job)),
-        Ok(Retried::Again(job) | Retried::Known(job)) => Ok(link(StatusCode::ACCEPTED, job)),
+        Ok(Retried::Again(new) | Retried::Known(new)) => Ok(link(StatusCode::ACCEPTED, new.job)),
         Ok(Retried::Not(state)) => Err(in_the_path(ErrorItem::job_not_to_retry(state))),
         Ok(Retried::NotFound) => Err(no_job()),
         Err(error) => Err(Refused::by_the_database(&error, "retry a job")),

@@ -16,7 +16,7 @@ use super::super::watch::Watch;
 use super::Refused;
 use super::answer::Answer;
 use super::query::Id;
-use super::read::find;
+use super::read::find_in_time;
 use crate::postgres::Backoff;
 use crate::postgres::link::limited;
 use crate::queue::follow::{Event, Follower};
@@ -39,7 +39,7 @@ pub(super) async fn follow(State(shared): State<Shared>, Id(id): Id, headers: He
     let Some(watch) = shared.watched.watch(id) else {
         return Err(ErrorItem::busy().into());
     };
-    find(&shared, id).await?;
+    find_in_time(&shared, id).await?;
     let at = match last {
         Last::Event(at) => at,
         // Anything else would make a browser come back for ever.
@@ -70,7 +70,10 @@ fn last_event(headers: &HeaderMap) -> Result<Last, Refused> {
     let Some(id) = headers.get("last-event-id") else {
         return Ok(Last::Event(Position::default()));
     };
-    let id = id.to_str().unwrap_or_default();
+    let id = id.to_str().unwrap_or("?");
+    if id.is_empty() {
+        return Ok(Last::Event(Position::default()));
+    }
     if id == OVER {
         return Ok(Last::Over);
     }

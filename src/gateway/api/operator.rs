@@ -12,8 +12,11 @@ use super::body::JsonBody;
 use super::query::QueueName;
 use crate::notice;
 use crate::postgres::link::limited;
+use crate::queue::queues::is_unknown;
 use crate::queue::{fleet, queues, stats};
-use crate::wire::{MessageId, QueueList, QueueState, SYSTEM_GROUP, SentNotice, parse_notice};
+use crate::wire::{
+    ErrorItem, ErrorType, MessageId, QueueList, QueueState, SYSTEM_GROUP, SentNotice, parse_notice,
+};
 
 /// For how long a notice is kept that does not say.
 const NOTICE_TTL: Duration = Duration::from_secs(3_600);
@@ -23,8 +26,9 @@ pub(super) async fn notify(State(shared): State<Shared>, JsonBody(body): JsonBod
     let ttl = new.ttl.map_or(NOTICE_TTL, Duration::from_secs_f64);
     let sent = limited(async {
         let mut database = shared.database.pool().acquire().await?;
-        let number = notice::send(&mut database, SYSTEM_GROUP, &new.content, ttl).await?;
+        // First, so that nothing can go wrong once it is sent.
         let gateways = fleet::gateways_alive(&mut *database).await?;
+        let number = notice::send(&mut database, SYSTEM_GROUP, &new.content, ttl).await?;
         Ok(SentNotice {
             id: MessageId::Notice(number),
             gateways,
@@ -37,7 +41,7 @@ pub(super) async fn notify(State(shared): State<Shared>, JsonBody(body): JsonBod
 }
 
 pub(super) async fn queues(State(shared): State<Shared>) -> Answer {
-    match limited(queues::all(shared.database.pool())).await {
+    match limited(queues::all(shared.database.browsing())).await {
         Ok(queues) => Ok(json(StatusCode::OK, &QueueList { queues })),
         Err(error) => Err(Refused::by_the_database(&error, "list the queues")),
     }
@@ -46,6 +50,10 @@ pub(super) async fn queues(State(shared): State<Shared>) -> Answer {
 pub(super) async fn pause(State(shared): State<Shared>, QueueName(name): QueueName) -> Answer {
     match limited(queues::pause(shared.database.pool(), &name)).await {
         Ok(()) => Ok(json(StatusCode::OK, &QueueState { name, paused: true })),
+        Err(error) if is_unknown(&error) => {
+            let msg = "There is no such queue";
+            Err(ErrorItem::new(ErrorType::NotFound, &["path", "name"], msg).into())
+        }
         Err(error) => Err(Refused::by_the_database(&error, "pause a queue")),
     }
 }
@@ -69,7 +77,7 @@ pub(super) async fn resume(State(shared): State<Shared>, QueueName(name): QueueN
 
 pub(super) async fn stats(State(shared): State<Shared>) -> Answer {
     let stats = limited(async {
-        let mut database = shared.database.pool().acquire().await?;
+        let mut database = shared.database.browsing().acquire().await?;
         stats::stats(&mut database).await
     });
     match stats.await {

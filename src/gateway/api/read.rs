@@ -11,13 +11,18 @@ use super::Refused;
 use super::answer::{Answer, json};
 use super::query::{Id, Query};
 use crate::ids::JobId;
+use crate::postgres::Backoff;
 use crate::postgres::link::limited;
 use crate::queue::jobs;
+use crate::shutdown;
 use crate::wire::{AttemptList, ErrorItem, ErrorType, Job, JobPage};
+
+/// How long whoever wants to follow a job waits for a database that is away.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn list(State(shared): State<Shared>, query: Query) -> Answer {
     let (filter, before, limit) = query.page()?;
-    let pool = shared.database.pool();
+    let pool = shared.database.browsing();
     let page = limited(jobs::page(pool, &filter, before, limit)).await;
     let page = page.map_err(|error| Refused::by_the_database(&error, "list jobs"))?;
     let page = JobPage {
@@ -51,15 +56,48 @@ pub(super) async fn when_over(shared: &Shared, id: JobId, wait: Duration) -> Res
         Some(Some(watch)) => Some(watch),
         Some(None) => return Err(ErrorItem::busy().into()),
     };
-    loop {
-        let job = find(shared, id).await?;
-        let Some(watch) = watch.as_mut().filter(|_| !job.state.is_over()) else {
-            return Ok(job);
-        };
+    let mut job = find(shared, id).await?;
+    let mut backoff = Backoff::new();
+    while let Some(watch) = watch.as_mut().filter(|_| !job.state.is_over()) {
         tokio::select! {
             () = watch.news() => {}
-            () = tokio::time::sleep_until(give_up) => return find(shared, id).await,
+            () = tokio::time::sleep_until(give_up) => return Ok(job),
             () = shared.stop.cancelled() => return Ok(job),
+        }
+        // A database that is away for a while ends no wait.
+        loop {
+            match tokio::time::timeout_at(give_up, find(shared, id)).await {
+                Ok(Ok(found)) => {
+                    job = found;
+                    break;
+                }
+                Ok(Err(refused)) if !refused.may_pass() => return Err(refused),
+                Ok(Err(_)) => {
+                    let next = Instant::now() + backoff.delay();
+                    tokio::time::sleep_until(next.min(give_up)).await;
+                }
+                Err(_) => return Ok(job),
+            }
+            if Instant::now() >= give_up || shared.stop.is_cancelled() {
+                return Ok(job);
+            }
+        }
+    }
+    Ok(job)
+}
+
+/// The same as [`find`], after a database that is away for a while.
+pub(super) async fn find_in_time(shared: &Shared, id: JobId) -> Result<Job, Refused> {
+    let give_up = Instant::now() + PATIENCE;
+    let mut backoff = Backoff::new();
+    loop {
+        match find(shared, id).await {
+            Err(refused) if refused.may_pass() && Instant::now() < give_up => {
+                if !shutdown::sleep(backoff.delay(), &shared.stop).await {
+                    return Err(refused);
+                }
+            }
+            found => return found,
         }
     }
 }

@@ -22,7 +22,7 @@ pub(in crate::openapi) fn problem(status: u16, schemas: &mut SchemaGenerator) ->
     let description = match status {
         400 => "The body is no JSON.",
         403 => "The request comes from elsewhere.",
-        404 => "There is no such job.",
+        404 => "There is no such job, or no such queue.",
         408 => "The body did not come in time.",
         409 => "It does not go with what is there.",
         413 => "The body is too large.",
@@ -30,6 +30,7 @@ pub(in crate::openapi) fn problem(status: u16, schemas: &mut SchemaGenerator) ->
         415 => "The body is not `application/json`.",
         422 => "Something in the request is not what it should be.",
         431 => "The headers are too large.",
+        500 => "Something is wrong that is not the request; the log says what.",
         503 => "The database is away, or too much is waiting; try again.",
         _ => "It cannot be granted.",
     };

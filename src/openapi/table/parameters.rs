@@ -40,7 +40,7 @@ pub(super) fn last_event_id() -> Value {
     json!({
         "name": "Last-Event-ID", "in": "header", "required": false,
         "description": "The id of the last event that has arrived.",
-        "schema": { "type": "string", "pattern": r"^([0-9]{1,9}-[0-9]{1,9}|over)$" },
+        "schema": { "type": "string", "pattern": r"^([0-9]{1,9}-[0-9]{1,9}|over)?$" },
     })
 }
 

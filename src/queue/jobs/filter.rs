@@ -33,6 +33,16 @@ impl Filter {
         (!self.states.is_empty()).then(|| names.collect())
     }
 
+    /// Whether jobs that are not over can be among them.
+    pub(super) fn may_be_live(&self) -> bool {
+        self.states.is_empty() || self.states.iter().any(|state| !state.is_over())
+    }
+
+    /// Whether jobs that are over can be.
+    pub(super) fn may_be_over(&self) -> bool {
+        self.states.is_empty() || self.states.iter().any(|state| state.is_over())
+    }
+
     /// The first and the last id that such a job before `before` can have; none, where there can be none.
     pub(super) fn range(&self, before: Option<JobId>) -> Option<(Uuid, Uuid)> {
         // An id is made a moment before its job is stored, or as long before as a submission waits for a database that is

@@ -404,9 +404,8 @@ impl World {
                 let mut connection = self.ours.pool().acquire().await.unwrap();
                 let retried = retry(&mut connection, id(job), None, &Actor::Operator, None).await;
                 match retried.unwrap() {
-                    Retried::Due(job) | Retried::Again(job) | Retried::Known(job) => {
-                        Ok(job.to_string())
-                    }
+                    Retried::Due(job) => Ok(job.to_string()),
+                    Retried::Again(new) | Retried::Known(new) => Ok(new.job.to_string()),
                     Retried::Not(_) => Err("conflict".to_owned()),
                     Retried::NotFound => Err("not_found".to_owned()),
                 }

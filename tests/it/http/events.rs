@@ -52,7 +52,7 @@ async fn a_job_is_followed_to_its_end_from_anywhere_in_it() {
     let path = api.url(&format!("/api/v1/jobs/{job}/events"));
     let over = Answer::of(api.client.get(&path).header("last-event-id", "over")).await;
     assert_eq!((over.status, over.body), (204, json!("")));
-    for wrong in ["", "1", "1-x", "-1-2", "2-99999999999"] {
+    for wrong in ["1", "1-x", "-1-2", "2-99999999999"] {
         let answer = Answer::of(api.client.get(&path).header("last-event-id", wrong)).await;
         answer.is_error(422, "value_error");
     }

@@ -1,6 +1,9 @@
 //! Requests that cannot be granted: each is told what is wrong, as problem details.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::translate;
 use crate::support::{Answer, Api, Program, TestDatabase};
@@ -161,4 +164,53 @@ async fn requests_are_limited_in_size_and_told_what_is_not_there() {
         .get(api.url("/api/v1/jobs"))
         .header("origin", "http://evil.example");
     Answer::of(stranger).await.is_problem(403, "about:blank");
+}
+
+#[tokio::test]
+async fn who_looks_around_slowly_and_whose_transaction_is_open_hold_up_nobody_else() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::worker(&database, &[]).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let api = Api::of(&gateway);
+    let job = api.submit("translate", "hello").await;
+    let mut held = database.pool.begin().await.unwrap();
+    sqlx::query("select ringback.notify('under way')")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let mut locked = database.pool.begin().await.unwrap();
+    sqlx::query("lock table ringback.worker in access exclusive mode")
+        .execute(&mut *locked)
+        .await
+        .unwrap();
+    // More than there are connections for them, and nobody waits for the answer.
+    let mut asking = JoinSet::new();
+    for _ in 0..12 {
+        let request = api
+            .client
+            .get(api.url("/api/v1/stats"))
+            .timeout(Duration::from_millis(300));
+        asking.spawn(request.send());
+    }
+    asking.join_all().await;
+    assert_eq!(api.finished(&job).await["state"], "succeeded");
+    assert_eq!(api.get("/readyz").await.status, 200);
+    let busy = api
+        .post_json("/api/v1/notices", &json!({"content": "another"}))
+        .await;
+    busy.is_error(503, "busy");
+    held.rollback().await.unwrap();
+    locked.rollback().await.unwrap();
+    // What was refused did not happen.
+    assert_eq!(database.count("ringback.notice").await, 0);
+    api.post("/api/v1/queues/nothing/pause")
+        .await
+        .is_error(404, "not_found");
+    let packed = api
+        .client
+        .post(api.url("/api/v1/jobs"))
+        .header("content-encoding", "gzip");
+    Answer::of(packed.json(&translate("a")))
+        .await
+        .is_problem(415, "about:blank");
 }

@@ -224,7 +224,7 @@ async fn ensure_template(connection: &mut PgConnection, url: &str) -> String {
             .unwrap();
         let database = Database::new(&url).unwrap();
         database.migrate().await.unwrap();
-        database.pool().close().await;
+        database.close().await;
         connection
             .execute(AssertSqlSafe(format!(
                 "alter database {making} rename to {name}"
