@@ -29,13 +29,13 @@ pub(super) async fn retry(
 ) {
     // What is said of it from now on comes after the answer.
     let waits = connection.hold(old);
-    let mut asked_for = None;
+    let mut expected = Vec::new();
     let retried = limited_to(PATIENCE, async {
         let mut database = shared.database.pool().acquire().await?;
         let new = retry::new_id(&mut database).await?;
         // Before it is there, so that its outcome finds who has asked for it.
         shared.hub.expect(connection, new, Listens::No);
-        asked_for = Some(new);
+        expected.push(new);
         let actor = Actor::Client {
             owner: ANONYMOUS.to_owned(),
             session: connection.seat().map(|seat| seat.session),
@@ -53,6 +53,7 @@ pub(super) async fn retry(
                     Listens::No
                 };
                 shared.hub.expect(connection, new.job, listens);
+                expected.push(new.job);
                 new.job
             }
             Retried::Not(state) => return Ok(Err(ErrorItem::job_not_to_retry(state))),
@@ -69,8 +70,8 @@ pub(super) async fn retry(
         Err(ErrorItem::not_retried())
     });
     let told = retried.as_ref().ok().map(|(job, _)| *job);
-    if let Some(new) = asked_for.filter(|new| told != Some(*new)) {
-        shared.hub.forget(connection, new);
+    for job in expected.into_iter().filter(|job| told != Some(*job)) {
+        shared.hub.forget(connection, job);
     }
     let frame = match retried {
         Ok((job, text)) => Frame {

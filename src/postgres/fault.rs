@@ -1,0 +1,46 @@
+//! What an error of the database means.
+
+/// What an error of the database means for whoever met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The database is away, or asks to try again: nothing is wrong with what was sent.
+    Away,
+    /// No hint fits into the server's queue: the same again, without hints.
+    Hints,
+    /// A partition is missing for one of these ids: make it, then the same again.
+    Partition,
+    /// Somebody else's transaction holds something of what was sent, and it was asked not to wait for that.
+    Locked,
+    /// Something in what was sent is at fault.
+    Data,
+}
+
+impl Fault {
+    /// Sorts an error into its kind.
+    #[must_use]
+    pub fn of(error: &sqlx::Error) -> Self {
+        let Some(database) = error.as_database_error() else {
+            return match error {
+                sqlx::Error::Encode(_)
+                | sqlx::Error::Decode(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::RowNotFound
+                | sqlx::Error::TypeNotFound { .. } => Self::Data,
+                _ => Self::Away,
+            };
+        };
+        let code = database.code().unwrap_or_default();
+        match (code.get(..2).unwrap_or_default(), code.as_ref()) {
+            // Connections, resources, an administrator's stop, serialisation and deadlocks; a server that only reads; a
+            // transaction that was ended because we were frozen in it.
+            ("08" | "53" | "57" | "40" | "58", _) | (_, "25006" | "25P03" | "25P04") => Self::Away,
+            (_, "55P03") => Self::Locked,
+            ("54", _) if database.message().contains("NOTIFY") => Self::Hints,
+            // A check that fails has a name, a partition that is missing has none; its words are in the server's
+            // language.
+            (_, "23514") if database.constraint().is_none() => Self::Partition,
+            _ => Self::Data,
+        }
+    }
+}
