@@ -2,13 +2,11 @@
 
 use anyhow::Context;
 use clap::Args;
-use uuid::Uuid;
 
 use super::super::database::{self, Open, Private};
 use super::super::exit::Exit;
 use super::super::output::say;
-use super::filter::Which;
-use super::many::{BATCH, Chosen, bar, chosen, found};
+use super::many::{BATCH, Chosen, Many, bar};
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
 use crate::queue::Actor;
@@ -18,16 +16,8 @@ use crate::wire::JobState;
 /// Settings of `jobs cancel`.
 #[derive(Args, Debug)]
 pub(super) struct Cancel {
-    /// The jobs' ids
-    #[arg(value_name = "ID")]
-    jobs: Vec<Uuid>,
-
     #[command(flatten)]
-    which: Which,
-
-    /// Does not ask whether to cancel those that were found
-    #[arg(long)]
-    yes: bool,
+    many: Many,
 
     #[command(flatten)]
     database: DatabaseConfig,
@@ -44,15 +34,14 @@ const LIVE: [JobState; 5] = [
 
 impl Cancel {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let chosen = chosen(&self.jobs, &self.which, &LIVE)?;
+        let chosen = self.many.chosen(&LIVE)?;
         let config = self.database.clone();
         database::once(&config, Private::MustBeThere, async |open| {
             open.database.check_schema().await?;
             match &chosen {
                 Chosen::Named(jobs) => named(open, jobs).await,
                 Chosen::Found(filter) => {
-                    let words = self.which.words();
-                    let jobs = found(open, filter, "Cancel", &words, self.yes).await?;
+                    let jobs = self.many.found(open, filter, "Cancel").await?;
                     all(open, &jobs, &filter.states).await
                 }
             }

@@ -1,8 +1,10 @@
 //! Doing something with many jobs: those that are named, or those that a filter finds, after asking.
 
 use std::io::{BufRead, IsTerminal, Write};
+use std::time::Duration;
 
 use anyhow::Context;
+use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use uuid::Uuid;
 
@@ -12,12 +14,28 @@ use super::filter::Which;
 use crate::ids::JobId;
 use crate::postgres::link::limited_to;
 use crate::queue::jobs::{self, Filter};
+use crate::wire::JobState;
 
 /// How long the database may take to find jobs.
-const FINDING: std::time::Duration = std::time::Duration::from_secs(60);
+const FINDING: Duration = Duration::from_secs(60);
 
 /// How many jobs are changed together.
 pub(super) const BATCH: usize = 500;
+
+/// The jobs that a verb is to change.
+#[derive(Args, Debug)]
+pub(super) struct Many {
+    /// The jobs' ids
+    #[arg(value_name = "ID")]
+    jobs: Vec<Uuid>,
+
+    #[command(flatten)]
+    which: Which,
+
+    /// Does not ask whether to change those that were found
+    #[arg(long)]
+    yes: bool,
+}
 
 /// Which jobs a verb is to change.
 pub(super) enum Chosen {
@@ -27,54 +45,61 @@ pub(super) enum Chosen {
     Found(Filter),
 }
 
-/// What was named, or a filter, whose states are `states` where it says nothing of them.
-pub(super) fn chosen(
-    named: &[Uuid],
-    which: &Which,
-    states: &[crate::wire::JobState],
-) -> Result<Chosen, Exit> {
-    match (named.is_empty(), which.is_said()) {
-        (false, false) => Ok(Chosen::Named(named.iter().map(|id| JobId(*id)).collect())),
-        (true, true) => {
-            let mut filter = which.filter();
-            if filter.states.is_empty() {
-                filter.states = states.to_vec();
+impl Many {
+    /// What was named, or a filter, whose states are `states` where it says nothing of them.
+    pub(super) fn chosen(&self, states: &[JobState]) -> Result<Chosen, Exit> {
+        match (self.jobs.is_empty(), self.which.is_said()) {
+            (false, false) => Ok(Chosen::Named(
+                self.jobs.iter().map(|id| JobId(*id)).collect(),
+            )),
+            (true, true) => {
+                let mut filter = self.which.filter();
+                if filter.states.is_empty() {
+                    filter.states = states.to_vec();
+                }
+                Ok(Chosen::Found(filter))
             }
-            Ok(Chosen::Found(filter))
+            (true, false) => {
+                let text = "which jobs? name them by their ids, or give a filter such as --state or --task";
+                Err(Exit::Usage(text.to_owned()))
+            }
+            (false, true) => {
+                let text = "either name jobs by their ids or give a filter, but not both";
+                Err(Exit::Usage(text.to_owned()))
+            }
         }
-        (true, false) => {
-            let text =
-                "which jobs? name them by their ids, or give a filter such as --state or --task";
-            Err(Exit::Usage(text.to_owned()))
+    }
+
+    /// The jobs that a filter finds, if whoever asked still wants it once the number is known.
+    pub(super) async fn found(
+        &self,
+        open: &Open,
+        filter: &Filter,
+        verb: &str,
+    ) -> anyhow::Result<Vec<JobId>> {
+        let found = limited_to(FINDING, async {
+            let mut connection = open.database.browsing().acquire().await?;
+            jobs::ids(&mut connection, filter).await
+        });
+        let found = found.await.context("could not find the jobs")?;
+        if found.is_empty() || self.yes {
+            return Ok(found);
         }
-        (false, true) => {
-            let text = "either name jobs by their ids or give a filter, but not both";
-            Err(Exit::Usage(text.to_owned()))
+        let jobs = match found.len() {
+            1 => "1 job".to_owned(),
+            jobs => format!("{jobs} jobs"),
+        };
+        let question = format!("{verb} {jobs} ({})?", self.which.words());
+        if is_sure(question).await? {
+            Ok(found)
+        } else {
+            Err(Exit::NotDone("nothing was changed".to_owned()).into())
         }
     }
 }
 
-/// The jobs that a filter finds, if whoever asked still wants it once the number is known.
-pub(super) async fn found(
-    open: &Open,
-    filter: &Filter,
-    verb: &str,
-    words: &str,
-    yes: bool,
-) -> anyhow::Result<Vec<JobId>> {
-    let found = limited_to(FINDING, async {
-        let mut connection = open.database.pool().acquire().await?;
-        jobs::ids(&mut connection, filter).await
-    });
-    let found = found.await.context("could not find the jobs")?;
-    if found.is_empty() || yes {
-        return Ok(found);
-    }
-    let jobs = match found.len() {
-        1 => "1 job".to_owned(),
-        jobs => format!("{jobs} jobs"),
-    };
-    let question = format!("{verb} {jobs} ({words})?");
+/// Asks whoever sits there.
+async fn is_sure(question: String) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         let text = format!("{question} There is nobody to ask; say --yes to do it without");
         return Err(Exit::Usage(text).into());
@@ -91,11 +116,10 @@ pub(super) async fn found(
     });
     let answer = answer.await.context("could not ask")?;
     let answer = answer.context("could not read the answer")?;
-    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
-        Ok(found)
-    } else {
-        Err(Exit::NotDone("nothing was changed".to_owned()).into())
-    }
+    Ok(matches!(
+        answer.trim().to_ascii_lowercase().as_str(),
+        "y" | "yes"
+    ))
 }
 
 /// How far the work is, on a terminal; nothing anywhere else.

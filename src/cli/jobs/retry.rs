@@ -2,13 +2,11 @@
 
 use anyhow::Context;
 use clap::Args;
-use uuid::Uuid;
 
 use super::super::database::{self, Open, Private};
 use super::super::exit::Exit;
 use super::super::output::say;
-use super::filter::Which;
-use super::many::{BATCH, Chosen, bar, chosen, found};
+use super::many::{BATCH, Chosen, Many, bar};
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
 use crate::queue::retry::{Retried, retry_all};
@@ -17,16 +15,8 @@ use crate::wire::JobState;
 /// Settings of `jobs retry`.
 #[derive(Args, Debug)]
 pub(super) struct Retry {
-    /// The jobs' ids
-    #[arg(value_name = "ID")]
-    jobs: Vec<Uuid>,
-
     #[command(flatten)]
-    which: Which,
-
-    /// Does not ask whether to retry those that were found
-    #[arg(long)]
-    yes: bool,
+    many: Many,
 
     #[command(flatten)]
     database: DatabaseConfig,
@@ -34,15 +24,14 @@ pub(super) struct Retry {
 
 impl Retry {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let chosen = chosen(&self.jobs, &self.which, &[JobState::Failed])?;
+        let chosen = self.many.chosen(&[JobState::Failed])?;
         let config = self.database.clone();
         database::once(&config, Private::MustBeThere, async |open| {
             open.database.check_schema().await?;
             match &chosen {
                 Chosen::Named(jobs) => named(open, jobs).await,
                 Chosen::Found(filter) => {
-                    let words = self.which.words();
-                    let jobs = found(open, filter, "Retry", &words, self.yes).await?;
+                    let jobs = self.many.found(open, filter, "Retry").await?;
                     all(open, &jobs).await
                 }
             }
