@@ -39,6 +39,10 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
             page(SCRIPT, include_str!("../../static/system/page.js")),
         )
         .route(
+            "/static/ringback.js",
+            page(SCRIPT, include_str!("../../clients/js/ringback.js")),
+        )
+        .route(
             "/static/theme.css",
             page(CSS, include_str!("../../static/theme.css")),
         )

@@ -10,12 +10,13 @@ use tokio_tungstenite::tungstenite::http::HeaderValue;
 use crate::support::{PATIENCE, Program, TestDatabase};
 
 /// Every path, and how it answers who may ask.
-const PATHS: [(&str, u16); 16] = [
+const PATHS: [(&str, u16); 19] = [
     ("/", 307),
     ("/system", 308),
     ("/system/", 200),
     ("/static/system/page.css", 200),
     ("/static/system/page.js", 200),
+    ("/static/ringback.js", 200),
     ("/static/theme.css", 200),
     ("/static/favicon.svg", 200),
     ("/favicon.ico", 308),
@@ -24,6 +25,8 @@ const PATHS: [(&str, u16); 16] = [
     ("/static/asyncapi/docs.css", 200),
     ("/static/asyncapi/docs.js", 200),
     ("/asyncapi/schema.json", 200),
+    ("/openapi.json", 200),
+    ("/api/v1/jobs", 200),
     ("/healthz", 200),
     ("/readyz", 200),
     ("/no/such/path", 404),

@@ -9,6 +9,7 @@ mod apalis;
 mod browser;
 mod bulk;
 mod cancel;
+mod client;
 mod commands;
 mod contract;
 mod dev;

@@ -162,7 +162,7 @@ async fn ctrl_c_while_the_server_starts_leaves_none_behind() {
     dev.signal("INT");
     assert!(dev.ended().await.success(), "{}", dev.output());
     assert!(!dev.output().contains("is ready"), "{}", dev.output());
-    assert!(!lives_in(folder.path()));
+    none_lives_in(folder.path()).await;
 }
 
 #[tokio::test]
@@ -172,7 +172,7 @@ async fn a_verb_that_is_stopped_before_its_end_has_failed() {
     migrate.printed("making a private Postgres").await;
     migrate.signal("TERM");
     assert!(!migrate.ended().await.success(), "{}", migrate.output());
-    assert!(!lives_in(folder.path()));
+    none_lives_in(folder.path()).await;
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn a_closed_terminal_is_a_stop_unless_it_was_to_be_outlived() {
     dev.printed("is ready").await;
     dev.signal("HUP");
     assert!(dev.ended().await.success(), "{}", dev.output());
-    assert!(!lives_in(folder.path()));
+    none_lives_in(folder.path()).await;
 
     let worker = folder.command("worker");
     let mut outliving = Program::spawn(
@@ -258,7 +258,7 @@ async fn a_first_start_that_was_killed_is_begun_anew() {
         !names.any(|name| name.starts_with("making-"))
     })
     .await;
-    assert!(!lives_in(folder.path()));
+    none_lives_in(folder.path()).await;
 }
 
 #[tokio::test]
@@ -304,6 +304,11 @@ fn words(output: &Output) -> String {
 }
 
 /// Whether a server runs whose files are in a folder, or where they are if its user cannot enter it.
+/// The server says that it has stopped when its pid file is gone, a moment before its process is.
+async fn none_lives_in(folder: &Path) {
+    eventually("no server should be left", async || !lives_in(folder)).await;
+}
+
 fn lives_in(folder: &Path) -> bool {
     let processes = Command::new("ps").args(["-e", "-o", "args="]).output();
     let processes = String::from_utf8(processes.unwrap().stdout).unwrap();

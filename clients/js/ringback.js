@@ -1,0 +1,803 @@
+// The client of Ringback: submits jobs over one socket and hears what becomes of them, whatever happens to the socket.
+//
+// It keeps a session, so that what finishes while it is away comes when it is back; it gives each submission a key, so
+// that one that is sent again is the same job; it acknowledges what has arrived, in batches, and shows each thing once.
+// One file, no build step: `import { connect } from "/static/ringback.js"`.
+
+/**
+ * What a job may say besides its task and its content, as the protocol has it.
+ * @typedef {object} JobOptions
+ * @property {unknown} [input] what to work on, instead of a text: any JSON
+ * @property {number} [delay] seconds that it waits at least
+ * @property {string} [run_at] instead of that, a time (RFC 3339) before which it does not start
+ * @property {number} [priority] each step is worth a minute of waiting
+ * @property {number} [max_attempts] how often it may fail
+ * @property {string} [concurrency_key] jobs of one task with the same key share the limits for each key
+ * @property {boolean} [stream] whether it says its text piece by piece
+ * @property {string} [idempotency_key] a name for this submission; a random one, if this does not say
+ */
+
+/**
+ * Something that happened to a job.
+ * @typedef {{type: "queued", job_id: string}
+ *   | {type: "progress", job_id: string, attempt: number, percent?: number, note?: string}
+ *   | {type: "chunk", job_id: string, attempt: number, seq: number, text: string}
+ *   | {type: "result", job_id: string, result: unknown}
+ *   | {type: "failed" | "cancelled", job_id: string, error: JobError}} JobEvent
+ */
+
+/**
+ * A job: a promise for its result, and an iterator of what happens to it.
+ * @typedef {Promise<unknown> & AsyncIterable<JobEvent> & {id: Promise<string>, cancel: () => Promise<void>}} Job
+ */
+
+/** @typedef {"connecting" | "connected" | "reconnecting" | "closed"} StateName */
+
+/**
+ * How the connection is.
+ * @typedef {object} State
+ * @property {StateName} name
+ * @property {string} why what ended the last socket; empty when there was none
+ * @property {number} retryAt when the next one is opened, in milliseconds since 1970; 0 when one is open or opening
+ */
+
+/**
+ * Where what has to outlive the page is kept; `localStorage` is one.
+ * @typedef {{getItem(key: string): string | null, setItem(key: string, value: string): void}} Store
+ */
+
+/**
+ * A message from the server.
+ * @typedef {object} Message
+ * @property {string} action
+ * @property {any} [payload]
+ * @property {string} [ref]
+ * @property {string} [id]
+ * @property {string} [job_id]
+ * @property {{code?: string, attempts?: number, attempt?: number, seq?: number, result?: unknown}} [job]
+ */
+
+/** @typedef {{type: string, msg: string, loc?: string[], retry_after?: number, maybe?: boolean}} ErrorItem */
+
+/**
+ * @typedef {object} Options
+ * @property {string} [url] the socket; that of this page's own gateway, if this does not say
+ * @property {Store} [store] where the session is kept; `sessionStorage` in a browser, memory elsewhere
+ * @property {string} [name] what it is called there
+ * @property {typeof WebSocket} [WebSocket] where there is none, such as `ws` in older versions of Node
+ * @property {number} [retryFirst] the shortest time between two sockets, in milliseconds
+ * @property {number} [retryMost] the longest
+ */
+
+const SOCKET_PATH = "/ws/system/";
+const RETRY_FIRST = 500;
+const RETRY_MOST = 15_000;
+/** A socket that has lived this long has worked: the next loss starts with the shortest delay again. */
+const SETTLED_AFTER = 5_000;
+const OPEN_WITHIN = 10_000;
+/** A socket on which nothing is heard for this long is asked whether it is there. */
+const PING_AFTER = 20_000;
+const PONG_WITHIN = 10_000;
+/** Acknowledgements wait this long for others, and go in lists of at most so many. */
+const ACK_AFTER = 100;
+const ACKS_AT_ONCE = 500;
+/** The ids that are remembered, so that what comes again is shown once: more than a session may leave unacknowledged. */
+const REMEMBERED = 2_000;
+/** Errors after which the same submission may be accepted. */
+const PASSING = new Set(["busy", "rate_limited", "unavailable"]);
+
+/** A job that has no result: it failed, was cancelled, or was not accepted. */
+export class JobError extends Error {
+  /**
+   * @param {string} message
+   * @param {object} facts
+   * @param {string} facts.code a stable code: of `job_failed`, `cancelled`, or the type of the error
+   * @param {string} [facts.jobId]
+   * @param {number} [facts.attempts]
+   * @param {ErrorItem[]} [facts.errors] everything that was wrong with the submission
+   */
+  constructor(message, { code, jobId, attempts, errors }) {
+    super(message);
+    this.name = "JobError";
+    this.code = code;
+    this.jobId = jobId;
+    this.attempts = attempts;
+    this.errors = errors;
+  }
+}
+
+/**
+ * Connects, and stays so.
+ * @param {Options} [options]
+ */
+export function connect(options = {}) {
+  return new Client(options);
+}
+
+/** What a client remembers beyond its sockets, and, in a store, beyond its page. */
+class Memory {
+  /** @type {{session: string, token: string} | null} */
+  session = null;
+  /** @type {Set<string>} */
+  #seen = new Set();
+
+  /**
+   * @param {Store | undefined} store
+   * @param {string} name
+   */
+  constructor(store, name) {
+    this.store = store;
+    this.name = name;
+    try {
+      const kept = JSON.parse(store?.getItem(name) ?? "null");
+      if (typeof kept?.session === "string" && typeof kept?.token === "string") {
+        this.session = { session: kept.session, token: kept.token };
+        this.#seen = new Set(Array.isArray(kept.seen) ? kept.seen : []);
+      }
+    } catch {
+      // What cannot be read is as good as nothing: it begins anew.
+    }
+  }
+
+  /** @param {{session: string, token: string}} session */
+  resumed(session) {
+    this.session = { session: session.session, token: session.token };
+    this.#keep();
+  }
+
+  /**
+   * Notes that a message has arrived; answers whether it is the first time.
+   * @param {string} id
+   */
+  isNew(id) {
+    if (this.#seen.has(id)) return false;
+    this.#seen.add(id);
+    for (const oldest of this.#seen) {
+      if (this.#seen.size <= REMEMBERED) break;
+      this.#seen.delete(oldest);
+    }
+    this.#keep();
+    return true;
+  }
+
+  #keep() {
+    try {
+      this.store?.setItem(this.name, JSON.stringify({ ...this.session, seen: [...this.#seen] }));
+    } catch {
+      // A store that is full or forbidden: it works on, and begins anew with the next page.
+    }
+  }
+}
+
+/** A job that was asked for, until it is over. */
+class Asked {
+  /** @type {string | null} */
+  jobId = null;
+  /** @type {[number, number]} where it is in the job's text */
+  have = [0, 0];
+  /** @type {JobEvent[]} */
+  #events = [];
+  #over = false;
+  /** @type {Set<() => void>} */
+  #waiting = new Set();
+
+  /**
+   * @param {{action: string, payload: object, ref: string}} message which may be sent again
+   * @param {(asked: Asked) => Promise<void>} cancel
+   */
+  constructor(message, cancel) {
+    this.message = message;
+    this.ref = message.ref;
+    /** @type {Promise<string>} */
+    this.id = new Promise((resolve, reject) => {
+      this.queuedAs = resolve;
+      this.notQueued = reject;
+    });
+    const result = new Promise((resolve, reject) => {
+      this.succeed = resolve;
+      this.fail = reject;
+    });
+    // Whoever only iterates hears of a failure there.
+    result.catch(() => {});
+    this.id.catch(() => {});
+    /** @type {Job} */
+    this.job = Object.assign(result, {
+      id: this.id,
+      cancel: () => cancel(this),
+      [Symbol.asyncIterator]: () => this.#iterate(),
+    });
+  }
+
+  /**
+   * @param {JobEvent} event
+   * @param {boolean} isLast
+   */
+  add(event, isLast) {
+    this.#events.push(event);
+    this.#over = isLast;
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
+  async *#iterate() {
+    for (let next = 0; ; next += 1) {
+      while (next === this.#events.length) {
+        if (this.#over) return;
+        await new Promise((resolve) => this.#waiting.add(() => resolve(undefined)));
+      }
+      yield this.#events[next];
+    }
+  }
+}
+
+/** A connection that is made again whenever it is lost. */
+class Client {
+  /** @type {WebSocket | null} */
+  #socket = null;
+  /** Whether the session is this socket's, so that what is sent belongs to it. */
+  #ready = false;
+  #closed = "";
+  #losses = 0;
+  #everReady = false;
+  #refs = 0;
+  #heardAt = 0;
+  /** @type {State} */
+  #state = { name: "connecting", why: "", retryAt: 0 };
+  /** @type {Map<string, Asked>} by their refs, until they are over */
+  #asked = new Map();
+  /** @type {Map<string, Set<Asked>>} by the ids of their jobs: more than one where a key was given twice */
+  #jobs = new Map();
+  /** @type {Map<string, {jobId: string, resolve: () => void, reject: (error: JobError) => void}>} by their refs */
+  #cancels = new Map();
+  /** @type {Message[]} notices that came before the session was this socket's */
+  #early = [];
+  /** @type {string[]} */
+  #acks = [];
+  /** @type {Set<(text: string, id: string) => void>} */
+  #onNotice = new Set();
+  /** @type {Set<(state: State) => void>} */
+  #onState = new Set();
+  /** @type {Set<(message: Message) => void>} */
+  #onMessage = new Set();
+  /** @type {Record<string, ReturnType<typeof setTimeout>>} */
+  #timers = {};
+
+  /** @param {Options} options */
+  constructor(options) {
+    this.url = options.url ?? ownUrl();
+    this.Socket = options.WebSocket ?? globalThis.WebSocket;
+    if (!this.Socket) throw new Error("there is no WebSocket here; give one as the option WebSocket");
+    this.retryFirst = options.retryFirst ?? RETRY_FIRST;
+    this.retryMost = options.retryMost ?? RETRY_MOST;
+    this.memory = new Memory(options.store ?? ownStore(), options.name ?? "ringback");
+    globalThis.addEventListener?.("online", this.#check);
+    globalThis.addEventListener?.("offline", this.#check);
+    globalThis.document?.addEventListener("visibilitychange", this.#check);
+    this.#connect();
+  }
+
+  /** How the connection is. */
+  get state() {
+    return this.#state;
+  }
+
+  /**
+   * Submits a job. It is sent again, as the same job, until there is an answer.
+   * @param {string} task
+   * @param {string | null} content the text to work on; null with the option `input`
+   * @param {JobOptions} [options]
+   * @returns {Job}
+   */
+  submit(task, content, options = {}) {
+    const idempotency_key = options.idempotency_key ?? crypto.randomUUID();
+    const payload = { ...options, task_type: task, content: content ?? undefined, idempotency_key };
+    return this.#begin("system_message", payload);
+  }
+
+  /**
+   * Gives a job of this session another chance: one that waits for its time is due now; one that has failed or was
+   * cancelled is submitted again, as a new job.
+   * @param {string} jobId
+   * @returns {Job} the job to wait for: the same, or the new one
+   */
+  retry(jobId) {
+    return this.#begin("retry_job", { job_id: jobId });
+  }
+
+  /**
+   * Cancels a job of this session. Its end comes as that of any job.
+   * @param {string} jobId
+   * @returns {Promise<void>} done when the server has said that it will be; otherwise a `JobError`
+   */
+  cancel(jobId) {
+    const ref = this.#ref();
+    return new Promise((resolve, reject) => {
+      this.#cancels.set(ref, { jobId, resolve: () => resolve(), reject });
+      if (this.#ready) this.#send({ action: "cancel_job", payload: { job_id: jobId }, ref });
+    });
+  }
+
+  /**
+   * Hears the notices to everyone, each once.
+   * @param {(text: string, id: string) => void} listener
+   * @returns {() => void} what ends that
+   */
+  onNotice(listener) {
+    return listen(this.#onNotice, listener);
+  }
+
+  /**
+   * Hears how the connection is, now and whenever that changes.
+   * @param {(state: State) => void} listener
+   * @returns {() => void} what ends that
+   */
+  onState(listener) {
+    listener(this.#state);
+    return listen(this.#onState, listener);
+  }
+
+  /**
+   * Hears every message, each once, also about jobs that an earlier page has asked for.
+   * @param {(message: Message) => void} listener
+   * @returns {() => void} what ends that
+   */
+  onMessage(listener) {
+    return listen(this.#onMessage, listener);
+  }
+
+  /** Opens a socket without waiting, unless one is open or opening. */
+  connectNow() {
+    if (this.#socket || this.#closed) return;
+    this.#losses = 0;
+    this.#connect();
+  }
+
+  /** Ends the connection for good; the session stays, for another client with the same store. */
+  close() {
+    this.#sendAcks();
+    globalThis.removeEventListener?.("online", this.#check);
+    globalThis.removeEventListener?.("offline", this.#check);
+    globalThis.document?.removeEventListener("visibilitychange", this.#check);
+    this.#end("the client was closed");
+  }
+
+  #connect() {
+    this.#stopTimers();
+    const socket = new this.Socket(this.url);
+    this.#socket = socket;
+    this.#after("open", OPEN_WITHIN, () => this.#lose(socket, "no answer to the handshake"));
+    socket.addEventListener("open", () => this.#opened(socket));
+    socket.addEventListener("message", (event) => this.#received(socket, event.data));
+    socket.addEventListener("close", (event) => this.#ended(socket, event));
+    // A close follows.
+    socket.addEventListener("error", () => {});
+    this.#tell({ name: this.#everReady || this.#losses > 0 ? "reconnecting" : "connecting", retryAt: 0 });
+  }
+
+  /** @param {WebSocket} socket */
+  #opened(socket) {
+    if (socket !== this.#socket) return;
+    this.#heardAt = Date.now();
+    this.#watch(socket);
+    this.#resume();
+  }
+
+  #resume() {
+    /** @type {Record<string, [number, number]>} */
+    const have = {};
+    for (const [id, everyone] of this.#jobs) {
+      // All who ask for a job have the same of its text.
+      for (const { have: place } of everyone) if (place[0] > 0) have[id] = place;
+    }
+    const { session } = this.memory;
+    this.#send({ action: "resume", payload: session && { ...session, have } });
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {unknown} data
+   */
+  #received(socket, data) {
+    if (socket !== this.#socket || typeof data !== "string") return;
+    this.#heardAt = Date.now();
+    const message = parse(data);
+    if (!message) return;
+    if (!this.#ready && message.action === "system_notification") {
+      // Those that were missed come first, and this one after them, again.
+      this.#early.push(message);
+      return;
+    }
+    this.#take(socket, message);
+  }
+
+  /**
+   * Hears a message, if that is the first time.
+   * @param {WebSocket} socket
+   * @param {Message} message
+   */
+  #take(socket, message) {
+    if (message.id) {
+      const isNew = this.memory.isNew(message.id);
+      this.#acknowledge(message.id);
+      // A job that was submitted again has the outcome that this page may have seen before it asked.
+      if (!isNew && !(message.job_id && this.#jobs.has(message.job_id))) return;
+    }
+    this.#hear(socket, message);
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {Message} message
+   */
+  #hear(socket, message) {
+    switch (message.action) {
+      case "resumed":
+        this.#resumed(socket, message.payload);
+        break;
+      case "job_queued":
+        this.#queued(message);
+        break;
+      case "job_chunk":
+        if (!this.#chunk(message)) return;
+        break;
+      case "job_progress":
+        for (const asked of this.#asking(message)) {
+          const { attempt = 0 } = message.job ?? {};
+          asked.add({ type: "progress", job_id: jobOf(message), attempt, ...message.payload }, false);
+        }
+        break;
+      case "job_result":
+      case "job_failed":
+      case "job_cancelled":
+        this.#over(message);
+        break;
+      case "job_cancelling":
+        this.#cancelling(message.ref);
+        break;
+      case "system_notification":
+        for (const listener of this.#onNotice) listener(message.payload, message.id ?? "");
+        break;
+      case "error":
+        this.#refused(socket, message);
+        break;
+    }
+    for (const listener of this.#onMessage) listener(message);
+  }
+
+  /**
+   * The session is ours: what has no answer is asked again.
+   * @param {WebSocket} socket
+   * @param {{session: string, token: string, recovered: boolean}} payload
+   */
+  #resumed(socket, payload) {
+    clearTimeout(this.#timers.open);
+    this.memory.resumed(payload);
+    this.#ready = true;
+    this.#everReady = true;
+    this.#after("settled", SETTLED_AFTER, () => {
+      if (socket === this.#socket) this.#losses = 0;
+    });
+    this.#tell({ name: "connected", why: "", retryAt: 0 });
+    for (const asked of this.#asked.values()) {
+      // A new session does not know of the jobs of the old one; with their keys they are the same jobs.
+      if (asked.jobId === null || !payload.recovered) this.#ask(asked);
+    }
+    for (const [ref, { jobId }] of this.#cancels) {
+      this.#send({ action: "cancel_job", payload: { job_id: jobId }, ref });
+    }
+    // A session that has just begun has missed nothing.
+    if (!payload.recovered) for (const notice of this.#early) this.#take(socket, notice);
+    this.#early = [];
+  }
+
+  /** @param {Message} message */
+  #queued(message) {
+    const asked = message.ref === undefined ? undefined : this.#asked.get(message.ref);
+    if (!asked || message.job_id === undefined) return;
+    const isFirst = asked.jobId === null;
+    asked.jobId = message.job_id;
+    const everyone = this.#jobs.get(message.job_id) ?? new Set();
+    this.#jobs.set(message.job_id, everyone.add(asked));
+    if (isFirst) {
+      asked.queuedAs?.(message.job_id);
+      asked.add({ type: "queued", job_id: message.job_id }, false);
+    }
+  }
+
+  /**
+   * A piece of a job's text; answers whether it is news.
+   * @param {Message} message
+   */
+  #chunk(message) {
+    const { attempt = 0, seq = 0 } = message.job ?? {};
+    const everyone = this.#asking(message);
+    let isNews = everyone.length === 0;
+    for (const asked of everyone) {
+      if (attempt < asked.have[0] || (attempt === asked.have[0] && seq <= asked.have[1])) continue;
+      asked.have = [attempt, seq];
+      asked.add({ type: "chunk", job_id: jobOf(message), attempt, seq, text: message.payload }, false);
+      isNews = true;
+    }
+    return isNews;
+  }
+
+  /** @param {Message} message */
+  #over(message) {
+    const jobId = jobOf(message);
+    const everyone = this.#asking(message);
+    this.#jobs.delete(jobId);
+    for (const asked of everyone) {
+      this.#asked.delete(asked.ref);
+      if (message.action === "job_result") {
+        const result = message.job && "result" in message.job ? message.job.result : message.payload;
+        asked.add({ type: "result", job_id: jobId, result }, true);
+        asked.succeed?.(result);
+      } else {
+        const { code = "failed", attempts } = message.job ?? {};
+        const error = new JobError(message.payload, { code, jobId, attempts });
+        const type = message.action === "job_cancelled" ? "cancelled" : "failed";
+        asked.add({ type, job_id: jobId, error }, true);
+        asked.fail?.(error);
+      }
+    }
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {Message} message
+   */
+  #refused(socket, message) {
+    const errors = /** @type {ErrorItem[]} */ (Array.isArray(message.payload) ? message.payload : []);
+    const [first] = errors;
+    if (!first) return;
+    const again = errors.every((error) => PASSING.has(error.type));
+    const delay = Math.max(...errors.map((error) => error.retry_after ?? 1)) * 1_000;
+    if (message.ref === undefined) {
+      // Without a session nothing else goes on.
+      if (!this.#ready && again) this.#after("resume", delay, () => socket === this.#socket && this.#resume());
+      return;
+    }
+    const asked = this.#asked.get(message.ref);
+    const cancel = this.#cancels.get(message.ref);
+    const { ref } = message;
+    if (again && (asked || cancel)) {
+      // Nothing was stored, or it is the same job.
+      this.#after(ref, delay, () => {
+        if (socket !== this.#socket || !this.#ready) return;
+        if (asked) this.#ask(asked);
+        else if (cancel) this.#send({ action: "cancel_job", payload: { job_id: cancel.jobId }, ref });
+      });
+    } else if (asked) {
+      this.#asked.delete(ref);
+      this.#refuse(asked, new JobError(sentence(errors), { code: first.type, errors }));
+    } else if (cancel) {
+      this.#cancels.delete(ref);
+      cancel.reject(new JobError(sentence(errors), { code: first.type, jobId: cancel.jobId, errors }));
+    }
+  }
+
+  /** @param {string | undefined} ref */
+  #cancelling(ref) {
+    const cancel = ref === undefined ? undefined : this.#cancels.get(ref);
+    if (!cancel || ref === undefined) return;
+    this.#cancels.delete(ref);
+    cancel.resolve();
+  }
+
+  /**
+   * @param {Asked} asked
+   * @param {JobError} error
+   */
+  #refuse(asked, error) {
+    asked.notQueued?.(error);
+    asked.add({ type: "failed", job_id: "", error }, true);
+    asked.fail?.(error);
+  }
+
+  /**
+   * @param {string} action
+   * @param {object} payload
+   */
+  #begin(action, payload) {
+    const asked = new Asked({ action, payload, ref: this.#ref() }, (asked) => this.#cancel(asked));
+    if (this.#closed) {
+      this.#refuse(asked, new JobError(this.#closed, { code: "closed" }));
+    } else {
+      this.#asked.set(asked.ref, asked);
+      if (this.#ready) this.#ask(asked);
+    }
+    return asked.job;
+  }
+
+  /** @param {Asked} asked */
+  async #cancel(asked) {
+    await this.cancel(await asked.id);
+  }
+
+  /** @param {Message} message */
+  #asking(message) {
+    return [...(this.#jobs.get(jobOf(message)) ?? [])];
+  }
+
+  /** @param {Asked} asked */
+  #ask(asked) {
+    this.#send(asked.message);
+  }
+
+  #ref() {
+    this.#refs += 1;
+    return `${this.#refs}`;
+  }
+
+  /** @param {object} message */
+  #send(message) {
+    this.#socket?.send(JSON.stringify(message));
+  }
+
+  /** @param {string} id */
+  #acknowledge(id) {
+    this.#acks.push(id);
+    if (this.#acks.length >= ACKS_AT_ONCE) this.#sendAcks();
+    else if (!this.#timers.acks) this.#after("acks", ACK_AFTER, () => this.#sendAcks());
+  }
+
+  #sendAcks() {
+    clearTimeout(this.#timers.acks);
+    delete this.#timers.acks;
+    // What is not acknowledged comes again on the next socket, and is acknowledged then.
+    if (this.#ready && this.#acks.length > 0) this.#send({ action: "ack", payload: { ids: this.#acks } });
+    this.#acks = [];
+  }
+
+  /**
+   * Finds out whether a socket that is silent is there.
+   * @param {WebSocket} socket
+   */
+  #watch(socket) {
+    this.#after("silence", PING_AFTER, () => {
+      if (socket !== this.#socket) return;
+      if (Date.now() - this.#heardAt >= PING_AFTER) this.#ping(socket);
+      else this.#watch(socket);
+    });
+  }
+
+  /** @param {WebSocket} socket */
+  #ping(socket) {
+    const asked = Date.now();
+    this.#send({ action: "ping" });
+    this.#after("silence", PONG_WITHIN, () => {
+      if (socket !== this.#socket) return;
+      if (this.#heardAt >= asked) this.#watch(socket);
+      else this.#lose(socket, "no pong in time");
+    });
+  }
+
+  /** The network may have come or gone, or somebody looks at the page again. */
+  #check = () => {
+    if (this.#socket && this.#ready) this.#ping(this.#socket);
+    else if (globalThis.navigator?.onLine !== false) this.connectNow();
+  };
+
+  /**
+   * @param {WebSocket} socket
+   * @param {CloseEvent} event
+   */
+  #ended(socket, event) {
+    if (socket !== this.#socket) return;
+    const said = event.reason || `code ${event.code}`;
+    if (event.code >= 4000 && event.reason.endsWith("do not come back")) this.#end(said);
+    else this.#lose(socket, said);
+  }
+
+  /**
+   * Gives a socket up, whether or not its close was heard, and plans the next.
+   * @param {WebSocket} socket
+   * @param {string} why
+   */
+  #lose(socket, why) {
+    if (socket !== this.#socket) return;
+    this.#leave();
+    const most = Math.min(this.retryMost, this.retryFirst * 2 ** (this.#losses + 1));
+    const delay = this.retryFirst + Math.random() * Math.max(0, most - this.retryFirst);
+    this.#losses += 1;
+    this.#after("retry", delay, () => this.#connect());
+    this.#tell({ name: this.#everReady ? "reconnecting" : "connecting", why, retryAt: Date.now() + delay });
+  }
+
+  /** @param {string} why */
+  #end(why) {
+    if (this.#closed) return;
+    this.#closed = why;
+    this.#leave();
+    const error = new JobError(why, { code: "closed" });
+    for (const asked of this.#asked.values()) this.#refuse(asked, error);
+    for (const cancel of this.#cancels.values()) cancel.reject(error);
+    this.#asked.clear();
+    this.#jobs.clear();
+    this.#cancels.clear();
+    this.#tell({ name: "closed", why, retryAt: 0 });
+  }
+
+  #leave() {
+    const socket = this.#socket;
+    this.#socket = null;
+    this.#ready = false;
+    this.#early = [];
+    this.#acks = [];
+    this.#stopTimers();
+    socket?.close();
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} delay
+   * @param {() => void} then
+   */
+  #after(name, delay, then) {
+    clearTimeout(this.#timers[name]);
+    this.#timers[name] = setTimeout(() => {
+      delete this.#timers[name];
+      then();
+    }, delay);
+  }
+
+  #stopTimers() {
+    for (const timer of Object.values(this.#timers)) clearTimeout(timer);
+    this.#timers = {};
+  }
+
+  /** @param {Partial<State>} change */
+  #tell(change) {
+    this.#state = { ...this.#state, ...change };
+    for (const listener of this.#onState) listener(this.#state);
+  }
+}
+
+/**
+ * @template T
+ * @param {Set<T>} listeners
+ * @param {T} listener
+ */
+function listen(listeners, listener) {
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
+}
+
+/** The socket of the gateway that this page comes from. */
+function ownUrl() {
+  const page = globalThis.location;
+  if (!page) throw new Error("there is no page here; give the option url, such as ws://127.0.0.1:8000/ws/system/");
+  return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}${SOCKET_PATH}`;
+}
+
+/** Each tab is a client of its own, also after a reload. */
+function ownStore() {
+  try {
+    return globalThis.sessionStorage;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * @param {string} data
+ * @returns {Message | null}
+ */
+function parse(data) {
+  try {
+    const value = JSON.parse(data);
+    return typeof value?.action === "string" ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Message} message */
+function jobOf(message) {
+  return message.job_id ?? "";
+}
+
+/** @param {ErrorItem[]} errors */
+function sentence(errors) {
+  return errors.map((error) => error.msg).join("; ");
+}

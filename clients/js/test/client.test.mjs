@@ -1,0 +1,218 @@
+// The client against a running gateway and a worker whose tasks misbehave, with the network cut under it.
+//
+// RINGBACK_ADDRESS says where the gateway is; `ws` comes from the tests of the contract.
+
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+
+import { JobError, connect } from "../ringback.js";
+import { Network } from "./proxy.mjs";
+
+const require = createRequire(new URL("../../../tests/contract/package.json", import.meta.url));
+const { WebSocket } = require("ws");
+
+const ADDRESS = process.env.RINGBACK_ADDRESS ?? "127.0.0.1:8000";
+
+/** A store as a page has it. */
+class Store {
+  #kept = new Map();
+  getItem(key) {
+    return this.#kept.get(key) ?? null;
+  }
+  setItem(key, value) {
+    this.#kept.set(key, value);
+  }
+}
+
+/** A client over a network of its own, for as long as the test takes. */
+async function on(context, options = {}) {
+  const network = await Network.to(ADDRESS);
+  const client = connect({ url: network.url, WebSocket, store: new Store(), retryFirst: 5, retryMost: 50, ...options });
+  context.after(() => {
+    client.close();
+    network.close();
+  });
+  return { network, client };
+}
+
+async function api(path, body) {
+  const options = body && { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await fetch(`http://${ADDRESS}${path}`, options);
+  return answer.json();
+}
+
+async function eventsOf(job) {
+  const events = [];
+  for await (const event of job) events.push(event);
+  return events;
+}
+
+/** Until this is so, looking again and again. */
+async function until(what, isSo) {
+  const giveUp = Date.now() + 30_000;
+  while (!(await isSo())) {
+    assert.ok(Date.now() < giveUp, `waited in vain until ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+test("a job is a promise for its result and an iterator of what happens to it", async (context) => {
+  const { client } = await on(context);
+  const job = client.submit("count", "");
+  assert.equal(await job, "1");
+  const id = await job.id;
+  assert.deepEqual(await eventsOf(job), [
+    { type: "queued", job_id: id },
+    { type: "result", job_id: id, result: "1" },
+  ]);
+  // A result that is more than a text is what it is.
+  assert.equal(await client.submit("story", "3"), 3);
+});
+
+test("what fails, is refused or is cancelled says why", async (context) => {
+  const { client } = await on(context);
+  const failed = client.submit("fail", "");
+  await assert.rejects(failed, (error) => error instanceof JobError && error.code === "task_failed" && error.attempts === 1);
+  const [, last] = await eventsOf(failed);
+  assert.equal(last.type, "failed");
+  const refused = client.submit("count", "", { priority: 99_999 });
+  await assert.rejects(refused, (error) => error.code === "less_than_equal" && error.errors[0].loc[2] === "priority");
+  await assert.rejects(refused.id, JobError);
+  const held = client.submit("hold", "60");
+  await held.cancel();
+  await assert.rejects(held, (error) => error.code === "cancelled" && error.jobId !== undefined);
+  await assert.rejects(client.cancel(await held.id), (error) => error.code === "conflict");
+  await assert.rejects(client.cancel("01976f2c-8a40-7b3e-9d51-2f8c6a7e40b1"), (error) => error.code === "not_found");
+});
+
+test("a job that has failed or was cancelled is given another chance, whatever happens to the network", async (context) => {
+  const { client, network } = await on(context);
+  const failed = client.submit("fail", "");
+  await assert.rejects(failed, JobError);
+  const retried = client.retry(await failed.id);
+  network.cut();
+  await assert.rejects(retried, (error) => error.code === "task_failed");
+  assert.notEqual(await retried.id, await failed.id);
+  assert.equal(await client.retry(await failed.id).id, await retried.id);
+  const later = client.submit("count", "", { delay: 3_600 });
+  const due = client.retry(await later.id);
+  assert.equal(await due, "1");
+  assert.equal(await later, "1");
+  await assert.rejects(client.retry(await later.id), (error) => error.code === "conflict");
+});
+
+test("a key that is given twice is one job, and both hear of it", async (context) => {
+  const { client } = await on(context);
+  const idempotency_key = "k".repeat(200);
+  const jobs = [client.submit("hold", "0.2", { idempotency_key }), client.submit("hold", "0.2", { idempotency_key })];
+  assert.deepEqual(await Promise.all(jobs), ["held", "held"]);
+  assert.equal(await jobs[0].id, await jobs[1].id);
+  const again = client.submit("hold", "0.2", { idempotency_key });
+  assert.equal(await again, "held");
+  await assert.rejects(client.submit("hold", "0.3", { idempotency_key }), (error) => error.code === "conflict");
+});
+
+test("a text comes piece by piece, each once and in its order, whatever happens to the network", async (context) => {
+  const { client, network } = await on(context);
+  const job = client.submit("story", "150", { stream: true });
+  const pieces = [];
+  for await (const event of job) {
+    if (event.type !== "chunk") continue;
+    pieces.push(event.text);
+    if (pieces.length % 30 === 0) network.cut();
+  }
+  assert.deepEqual(pieces, Array.from({ length: 150 }, (_, piece) => `${piece + 1} `));
+  assert.ok(network.cuts >= 4, `${network.cuts} cuts`);
+});
+
+test("of many jobs each has one result, whatever happens to the network", async (context) => {
+  const { client, network } = await on(context);
+  const jobs = Array.from({ length: 300 }, (_, number) => client.submit("hold", `${(number % 10) / 100}`));
+  // Before the first answer, amid the answers, and amid the results.
+  let heard = 0;
+  client.onState((state) => state.name === "connected" && network.cuts < 2 && network.cut());
+  client.onMessage(() => (heard += 1) % 60 === 0 && network.cut());
+  const results = await Promise.all(jobs);
+  assert.ok(results.every((result) => result === "held"));
+  const ids = await Promise.all(jobs.map((job) => job.id));
+  assert.equal(new Set(ids).size, 300);
+  for (const job of jobs) {
+    const events = await eventsOf(job);
+    assert.deepEqual(events.map((event) => event.type), ["queued", "result"]);
+  }
+  assert.ok(network.cuts > 5, `${network.cuts} cuts`);
+  // Nothing was stored twice: each of the newest jobs is one of ours.
+  const { jobs: newest } = await api(`/api/v1/jobs?task=hold&limit=300`);
+  assert.deepEqual(new Set(newest.map((job) => job.id)), new Set(ids));
+});
+
+test("notices come once, also those that were missed", async (context) => {
+  const { client, network } = await on(context);
+  const notices = [];
+  client.onNotice((text) => notices.push(text));
+  await until("it is connected", () => client.state.name === "connected");
+  const mine = `${Math.random()}`;
+  for (let number = 0; number < 20; number += 1) {
+    if (number % 4 === 1) network.cut();
+    if (number === 10) network.down();
+    if (number === 15) network.up();
+    await api("/api/v1/notices", { content: `${mine} ${number}` });
+  }
+  const ofMine = () => notices.filter((text) => text.startsWith(mine));
+  await until("all notices have come", () => ofMine().length >= 20);
+  assert.deepEqual(ofMine(), Array.from({ length: 20 }, (_, number) => `${mine} ${number}`));
+});
+
+test("while the network is down nothing is lost and it is said", async (context) => {
+  const { client, network } = await on(context);
+  const states = [];
+  client.onState((state) => states.push(state.name));
+  await until("it is connected", () => client.state.name === "connected");
+  network.down();
+  await until("it is noticed", () => client.state.name === "reconnecting");
+  const job = client.submit("count", "");
+  const cancelled = client.submit("hold", "60");
+  const cancel = cancelled.cancel();
+  assert.ok(client.state.why !== "");
+  network.up();
+  assert.equal(await job, "1");
+  await cancel;
+  await assert.rejects(cancelled, (error) => error.code === "cancelled");
+  assert.deepEqual([...new Set(states)], ["connecting", "connected", "reconnecting"]);
+});
+
+test("the next page of the same store goes on where the last one was, and hears nothing twice", async (context) => {
+  const store = new Store();
+  const { client: first } = await on(context, { store });
+  const heard = [];
+  first.onMessage((message) => message.id && heard.push(message.id));
+  await first.submit("count", "");
+  const later = first.submit("hold", "0.5");
+  const id = await later.id;
+  first.close();
+  await assert.rejects(later, (error) => error.code === "closed");
+  await assert.rejects(first.submit("count", ""), (error) => error.code === "closed");
+  const { client: second } = await on(context, { store });
+  second.onMessage((message) => message.id && heard.push(message.id));
+  await until("the result has come", () => heard.includes(id));
+  assert.equal(await second.submit("count", ""), "1");
+  assert.equal(new Set(heard).size, heard.length);
+});
+
+test("what arrives is acknowledged, so that the server may forget it", async (context) => {
+  const store = new Store();
+  const { client } = await on(context, { store });
+  await Promise.all(Array.from({ length: 50 }, () => client.submit("count", "")));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  client.close();
+  // Another client of this session, which remembers nothing, is sent nothing again.
+  const kept = JSON.parse(store.getItem("ringback"));
+  store.setItem("ringback", JSON.stringify({ ...kept, seen: [] }));
+  const { client: other } = await on(context, { store });
+  const again = [];
+  other.onMessage((message) => message.action === "job_result" && again.push(message));
+  const id = await other.submit("count", "").id;
+  await until("the new result has come", () => again.some((message) => message.job_id === id));
+  assert.equal(again.length, 1);
+});

@@ -1,0 +1,46 @@
+//! The client module for JavaScript: in Node, against a running gateway, with the network cut under it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::support::{Program, TestDatabase};
+
+fn in_the_project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+#[tokio::test]
+async fn the_client_keeps_its_promises_whatever_happens_to_the_network() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut tests = Program::spawn(
+        Command::new("node")
+            .arg("--test")
+            .arg(in_the_project("clients/js/test/client.test.mjs"))
+            .env("RINGBACK_ADDRESS", gateway.address()),
+    );
+    let ended = tests.ended_within(Duration::from_secs(120)).await;
+    assert!(ended.success(), "{}", tests.output());
+}
+
+#[tokio::test]
+async fn the_types_of_the_client_hold() {
+    let mut check = Program::spawn(
+        Command::new(in_the_project("tests/contract/node_modules/.bin/tsc"))
+            .args([
+                "--noEmit",
+                "--allowJs",
+                "--checkJs",
+                "--strict",
+                "--target",
+                "es2022",
+            ])
+            .args(["--lib", "es2022,dom,dom.iterable", "--module", "esnext"])
+            .args(["--moduleResolution", "bundler"])
+            .arg(in_the_project("clients/js/ringback.js")),
+    );
+    let ended = check.ended_within(Duration::from_secs(60)).await;
+    assert!(ended.success(), "{}", check.output());
+}
