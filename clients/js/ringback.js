@@ -83,6 +83,8 @@ const ACK_AFTER = 100;
 const ACKS_AT_ONCE = 500;
 /** The ids that are remembered, so that what comes again is shown once: more than a session may leave unacknowledged. */
 const REMEMBERED = 2_000;
+/** The messages that say how a job ended. */
+const OUTCOMES = new Set(["job_result", "job_failed", "job_cancelled"]);
 /** Errors after which the same submission may be accepted. */
 const PASSING = new Set(["busy", "rate_limited", "unavailable"]);
 
@@ -249,6 +251,12 @@ class Client {
   #jobs = new Map();
   /** @type {Map<string, {jobId: string, resolve: () => void, reject: (error: JobError) => void}>} by their refs */
   #cancels = new Map();
+  /**
+   * Outcomes of jobs that nobody here has asked for, as far as is known: it may be that the answer to a submission was
+   * lost, and comes again after the outcome.
+   * @type {Map<string, Message>}
+   */
+  #unclaimed = new Map();
   /** @type {Message[]} notices that came before the session was this socket's */
   #early = [];
   /** @type {string[]} */
@@ -419,8 +427,11 @@ class Client {
     if (message.id) {
       const isNew = this.memory.isNew(message.id);
       this.#acknowledge(message.id);
-      // A job that was submitted again has the outcome that this page may have seen before it asked.
-      if (!isNew && !(message.job_id && this.#jobs.has(message.job_id))) return;
+      if (!isNew) {
+        // A job that is asked for again has the outcome that was heard before.
+        if (OUTCOMES.has(message.action)) this.#over(message);
+        return;
+      }
     }
     this.#hear(socket, message);
   }
@@ -502,6 +513,15 @@ class Client {
       asked.queuedAs?.(message.job_id);
       asked.add({ type: "queued", job_id: message.job_id }, false);
     }
+    const outcome = this.#unclaimed.get(message.job_id);
+    if (outcome) this.#over(outcome);
+    if (!this.#isUnanswered()) this.#unclaimed.clear();
+  }
+
+  /** Whether a submission has no answer, so that any job may be its. */
+  #isUnanswered() {
+    for (const asked of this.#asked.values()) if (asked.jobId === null) return true;
+    return false;
   }
 
   /**
@@ -525,6 +545,7 @@ class Client {
   #over(message) {
     const jobId = jobOf(message);
     const everyone = this.#asking(message);
+    if (everyone.length === 0 && this.#isUnanswered()) this.#unclaimed.set(jobId, message);
     this.#jobs.delete(jobId);
     for (const asked of everyone) {
       this.#asked.delete(asked.ref);
@@ -714,6 +735,7 @@ class Client {
     for (const cancel of this.#cancels.values()) cancel.reject(error);
     this.#asked.clear();
     this.#jobs.clear();
+    this.#unclaimed.clear();
     this.#cancels.clear();
     this.#tell({ name: "closed", why, retryAt: 0 });
   }

@@ -147,6 +147,22 @@ test("of many jobs each has one result, whatever happens to the network", async 
   assert.deepEqual(new Set(newest.map((job) => job.id)), new Set(ids));
 });
 
+test("an outcome that comes before the answer to its submission is not lost", async (context) => {
+  const { client, network } = await on(context);
+  await until("it is connected", () => client.state.name === "connected");
+  network.isDeaf = true;
+  const content = `${Math.random()}`;
+  const job = client.submit("count", content);
+  await until("the job is over", async () => {
+    const { jobs } = await api("/api/v1/jobs?task=count&state=succeeded&limit=5");
+    return jobs.some((job) => job.input === content);
+  });
+  network.isDeaf = false;
+  network.cut();
+  assert.equal(await job, "1");
+  assert.deepEqual((await eventsOf(job)).map((event) => event.type), ["queued", "result"]);
+});
+
 test("notices come once, also those that were missed", async (context) => {
   const { client, network } = await on(context);
   const notices = [];

@@ -6,6 +6,8 @@ export class Network {
   /** @type {Set<net.Socket>} */
   #lines = new Set();
   #isDown = false;
+  /** Whether what the gateway says gets lost on its way. */
+  isDeaf = false;
   cuts = 0;
 
   /** @param {string} address of the gateway */
@@ -37,7 +39,7 @@ export class Network {
     }
     if (this.#isDown) return this.cut();
     here.pipe(there);
-    there.pipe(here);
+    there.on("data", (data) => this.isDeaf || here.write(data));
   }
 
   /** Every line is cut, without a word. */
