@@ -144,7 +144,7 @@ class Memory {
   /** @param {{session: string, token: string}} session */
   resumed(session) {
     this.session = { session: session.session, token: session.token };
-    this.#keep();
+    this.keep();
   }
 
   /**
@@ -158,11 +158,11 @@ class Memory {
       if (this.#seen.size <= REMEMBERED) break;
       this.#seen.delete(oldest);
     }
-    this.#keep();
     return true;
   }
 
-  #keep() {
+  /** Writes it to the store. */
+  keep() {
     try {
       this.store?.setItem(this.name, JSON.stringify({ ...this.session, seen: [...this.#seen] }));
     } catch {
@@ -280,6 +280,7 @@ class Client {
     this.memory = new Memory(options.store ?? ownStore(), options.name ?? "ringback");
     globalThis.addEventListener?.("online", this.#check);
     globalThis.addEventListener?.("offline", this.#check);
+    globalThis.addEventListener?.("pagehide", this.#hide);
     globalThis.document?.addEventListener("visibilitychange", this.#check);
     this.#connect();
   }
@@ -297,7 +298,7 @@ class Client {
    * @returns {Job}
    */
   submit(task, content, options = {}) {
-    const idempotency_key = options.idempotency_key ?? crypto.randomUUID();
+    const idempotency_key = options.idempotency_key ?? randomKey();
     const payload = { ...options, task_type: task, content: content ?? undefined, idempotency_key };
     return this.#begin("system_message", payload);
   }
@@ -320,6 +321,7 @@ class Client {
   cancel(jobId) {
     const ref = this.#ref();
     return new Promise((resolve, reject) => {
+      if (this.#closed) return reject(new JobError(this.#closed, { code: "closed", jobId }));
       this.#cancels.set(ref, { jobId, resolve: () => resolve(), reject });
       if (this.#ready) this.#send({ action: "cancel_job", payload: { job_id: jobId }, ref });
     });
@@ -365,6 +367,7 @@ class Client {
     this.#sendAcks();
     globalThis.removeEventListener?.("online", this.#check);
     globalThis.removeEventListener?.("offline", this.#check);
+    globalThis.removeEventListener?.("pagehide", this.#hide);
     globalThis.document?.removeEventListener("visibilitychange", this.#check);
     this.#end("the client was closed");
   }
@@ -665,10 +668,15 @@ class Client {
   #sendAcks() {
     clearTimeout(this.#timers.acks);
     delete this.#timers.acks;
-    // What is not acknowledged comes again on the next socket, and is acknowledged then.
-    if (this.#ready && this.#acks.length > 0) this.#send({ action: "ack", payload: { ids: this.#acks } });
+    if (this.#acks.length === 0) return;
+    // Before it is acknowledged: what is not comes again, on the next socket or to the next page.
+    this.memory.keep();
+    if (this.#ready) this.#send({ action: "ack", payload: { ids: this.#acks } });
     this.#acks = [];
   }
+
+  /** The page goes, perhaps for good. */
+  #hide = () => this.#sendAcks();
 
   /**
    * Finds out whether a socket that is silent is there.
@@ -745,6 +753,7 @@ class Client {
     this.#socket = null;
     this.#ready = false;
     this.#early = [];
+    if (this.#acks.length > 0) this.memory.keep();
     this.#acks = [];
     this.#stopTimers();
     socket?.close();
@@ -783,6 +792,12 @@ class Client {
 function listen(listeners, listener) {
   listeners.add(listener);
   return () => void listeners.delete(listener);
+}
+
+/** A name that nobody else gives; also where a page is not secure enough for `crypto.randomUUID`. */
+function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The socket of the gateway that this page comes from. */

@@ -3,6 +3,7 @@
 // RINGBACK_ADDRESS says where the gateway is; `ws` comes from the tests of the contract.
 
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 
@@ -11,6 +12,9 @@ import { Network } from "./proxy.mjs";
 
 const require = createRequire(new URL("../../../tests/contract/package.json", import.meta.url));
 const { WebSocket } = require("ws");
+
+// Node 18 has it under another name.
+globalThis.crypto ??= webcrypto;
 
 const ADDRESS = process.env.RINGBACK_ADDRESS ?? "127.0.0.1:8000";
 
