@@ -2,6 +2,7 @@
 //
 // It keeps a session, so that what finishes while it is away comes when it is back; it gives each submission a key, so
 // that one that is sent again is the same job; it acknowledges what has arrived, in batches, and shows each thing once.
+// The tabs of a browser share a session: one of them holds the socket, and the others hear it through that one.
 // One file, no build step: `import { connect } from "/static/ringback.js"`.
 
 /**
@@ -62,8 +63,10 @@
 /**
  * @typedef {object} Options
  * @property {string} [url] the socket; that of this page's own gateway, if this does not say
- * @property {Store} [store] where the session is kept; `sessionStorage` in a browser, memory elsewhere
+ * @property {Store} [store] where the session is kept; `localStorage` in a browser, memory elsewhere
  * @property {string} [name] what it is called there
+ * @property {boolean} [shareTabs] whether the tabs of a browser share one session and one socket; they do, unless there is
+ *   a store of one's own
  * @property {typeof WebSocket} [WebSocket] where there is none, such as `ws` in older versions of Node
  * @property {number} [retryFirst] the shortest time between two sockets, in milliseconds
  * @property {number} [retryMost] the longest
@@ -130,11 +133,16 @@ class Memory {
   constructor(store, name) {
     this.store = store;
     this.name = name;
+    this.read();
+  }
+
+  /** Learns what the store knows: another tab may have written to it. */
+  read() {
     try {
-      const kept = JSON.parse(store?.getItem(name) ?? "null");
+      const kept = JSON.parse(this.store?.getItem(this.name) ?? "null");
       if (typeof kept?.session === "string" && typeof kept?.token === "string") {
         this.session = { session: kept.session, token: kept.token };
-        this.#seen = new Set(Array.isArray(kept.seen) ? kept.seen : []);
+        if (Array.isArray(kept.seen)) this.#seen = new Set([...kept.seen, ...this.#seen]);
       }
     } catch {
       // What cannot be read is as good as nothing: it begins anew.
@@ -232,6 +240,49 @@ class Asked {
   }
 }
 
+/**
+ * What the tab with the socket says to the others, and they to it.
+ * @typedef {{type: "hello"}
+ *   | {type: "send", message: object}
+ *   | {type: "state", state: State, resumed: Resumed | null}
+ *   | {type: "message", message: Message}} Whisper
+ */
+
+/** @typedef {{session: string, token: string, recovered: boolean}} Resumed */
+
+/** The tabs of a browser: one of them leads, and when it is gone another does. */
+class Tabs {
+  #resign = () => {};
+  #left = new AbortController();
+
+  /**
+   * @param {string} name
+   * @param {(whisper: Whisper) => void} hear
+   * @param {() => void} lead
+   */
+  constructor(name, hear, lead) {
+    this.channel = new BroadcastChannel(name);
+    this.channel.addEventListener("message", (event) => hear(event.data));
+    const led = () => {
+      lead();
+      return new Promise((resolve) => (this.#resign = () => resolve(undefined)));
+    };
+    // It is given up when the tab is closed, frozen for good, or has crashed.
+    navigator.locks.request(name, { signal: this.#left.signal }, led).catch(() => {});
+  }
+
+  /** @param {Whisper} whisper */
+  say(whisper) {
+    this.channel.postMessage(whisper);
+  }
+
+  leave() {
+    this.#left.abort();
+    this.#resign();
+    this.channel.close();
+  }
+}
+
 /** A connection that is made again whenever it is lost. */
 class Client {
   /** @type {WebSocket | null} */
@@ -257,6 +308,19 @@ class Client {
    * @type {Map<string, Message>}
    */
   #unclaimed = new Map();
+  /**
+   * Where this client is in the texts of jobs, also of those that other tabs have asked for.
+   * @type {Map<string, [number, number]>}
+   */
+  #places = new Map();
+  /** @type {Tabs | null} */
+  #tabs = null;
+  /** Whether this tab has the socket, which it has always where there are no others. */
+  #leads = true;
+  /** @type {Resumed | null} the session of the socket */
+  #session = null;
+  /** What the refs of this tab begin with. */
+  #mark = randomKey().slice(0, 8);
   /** @type {Message[]} notices that came before the session was this socket's */
   #early = [];
   /** @type {string[]} */
@@ -277,12 +341,53 @@ class Client {
     if (!this.Socket) throw new Error("there is no WebSocket here; give one as the option WebSocket");
     this.retryFirst = options.retryFirst ?? RETRY_FIRST;
     this.retryMost = options.retryMost ?? RETRY_MOST;
-    this.memory = new Memory(options.store ?? ownStore(), options.name ?? "ringback");
+    const name = options.name ?? "ringback";
+    this.memory = new Memory(options.store ?? ownStore(), name);
     globalThis.addEventListener?.("online", this.#check);
     globalThis.addEventListener?.("offline", this.#check);
     globalThis.addEventListener?.("pagehide", this.#hide);
     globalThis.document?.addEventListener("visibilitychange", this.#check);
-    this.#connect();
+    if ((options.shareTabs ?? !options.store) && canShare()) this.#share(`ringback ${name} ${this.url}`);
+    else this.#connect();
+  }
+
+  /** @param {string} name */
+  #share(name) {
+    this.#leads = false;
+    const lead = () => {
+      if (this.#closed) return;
+      this.#leads = true;
+      // What the one before has heard of is known, and what it has not said that it has comes again.
+      this.#lost();
+      this.memory.read();
+      this.#connect();
+    };
+    this.#tabs = new Tabs(name, (whisper) => this.#overhear(whisper), lead);
+    this.#tabs.say({ type: "hello" });
+  }
+
+  /** @param {Whisper} whisper */
+  #overhear(whisper) {
+    switch (whisper.type) {
+      case "hello":
+        if (this.#leads) this.#tabs?.say({ type: "state", state: this.#state, resumed: this.#ready ? this.#session : null });
+        break;
+      case "send":
+        if (this.#leads && this.#ready) this.#socket?.send(JSON.stringify(whisper.message));
+        break;
+      case "state":
+        if (this.#leads) break;
+        if (whisper.resumed && !this.#ready) this.#begun(whisper.resumed);
+        else if (!whisper.resumed) this.#lost();
+        if (whisper.state.name === "closed") this.#end(whisper.state.why);
+        else this.#tell(whisper.state);
+        break;
+      case "message":
+        if (this.#leads) break;
+        if (!whisper.message.id || this.memory.isNew(whisper.message.id)) this.#hear(whisper.message);
+        else if (OUTCOMES.has(whisper.message.action)) this.#over(whisper.message);
+        break;
+    }
   }
 
   /** How the connection is. */
@@ -357,7 +462,7 @@ class Client {
 
   /** Opens a socket without waiting, unless one is open or opening. */
   connectNow() {
-    if (this.#socket || this.#closed) return;
+    if (this.#socket || this.#closed || !this.#leads) return;
     this.#losses = 0;
     this.#connect();
   }
@@ -369,7 +474,11 @@ class Client {
     globalThis.removeEventListener?.("offline", this.#check);
     globalThis.removeEventListener?.("pagehide", this.#hide);
     globalThis.document?.removeEventListener("visibilitychange", this.#check);
+    // The others go on.
+    const tabs = this.#tabs;
+    this.#tabs = null;
     this.#end("the client was closed");
+    tabs?.leave();
   }
 
   #connect() {
@@ -394,12 +503,7 @@ class Client {
   }
 
   #resume() {
-    /** @type {Record<string, [number, number]>} */
-    const have = {};
-    for (const [id, everyone] of this.#jobs) {
-      // All who ask for a job have the same of its text.
-      for (const { have: place } of everyone) if (place[0] > 0) have[id] = place;
-    }
+    const have = Object.fromEntries(this.#places);
     const { session } = this.memory;
     this.#send({ action: "resume", payload: session && { ...session, have } });
   }
@@ -432,22 +536,26 @@ class Client {
       this.#acknowledge(message.id);
       if (!isNew) {
         // A job that is asked for again has the outcome that was heard before.
-        if (OUTCOMES.has(message.action)) this.#over(message);
+        if (OUTCOMES.has(message.action)) {
+          this.#tabs?.say({ type: "message", message });
+          this.#over(message);
+        }
         return;
       }
     }
-    this.#hear(socket, message);
+    if (message.action === "resumed") {
+      this.#resumed(socket, message.payload);
+    } else if (message.action === "error" && message.ref === undefined) {
+      this.#notResumed(socket, message);
+    } else if (message.action !== "pong") {
+      this.#tabs?.say({ type: "message", message });
+      this.#hear(message);
+    }
   }
 
-  /**
-   * @param {WebSocket} socket
-   * @param {Message} message
-   */
-  #hear(socket, message) {
+  /** @param {Message} message */
+  #hear(message) {
     switch (message.action) {
-      case "resumed":
-        this.#resumed(socket, message.payload);
-        break;
       case "job_queued":
         this.#queued(message);
         break;
@@ -472,26 +580,38 @@ class Client {
         for (const listener of this.#onNotice) listener(message.payload, message.id ?? "");
         break;
       case "error":
-        this.#refused(socket, message);
+        this.#refused(message);
         break;
     }
     for (const listener of this.#onMessage) listener(message);
   }
 
   /**
-   * The session is ours: what has no answer is asked again.
+   * The session is this socket's.
    * @param {WebSocket} socket
-   * @param {{session: string, token: string, recovered: boolean}} payload
+   * @param {Resumed} payload
    */
   #resumed(socket, payload) {
     clearTimeout(this.#timers.open);
     this.memory.resumed(payload);
-    this.#ready = true;
-    this.#everReady = true;
+    this.#session = payload;
     this.#after("settled", SETTLED_AFTER, () => {
       if (socket === this.#socket) this.#losses = 0;
     });
+    this.#begun(payload);
     this.#tell({ name: "connected", why: "", retryAt: 0 });
+    // A session that has just begun has missed nothing.
+    if (!payload.recovered) for (const notice of this.#early) this.#take(socket, notice);
+    this.#early = [];
+  }
+
+  /**
+   * What has no answer is asked again.
+   * @param {Resumed} payload
+   */
+  #begun(payload) {
+    this.#ready = true;
+    this.#everReady = true;
     for (const asked of this.#asked.values()) {
       // A new session does not know of the jobs of the old one; with their keys they are the same jobs.
       if (asked.jobId === null || !payload.recovered) this.#ask(asked);
@@ -499,9 +619,26 @@ class Client {
     for (const [ref, { jobId }] of this.#cancels) {
       this.#send({ action: "cancel_job", payload: { job_id: jobId }, ref });
     }
-    // A session that has just begun has missed nothing.
-    if (!payload.recovered) for (const notice of this.#early) this.#take(socket, notice);
-    this.#early = [];
+  }
+
+  /** Nothing can be sent until there is a session again. */
+  #lost() {
+    this.#ready = false;
+    for (const [ref] of [...this.#asked, ...this.#cancels]) {
+      clearTimeout(this.#timers[ref]);
+      delete this.#timers[ref];
+    }
+  }
+
+  /**
+   * There is no session: without one nothing else goes on.
+   * @param {WebSocket} socket
+   * @param {Message} message
+   */
+  #notResumed(socket, message) {
+    const [error] = /** @type {ErrorItem[]} */ (message.payload);
+    const delay = (error?.retry_after ?? 1) * 1_000;
+    this.#after("resume", delay, () => socket === this.#socket && !this.#ready && this.#resume());
   }
 
   /** @param {Message} message */
@@ -534,12 +671,13 @@ class Client {
   #chunk(message) {
     const { attempt = 0, seq = 0 } = message.job ?? {};
     const everyone = this.#asking(message);
-    let isNews = everyone.length === 0;
+    const [lastAttempt, last] = this.#places.get(jobOf(message)) ?? [0, 0];
+    const isNews = attempt > lastAttempt || (attempt === lastAttempt && seq > last);
+    if (isNews) this.#places.set(jobOf(message), [attempt, seq]);
     for (const asked of everyone) {
       if (attempt < asked.have[0] || (attempt === asked.have[0] && seq <= asked.have[1])) continue;
       asked.have = [attempt, seq];
       asked.add({ type: "chunk", job_id: jobOf(message), attempt, seq, text: message.payload }, false);
-      isNews = true;
     }
     return isNews;
   }
@@ -550,6 +688,7 @@ class Client {
     const everyone = this.#asking(message);
     if (everyone.length === 0 && this.#isUnanswered()) this.#unclaimed.set(jobId, message);
     this.#jobs.delete(jobId);
+    this.#places.delete(jobId);
     for (const asked of everyone) {
       this.#asked.delete(asked.ref);
       if (message.action === "job_result") {
@@ -566,28 +705,20 @@ class Client {
     }
   }
 
-  /**
-   * @param {WebSocket} socket
-   * @param {Message} message
-   */
-  #refused(socket, message) {
+  /** @param {Message} message */
+  #refused(message) {
     const errors = /** @type {ErrorItem[]} */ (Array.isArray(message.payload) ? message.payload : []);
     const [first] = errors;
-    if (!first) return;
+    if (!first || message.ref === undefined) return;
     const again = errors.every((error) => PASSING.has(error.type));
     const delay = Math.max(...errors.map((error) => error.retry_after ?? 1)) * 1_000;
-    if (message.ref === undefined) {
-      // Without a session nothing else goes on.
-      if (!this.#ready && again) this.#after("resume", delay, () => socket === this.#socket && this.#resume());
-      return;
-    }
     const asked = this.#asked.get(message.ref);
     const cancel = this.#cancels.get(message.ref);
     const { ref } = message;
     if (again && (asked || cancel)) {
       // Nothing was stored, or it is the same job.
       this.#after(ref, delay, () => {
-        if (socket !== this.#socket || !this.#ready) return;
+        if (!this.#ready) return;
         if (asked) this.#ask(asked);
         else if (cancel) this.#send({ action: "cancel_job", payload: { job_id: cancel.jobId }, ref });
       });
@@ -650,12 +781,13 @@ class Client {
 
   #ref() {
     this.#refs += 1;
-    return `${this.#refs}`;
+    return `${this.#mark}-${this.#refs}`;
   }
 
   /** @param {object} message */
   #send(message) {
-    this.#socket?.send(JSON.stringify(message));
+    if (this.#leads) this.#socket?.send(JSON.stringify(message));
+    else this.#tabs?.say({ type: "send", message });
   }
 
   /** @param {string} id */
@@ -751,7 +883,8 @@ class Client {
   #leave() {
     const socket = this.#socket;
     this.#socket = null;
-    this.#ready = false;
+    this.#lost();
+    this.#session = null;
     this.#early = [];
     if (this.#acks.length > 0) this.memory.keep();
     this.#acks = [];
@@ -780,6 +913,9 @@ class Client {
   /** @param {Partial<State>} change */
   #tell(change) {
     this.#state = { ...this.#state, ...change };
+    if (this.#leads) {
+      this.#tabs?.say({ type: "state", state: this.#state, resumed: this.#ready ? this.#session : null });
+    }
     for (const listener of this.#onState) listener(this.#state);
   }
 }
@@ -807,13 +943,18 @@ function ownUrl() {
   return `${page.protocol === "https:" ? "wss:" : "ws:"}//${page.host}${SOCKET_PATH}`;
 }
 
-/** Each tab is a client of its own, also after a reload. */
+/** What all tabs have, also after a reload. */
 function ownStore() {
   try {
-    return globalThis.sessionStorage;
+    return globalThis.localStorage;
   } catch {
     return undefined;
   }
+}
+
+/** Whether there can be other tabs, and one can speak with them. */
+function canShare() {
+  return globalThis.document !== undefined && globalThis.navigator?.locks !== undefined && "BroadcastChannel" in globalThis;
 }
 
 /**

@@ -1,6 +1,7 @@
 //! The pages, in a real browser, before real gateways and workers.
 
 mod session;
+mod tabs;
 
 use serde_json::{Value, json};
 

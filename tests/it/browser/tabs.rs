@@ -1,0 +1,143 @@
+//! Tabs of one browser that share a session: one holds the socket, the others hear it through that one.
+
+use fantoccini::wd::WindowHandle;
+use serde_json::{Value, json};
+
+use super::session::Browser;
+use crate::support::{Api, Program, TestDatabase, eventually};
+
+/// What a page does that is a client: it notes what it hears.
+const CONNECT: &str = "
+    return import('/static/ringback.js').then((module) => {
+        window.ringback = module.connect();
+        window.heard = [];
+        window.notices = [];
+        window.results = {};
+        ringback.onMessage((message) => message.id && heard.push(message.id));
+        ringback.onNotice((text) => notices.push(text));
+        window.ask = (name, ...job) => {
+            const asked = ringback.submit(...job);
+            asked.then((result) => (results[name] = result));
+            asked.id.then((id) => (results[name + ' id'] = id));
+        };
+    });";
+
+const CONNECTED: &str = "window.ringback.state.name === 'connected'";
+
+impl Browser {
+    /// Another tab with the same page, which is looked at from now on.
+    async fn open_tab(&self, gateway: &Program) -> WindowHandle {
+        let tab = self.page.new_window(true).await.unwrap().handle;
+        let tab = WindowHandle::try_from(tab).unwrap();
+        self.look_at(&tab).await;
+        let address = format!("http://{}/system/", gateway.address());
+        self.page.goto(&address).await.unwrap();
+        tab
+    }
+
+    async fn look_at(&self, tab: &WindowHandle) {
+        self.page.switch_to_window(tab.clone()).await.unwrap();
+    }
+
+    /// Makes the page a client, and waits until it is connected.
+    async fn connect(&self) {
+        self.run(CONNECT).await;
+        self.shows(CONNECTED).await;
+    }
+
+    async fn ask(&self, name: &str, task: &str, content: &str) {
+        self.run(&format!("ask('{name}', '{task}', '{content}');"))
+            .await;
+    }
+
+    async fn heard_of(&self, id: &Value) -> Value {
+        self.run(&format!(
+            "return heard.filter((heard) => heard === {id}).length;"
+        ))
+        .await
+    }
+}
+
+async fn sessions(database: &TestDatabase) -> i64 {
+    database.count("ringback.session").await
+}
+
+#[tokio::test]
+async fn tabs_share_a_session_and_each_has_the_results_that_it_has_asked_for() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let browser = Browser::at(&gateway, "/system/").await;
+    let first = browser.page.window().await.unwrap();
+    browser.connect().await;
+    let second = browser.open_tab(&gateway).await;
+    browser.connect().await;
+    assert_eq!(sessions(&database).await, 1);
+
+    browser.ask("job", "count", "").await;
+    browser.shows("results.job === '1'").await;
+    let id = browser.run("return results['job id'];").await;
+    let told = json!({"content": "to all"});
+    assert_eq!(
+        Api::of(&gateway)
+            .post_json("/api/v1/notices", &told)
+            .await
+            .status,
+        202
+    );
+    for tab in [&second, &first] {
+        browser.look_at(tab).await;
+        browser.shows("notices.length === 1").await;
+        browser.shows(&format!("heard.includes({id})")).await;
+        assert_eq!(browser.heard_of(&id).await, 1);
+    }
+    // The other way round as well, and both at once.
+    browser.ask("mine", "hold", "0.3").await;
+    browser.look_at(&second).await;
+    browser.ask("mine", "hold", "0.2").await;
+    for tab in [&second, &first] {
+        browser.look_at(tab).await;
+        browser.shows("results.mine === 'held'").await;
+    }
+    assert_eq!(sessions(&database).await, 1);
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn when_the_tab_with_the_socket_goes_another_takes_it_and_nothing_is_lost_or_heard_twice() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let browser = Browser::at(&gateway, "/system/").await;
+    let first = browser.page.window().await.unwrap();
+    browser.connect().await;
+    let second = browser.open_tab(&gateway).await;
+    browser.connect().await;
+    browser.ask("long", "hold", "2").await;
+    browser.shows("results['long id'] !== undefined").await;
+    browser.look_at(&first).await;
+    browser.page.close_window().await.unwrap();
+    browser.look_at(&second).await;
+    // Asked for while nobody has the socket, or already has it again.
+    browser.ask("short", "count", "").await;
+    browser
+        .shows("results.short === '1' && results.long === 'held'")
+        .await;
+    let id = browser.run("return results['long id'];").await;
+    assert_eq!(browser.heard_of(&id).await, 1);
+    assert_eq!(sessions(&database).await, 1);
+
+    // The next page of the same browser goes on with it.
+    browser.ask("later", "hold", "1").await;
+    browser.shows("results['later id'] !== undefined").await;
+    let id = browser.run("return results['later id'];").await;
+    browser.page.refresh().await.unwrap();
+    browser.connect().await;
+    browser.shows(&format!("heard.includes({id})")).await;
+    assert_eq!(browser.heard_of(&id).await, 1);
+    assert_eq!(sessions(&database).await, 1);
+    eventually("everything should be acknowledged", async || {
+        database.count("ringback.mailbox").await == 0
+    })
+    .await;
+}
