@@ -35,7 +35,9 @@ pub use frame::{
 };
 pub use job::{Attempt, Job, JobState};
 pub use message_id::MessageId;
-pub use parse::{Request, Wrong, in_range, parse, parse_jobs, parse_notice, parse_task};
+pub use parse::{
+    Request, Wrong, in_range, parse, parse_jobs, parse_notice, parse_task, reference_of,
+};
 pub use problem::Problem;
 
 /// The path of the one socket.

@@ -84,6 +84,8 @@ const PONG_WITHIN = 10_000;
 /** Acknowledgements wait this long for others, and go in lists of at most so many. */
 const ACK_AFTER = 100;
 const ACKS_AT_ONCE = 500;
+/** For how many jobs the server is told where one is in their texts. */
+const HAVE_AT_MOST = 1_000;
 /** The ids that are remembered, so that what comes again is shown once: more than a session may leave unacknowledged. */
 const REMEMBERED = 2_000;
 /** The messages that say how a job ended. */
@@ -172,7 +174,8 @@ class Memory {
   /** Writes it to the store. */
   keep() {
     try {
-      this.store?.setItem(this.name, JSON.stringify({ ...this.session, seen: [...this.#seen] }));
+      const { session, token } = this.session ?? {};
+      this.store?.setItem(this.name, JSON.stringify({ session, token, seen: [...this.#seen] }));
     } catch {
       // A store that is full or forbidden: it works on, and begins anew with the next page.
     }
@@ -377,6 +380,7 @@ class Client {
         break;
       case "state":
         if (this.#leads) break;
+        if (whisper.resumed) this.memory.session = whisper.resumed;
         if (whisper.resumed && !this.#ready) this.#begun(whisper.resumed);
         else if (!whisper.resumed) this.#lost();
         if (whisper.state.name === "closed") this.#end(whisper.state.why);
@@ -503,9 +507,10 @@ class Client {
   }
 
   #resume() {
-    const have = Object.fromEntries(this.#places);
+    // What is left out is told again from its beginning, and heard once.
+    const have = Object.fromEntries([...this.#places].slice(-HAVE_AT_MOST));
     const { session } = this.memory;
-    this.#send({ action: "resume", payload: session && { ...session, have } });
+    this.#send({ action: "resume", payload: session && { session: session.session, token: session.token, have } });
   }
 
   /**

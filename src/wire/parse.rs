@@ -7,6 +7,7 @@ mod fields;
 mod options;
 mod task;
 
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
@@ -47,6 +48,18 @@ pub fn parse(text: &str) -> Request {
         reference: reference.map(str::to_owned),
         message: read_message(&frame),
     }
+}
+
+/// The mark of a message that is not read any further, such as one that is too large.
+#[must_use]
+pub fn reference_of(text: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Marked {
+        #[serde(rename = "ref")]
+        reference: Option<String>,
+    }
+    let marked: Marked = serde_json::from_str(text).ok()?;
+    marked.reference.filter(|mark| mark.len() <= REF_LIMIT)
 }
 
 fn refused(reference: Option<String>, error: ErrorItem) -> Request {
@@ -284,6 +297,20 @@ mod tests {
             parse(r#"{"action":"fly","ref":"b"}"#).reference.as_deref(),
             Some("b")
         );
+    }
+
+    #[test]
+    fn the_mark_of_a_message_that_is_not_read_is_found() {
+        let mark = |text: &str| reference_of(text);
+        let large = format!(
+            r#"{{"action": "ping", "payload": "{}", "ref": "a"}}"#,
+            "x".repeat(100)
+        );
+        assert_eq!(mark(&large).as_deref(), Some("a"));
+        for text in ["", "{", "[]", "{}", r#"{"ref": 5}"#, r#"{"ref": null}"#] {
+            assert_eq!(mark(text), None, "{text}");
+        }
+        assert_eq!(mark(&format!(r#"{{"ref": "{}"}}"#, "x".repeat(65))), None);
     }
 
     #[test]

@@ -83,6 +83,7 @@ test("what fails, is refused or is cancelled says why", async (context) => {
   const refused = client.submit("count", "", { priority: 99_999 });
   await assert.rejects(refused, (error) => error.code === "less_than_equal" && error.errors[0].loc[2] === "priority");
   await assert.rejects(refused.id, JobError);
+  await assert.rejects(client.submit("count", "x".repeat(70_000)), (error) => error.code === "too_large");
   const held = client.submit("hold", "60");
   await held.cancel();
   await assert.rejects(held, (error) => error.code === "cancelled" && error.jobId !== undefined);

@@ -13,7 +13,7 @@ use super::super::resume::resume;
 use super::super::retry::retry;
 use super::{End, Peer, UNDER_WAY};
 use crate::wire::{
-    ClientMessage, ErrorItem, Frame, ResumePayload, ServerMessage, TaskPayload, parse,
+    ClientMessage, ErrorItem, Frame, ResumePayload, ServerMessage, TaskPayload, parse, reference_of,
 };
 
 /// The bytes that one of a socket's places on the way to the database has room for.
@@ -37,7 +37,8 @@ impl Peer {
         };
         let limit = self.shared.settings.max_frame;
         if text.len() > limit {
-            self.refuse(None, vec![ErrorItem::frame_too_large(text.len(), limit)]);
+            let error = ErrorItem::frame_too_large(text.len(), limit);
+            self.refuse(reference_of(&text), vec![error]);
             return Ok(());
         }
         let request = parse(&text);

@@ -28,7 +28,6 @@ impl Browser {
     /// Another tab with the same page, which is looked at from now on.
     async fn open_tab(&self, gateway: &Program) -> WindowHandle {
         let tab = self.page.new_window(true).await.unwrap().handle;
-        let tab = WindowHandle::try_from(tab).unwrap();
         self.look_at(&tab).await;
         let address = format!("http://{}/system/", gateway.address());
         self.page.goto(&address).await.unwrap();
