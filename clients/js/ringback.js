@@ -78,6 +78,10 @@ const RETRY_MOST = 15_000;
 /** A socket that has lived this long has worked: the next loss starts with the shortest delay again. */
 const SETTLED_AFTER = 5_000;
 const OPEN_WITHIN = 10_000;
+/** Longer than a gateway waits for its database. */
+const RESUME_WITHIN = 20_000;
+/** What is said of jobs that are not known yet is kept for the answer that is still out, but not without end. */
+const UNCLAIMED_AT_MOST = 5_000;
 /** A socket on which nothing is heard for this long is asked whether it is there. */
 const PING_AFTER = 20_000;
 const PONG_WITHIN = 10_000;
@@ -186,6 +190,8 @@ class Memory {
 class Asked {
   /** @type {string | null} */
   jobId = null;
+  /** Whether the session that there is knows of it. */
+  isAnswered = false;
   /** @type {[number, number]} where it is in the job's text */
   have = [0, 0];
   /** @type {JobEvent[]} */
@@ -195,12 +201,13 @@ class Asked {
   #waiting = new Set();
 
   /**
-   * @param {{action: string, payload: object, ref: string}} message which may be sent again
+   * @param {string} ref what its answers carry
+   * @param {string} text the message, which may be sent again
    * @param {(asked: Asked) => Promise<void>} cancel
    */
-  constructor(message, cancel) {
-    this.message = message;
-    this.ref = message.ref;
+  constructor(ref, text, cancel) {
+    this.ref = ref;
+    this.text = text;
     /** @type {Promise<string>} */
     this.id = new Promise((resolve, reject) => {
       this.queuedAs = resolve;
@@ -232,6 +239,26 @@ class Asked {
     this.#waiting.clear();
   }
 
+  /**
+   * A piece of its text; one that it has is passed over.
+   * @param {Message} message
+   */
+  hear(message) {
+    const { attempt = 0, seq = 0 } = message.job ?? {};
+    if (attempt < this.have[0] || (attempt === this.have[0] && seq <= this.have[1])) return;
+    this.have = [attempt, seq];
+    this.add({ type: "chunk", job_id: jobOf(message), attempt, seq, text: message.payload }, false);
+  }
+
+  /**
+   * Another has asked for the same job: its text is not told again.
+   * @param {Asked} other
+   */
+  catchUpWith(other) {
+    for (const event of other.#events) if (event.type === "chunk") this.add(event, false);
+    this.have = other.have;
+  }
+
   async *#iterate() {
     for (let next = 0; ; next += 1) {
       while (next === this.#events.length) {
@@ -246,12 +273,12 @@ class Asked {
 /**
  * What the tab with the socket says to the others, and they to it.
  * @typedef {{type: "hello"}
- *   | {type: "send", message: object}
+ *   | {type: "send", text: string}
  *   | {type: "state", state: State, resumed: Resumed | null}
  *   | {type: "message", message: Message}} Whisper
  */
 
-/** @typedef {{session: string, token: string, recovered: boolean}} Resumed */
+/** @typedef {{session: string, token: string, recovered: boolean, pending: {job_id: string, state: string}[]}} Resumed */
 
 /** The tabs of a browser: one of them leads, and when it is gone another does. */
 class Tabs {
@@ -261,17 +288,18 @@ class Tabs {
   /**
    * @param {string} name
    * @param {(whisper: Whisper) => void} hear
-   * @param {() => void} lead
+   * @param {() => boolean} lead whether it does
+   * @param {() => void} alone there is no way to agree with others
    */
-  constructor(name, hear, lead) {
+  constructor(name, hear, lead, alone) {
     this.channel = new BroadcastChannel(name);
     this.channel.addEventListener("message", (event) => hear(event.data));
-    const led = () => {
-      lead();
-      return new Promise((resolve) => (this.#resign = () => resolve(undefined)));
-    };
-    // It is given up when the tab is closed, frozen for good, or has crashed.
-    navigator.locks.request(name, { signal: this.#left.signal }, led).catch(() => {});
+    const led = () => lead() && new Promise((resolve) => (this.#resign = () => resolve(undefined)));
+    // It is given up when the tab is closed, or has crashed.
+    navigator.locks.request(name, { signal: this.#left.signal }, led).catch(() => {
+      // As where a page may store nothing.
+      if (!this.#left.signal.aborted) alone();
+    });
   }
 
   /** @param {Whisper} whisper */
@@ -303,12 +331,12 @@ class Client {
   #asked = new Map();
   /** @type {Map<string, Set<Asked>>} by the ids of their jobs: more than one where a key was given twice */
   #jobs = new Map();
-  /** @type {Map<string, {jobId: string, resolve: () => void, reject: (error: JobError) => void}>} by their refs */
+  /** @type {Map<string, {jobId: string, sent: number, resolve: () => void, reject: (error: JobError) => void}>} by their refs */
   #cancels = new Map();
   /**
-   * Outcomes of jobs that nobody here has asked for, as far as is known: it may be that the answer to a submission was
-   * lost, and comes again after the outcome.
-   * @type {Map<string, Message>}
+   * What is said of jobs that nobody here has asked for, as far as is known: it may be that the answer to a submission was
+   * lost, and comes again after all that.
+   * @type {Map<string, Message[]>}
    */
   #unclaimed = new Map();
   /**
@@ -345,12 +373,15 @@ class Client {
     this.retryFirst = options.retryFirst ?? RETRY_FIRST;
     this.retryMost = options.retryMost ?? RETRY_MOST;
     const name = options.name ?? "ringback";
-    this.memory = new Memory(options.store ?? ownStore(), name);
+    const shares = (options.shareTabs ?? !options.store) && canShare();
+    // Without others to agree with, what all tabs have would be taken from one by the next.
+    const store = options.store ?? (shares ? ownStore() : undefined);
+    this.memory = new Memory(store, shares ? `${name} ${this.url}` : name);
     globalThis.addEventListener?.("online", this.#check);
     globalThis.addEventListener?.("offline", this.#check);
     globalThis.addEventListener?.("pagehide", this.#hide);
     globalThis.document?.addEventListener("visibilitychange", this.#check);
-    if ((options.shareTabs ?? !options.store) && canShare()) this.#share(`ringback ${name} ${this.url}`);
+    if (shares) this.#share(`ringback ${name} ${this.url}`);
     else this.#connect();
   }
 
@@ -358,15 +389,24 @@ class Client {
   #share(name) {
     this.#leads = false;
     const lead = () => {
-      if (this.#closed) return;
+      if (this.#closed) return false;
       this.#leads = true;
       // What the one before has heard of is known, and what it has not said that it has comes again.
       this.#lost();
       this.memory.read();
       this.#connect();
+      return true;
     };
-    this.#tabs = new Tabs(name, (whisper) => this.#overhear(whisper), lead);
-    this.#tabs.say({ type: "hello" });
+    const alone = () => {
+      this.#tabs = null;
+      lead();
+    };
+    try {
+      this.#tabs = new Tabs(name, (whisper) => this.#overhear(whisper), lead, alone);
+      this.#tabs.say({ type: "hello" });
+    } catch {
+      alone();
+    }
   }
 
   /** @param {Whisper} whisper */
@@ -376,7 +416,7 @@ class Client {
         if (this.#leads) this.#tabs?.say({ type: "state", state: this.#state, resumed: this.#ready ? this.#session : null });
         break;
       case "send":
-        if (this.#leads && this.#ready) this.#socket?.send(JSON.stringify(whisper.message));
+        if (this.#leads && this.#ready) this.#socket?.send(whisper.text);
         break;
       case "state":
         if (this.#leads) break;
@@ -431,8 +471,8 @@ class Client {
     const ref = this.#ref();
     return new Promise((resolve, reject) => {
       if (this.#closed) return reject(new JobError(this.#closed, { code: "closed", jobId }));
-      this.#cancels.set(ref, { jobId, resolve: () => resolve(), reject });
-      if (this.#ready) this.#send({ action: "cancel_job", payload: { job_id: jobId }, ref });
+      this.#cancels.set(ref, { jobId, sent: 0, resolve: () => resolve(), reject });
+      if (this.#ready) this.#askToCancel(ref);
     });
   }
 
@@ -495,18 +535,20 @@ class Client {
     socket.addEventListener("close", (event) => this.#ended(socket, event));
     // A close follows.
     socket.addEventListener("error", () => {});
-    this.#tell({ name: this.#everReady || this.#losses > 0 ? "reconnecting" : "connecting", retryAt: 0 });
+    this.#tell({ name: this.#everReady ? "reconnecting" : "connecting", retryAt: 0 });
   }
 
   /** @param {WebSocket} socket */
   #opened(socket) {
     if (socket !== this.#socket) return;
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     this.#watch(socket);
     this.#resume();
   }
 
   #resume() {
+    const socket = /** @type {WebSocket} */ (this.#socket);
+    this.#after("open", RESUME_WITHIN, () => this.#lose(socket, "no answer to the wish to resume"));
     // What is left out is told again from its beginning, and heard once.
     const have = Object.fromEntries([...this.#places].slice(-HAVE_AT_MOST));
     const { session } = this.memory;
@@ -519,7 +561,7 @@ class Client {
    */
   #received(socket, data) {
     if (socket !== this.#socket || typeof data !== "string") return;
-    this.#heardAt = Date.now();
+    this.#heardAt = performance.now();
     const message = parse(data);
     if (!message) return;
     if (!this.#ready && message.action === "system_notification") {
@@ -582,13 +624,13 @@ class Client {
         this.#cancelling(message.ref);
         break;
       case "system_notification":
-        for (const listener of this.#onNotice) listener(message.payload, message.id ?? "");
+        tellAll(this.#onNotice, message.payload, message.id ?? "");
         break;
       case "error":
         this.#refused(message);
         break;
     }
-    for (const listener of this.#onMessage) listener(message);
+    tellAll(this.#onMessage, message);
   }
 
   /**
@@ -619,11 +661,10 @@ class Client {
     this.#everReady = true;
     for (const asked of this.#asked.values()) {
       // A new session does not know of the jobs of the old one; with their keys they are the same jobs.
-      if (asked.jobId === null || !payload.recovered) this.#ask(asked);
+      if (!payload.recovered) asked.isAnswered = false;
+      if (!asked.isAnswered) this.#ask(asked);
     }
-    for (const [ref, { jobId }] of this.#cancels) {
-      this.#send({ action: "cancel_job", payload: { job_id: jobId }, ref });
-    }
+    for (const ref of this.#cancels.keys()) this.#askToCancel(ref);
   }
 
   /** Nothing can be sent until there is a session again. */
@@ -651,21 +692,38 @@ class Client {
     const asked = message.ref === undefined ? undefined : this.#asked.get(message.ref);
     if (!asked || message.job_id === undefined) return;
     const isFirst = asked.jobId === null;
+    asked.isAnswered = true;
     asked.jobId = message.job_id;
     const everyone = this.#jobs.get(message.job_id) ?? new Set();
+    const [other] = everyone;
     this.#jobs.set(message.job_id, everyone.add(asked));
     if (isFirst) {
       asked.queuedAs?.(message.job_id);
       asked.add({ type: "queued", job_id: message.job_id }, false);
+      if (other && other !== asked) asked.catchUpWith(other);
     }
-    const outcome = this.#unclaimed.get(message.job_id);
-    if (outcome) this.#over(outcome);
+    for (const said of this.#unclaimed.get(message.job_id) ?? []) {
+      if (OUTCOMES.has(said.action)) this.#over(said);
+      else asked.hear(said);
+    }
+    this.#unclaimed.delete(message.job_id);
+    this.#forgetUnclaimed();
+  }
+
+  #forgetUnclaimed() {
     if (!this.#isUnanswered()) this.#unclaimed.clear();
+  }
+
+  /** @param {Message} message */
+  #keepUnclaimed(message) {
+    if (!this.#isUnanswered()) return;
+    const jobId = jobOf(message);
+    this.#unclaimed.set(jobId, [...(this.#unclaimed.get(jobId) ?? []), message].slice(-UNCLAIMED_AT_MOST));
   }
 
   /** Whether a submission has no answer, so that any job may be its. */
   #isUnanswered() {
-    for (const asked of this.#asked.values()) if (asked.jobId === null) return true;
+    for (const asked of this.#asked.values()) if (!asked.isAnswered) return true;
     return false;
   }
 
@@ -679,11 +737,8 @@ class Client {
     const [lastAttempt, last] = this.#places.get(jobOf(message)) ?? [0, 0];
     const isNews = attempt > lastAttempt || (attempt === lastAttempt && seq > last);
     if (isNews) this.#places.set(jobOf(message), [attempt, seq]);
-    for (const asked of everyone) {
-      if (attempt < asked.have[0] || (attempt === asked.have[0] && seq <= asked.have[1])) continue;
-      asked.have = [attempt, seq];
-      asked.add({ type: "chunk", job_id: jobOf(message), attempt, seq, text: message.payload }, false);
-    }
+    for (const asked of everyone) asked.hear(message);
+    if (isNews && everyone.length === 0) this.#keepUnclaimed(message);
     return isNews;
   }
 
@@ -691,7 +746,7 @@ class Client {
   #over(message) {
     const jobId = jobOf(message);
     const everyone = this.#asking(message);
-    if (everyone.length === 0 && this.#isUnanswered()) this.#unclaimed.set(jobId, message);
+    if (everyone.length === 0) this.#keepUnclaimed(message);
     this.#jobs.delete(jobId);
     this.#places.delete(jobId);
     for (const asked of everyone) {
@@ -725,11 +780,16 @@ class Client {
       this.#after(ref, delay, () => {
         if (!this.#ready) return;
         if (asked) this.#ask(asked);
-        else if (cancel) this.#send({ action: "cancel_job", payload: { job_id: cancel.jobId }, ref });
+        else if (cancel) this.#askToCancel(ref);
       });
     } else if (asked) {
       this.#asked.delete(ref);
+      if (asked.jobId !== null) this.#jobs.get(asked.jobId)?.delete(asked);
+      this.#forgetUnclaimed();
       this.#refuse(asked, new JobError(sentence(errors), { code: first.type, errors }));
+    } else if (cancel && first.type === "conflict" && cancel.sent > 1) {
+      // It is over, as it was to be: the first answer was lost.
+      this.#cancelling(ref);
     } else if (cancel) {
       this.#cancels.delete(ref);
       cancel.reject(new JobError(sentence(errors), { code: first.type, jobId: cancel.jobId, errors }));
@@ -759,14 +819,26 @@ class Client {
    * @param {object} payload
    */
   #begin(action, payload) {
-    const asked = new Asked({ action, payload, ref: this.#ref() }, (asked) => this.#cancel(asked));
-    if (this.#closed) {
+    const ref = this.#ref();
+    const [text, unusable] = written({ action, payload, ref });
+    const asked = new Asked(ref, text, (asked) => this.#cancel(asked));
+    if (unusable) {
+      this.#refuse(asked, new JobError(unusable, { code: "invalid" }));
+    } else if (this.#closed) {
       this.#refuse(asked, new JobError(this.#closed, { code: "closed" }));
     } else {
-      this.#asked.set(asked.ref, asked);
+      this.#asked.set(ref, asked);
       if (this.#ready) this.#ask(asked);
     }
     return asked.job;
+  }
+
+  /** @param {string} ref */
+  #askToCancel(ref) {
+    const cancel = this.#cancels.get(ref);
+    if (!cancel) return;
+    cancel.sent += 1;
+    this.#send({ action: "cancel_job", payload: { job_id: cancel.jobId }, ref });
   }
 
   /** @param {Asked} asked */
@@ -781,7 +853,7 @@ class Client {
 
   /** @param {Asked} asked */
   #ask(asked) {
-    this.#send(asked.message);
+    this.#write(asked.text);
   }
 
   #ref() {
@@ -791,8 +863,13 @@ class Client {
 
   /** @param {object} message */
   #send(message) {
-    if (this.#leads) this.#socket?.send(JSON.stringify(message));
-    else this.#tabs?.say({ type: "send", message });
+    this.#write(JSON.stringify(message));
+  }
+
+  /** @param {string} text */
+  #write(text) {
+    if (this.#leads) this.#socket?.send(text);
+    else this.#tabs?.say({ type: "send", text });
   }
 
   /** @param {string} id */
@@ -822,14 +899,14 @@ class Client {
   #watch(socket) {
     this.#after("silence", PING_AFTER, () => {
       if (socket !== this.#socket) return;
-      if (Date.now() - this.#heardAt >= PING_AFTER) this.#ping(socket);
+      if (performance.now() - this.#heardAt >= PING_AFTER) this.#ping(socket);
       else this.#watch(socket);
     });
   }
 
   /** @param {WebSocket} socket */
   #ping(socket) {
-    const asked = Date.now();
+    const asked = performance.now();
     this.#send({ action: "ping" });
     this.#after("silence", PONG_WITHIN, () => {
       if (socket !== this.#socket) return;
@@ -883,6 +960,9 @@ class Client {
     this.#unclaimed.clear();
     this.#cancels.clear();
     this.#tell({ name: "closed", why, retryAt: 0 });
+    const tabs = this.#tabs;
+    this.#tabs = null;
+    tabs?.leave();
   }
 
   #leave() {
@@ -921,7 +1001,7 @@ class Client {
     if (this.#leads) {
       this.#tabs?.say({ type: "state", state: this.#state, resumed: this.#ready ? this.#session : null });
     }
-    for (const listener of this.#onState) listener(this.#state);
+    tellAll(this.#onState, this.#state);
   }
 }
 
@@ -939,6 +1019,37 @@ function listen(listeners, listener) {
 function randomKey() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/**
+ * A message as it is sent, or why it cannot be.
+ * @param {object} message
+ * @returns {[string, string]}
+ */
+function written(message) {
+  try {
+    return [JSON.stringify(message), ""];
+  } catch (error) {
+    return ["", `it cannot be written as JSON: ${error instanceof Error ? error.message : error}`];
+  }
+}
+
+/**
+ * Tells every listener; one that throws keeps nothing from the others.
+ * @template {unknown[]} T
+ * @param {Set<(...told: T) => void>} listeners
+ * @param {T} told
+ */
+function tellAll(listeners, ...told) {
+  for (const listener of [...listeners]) {
+    try {
+      listener(...told);
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
 }
 
 /** The socket of the gateway that this page comes from. */

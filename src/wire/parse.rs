@@ -34,7 +34,10 @@ pub struct Request {
 pub fn parse(text: &str) -> Request {
     let value: Value = match serde_json::from_str(text) {
         Ok(value) => value,
-        Err(error) => return refused(None, ErrorItem::json_invalid(&error.to_string())),
+        Err(error) => {
+            let error = ErrorItem::json_invalid(&error.to_string());
+            return refused(reference_of(text), error);
+        }
     };
     let Value::Object(frame) = value else {
         let msg = "Input should be a valid dictionary or instance of Envelope";
@@ -50,7 +53,7 @@ pub fn parse(text: &str) -> Request {
     }
 }
 
-/// The mark of a message that is not read any further, such as one that is too large.
+/// The mark of a message that is not read any further, such as one that is too large, or nested too deeply.
 #[must_use]
 pub fn reference_of(text: &str) -> Option<String> {
     #[derive(Deserialize)]

@@ -84,6 +84,8 @@ test("what fails, is refused or is cancelled says why", async (context) => {
   await assert.rejects(refused, (error) => error.code === "less_than_equal" && error.errors[0].loc[2] === "priority");
   await assert.rejects(refused.id, JobError);
   await assert.rejects(client.submit("count", "x".repeat(70_000)), (error) => error.code === "too_large");
+  await assert.rejects(client.submit("count", "\ud83d"), (error) => error.code === "json_invalid");
+  await assert.rejects(client.submit("count", null, { input: 10n }), (error) => error.code === "invalid");
   const held = client.submit("hold", "60");
   await held.cancel();
   await assert.rejects(held, (error) => error.code === "cancelled" && error.jobId !== undefined);
@@ -166,6 +168,35 @@ test("an outcome that comes before the answer to its submission is not lost", as
   network.cut();
   assert.equal(await job, "1");
   assert.deepEqual((await eventsOf(job)).map((event) => event.type), ["queued", "result"]);
+});
+
+test("a text that is told before the answer to its submission is not lost", async (context) => {
+  const { client, network } = await on(context);
+  await until("it is connected", () => client.state.name === "connected");
+  network.isDeaf = true;
+  const job = client.submit("story", "30", { stream: true });
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  network.isDeaf = false;
+  network.cut();
+  const pieces = [];
+  for await (const event of job) if (event.type === "chunk") pieces.push(event.text);
+  assert.deepEqual(pieces, Array.from({ length: 30 }, (_, piece) => `${piece + 1} `));
+});
+
+test("a session that is gone is begun anew, and every job is still heard of", async (context) => {
+  const store = new Store();
+  const { client, network } = await on(context, { store });
+  const states = [];
+  client.onState((state) => states.push(state.name));
+  const job = client.submit("hold", "1.5");
+  await job.id;
+  // Nobody knows this session.
+  client.memory.session = { session: "6a0f4f0e-52c1-4d0c-9a35-8f1b7d2e90c3", token: "none" };
+  network.cut();
+  // And once more, as soon as there is a new one.
+  await until("it is begun anew", () => states.filter((name) => name === "connected").length === 2);
+  network.cut();
+  assert.equal(await job, "held");
 });
 
 test("notices come once, also those that were missed", async (context) => {
