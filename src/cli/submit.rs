@@ -94,11 +94,7 @@ impl Submit {
         open.database.check_schema().await?;
         let job = store(open, payload).await?;
         if self.wait {
-            let shows = match (self.json, self.stream) {
-                (true, _) => Shows::Json,
-                (false, true) => Shows::Text,
-                (false, false) => Shows::Result,
-            };
+            let shows = Shows::asked(self.json, self.stream);
             return wait(open, job, self.timeout, shows).await;
         }
         if self.json {

@@ -37,6 +37,17 @@ pub(super) enum Shows {
     Json,
 }
 
+impl Shows {
+    /// What `--json` and `--stream` ask for.
+    pub(super) fn asked(json: bool, stream: bool) -> Self {
+        match (json, stream) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Text,
+            (false, false) => Self::Result,
+        }
+    }
+}
+
 /// Waits until the job is over, and prints what there is to print; how it ended is how this ends.
 pub(super) async fn wait(
     open: &Open,

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use super::batch;
 use super::connection::{Connection, Listens};
 use super::hub::Hub;
+use super::known_tasks::KnownTasks;
 use crate::ids::{ConnectionId, GatewayId, JobId, JobIds};
 use crate::postgres::Link;
 use crate::postgres::link::limited;
@@ -72,6 +73,14 @@ pub(super) struct Job {
 }
 
 impl Job {
+    /// The job that is asked for, where there is a task for it.
+    pub(super) fn of(payload: TaskPayload, tasks: &KnownTasks) -> Result<Self, ErrorItem> {
+        match tasks.resolve(&payload.task_type) {
+            Some(task) => Ok(Self { payload, task }),
+            None => Err(ErrorItem::task_unknown(&payload.task_type)),
+        }
+    }
+
     /// Whether the client wants to hear of the job while it runs.
     fn listens(&self) -> Listens {
         if self.payload.stream.unwrap_or(false) {

@@ -35,11 +35,7 @@ pub(super) struct Wait {
 
 impl Wait {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let shows = match (self.json, self.stream) {
-            (true, _) => Shows::Json,
-            (false, true) => Shows::Text,
-            (false, false) => Shows::Result,
-        };
+        let shows = Shows::asked(self.json, self.stream);
         let config = self.database.clone();
         database::once(&config, Private::MustBeThere, async |open| {
             open.database.check_schema().await?;

@@ -13,9 +13,7 @@ use super::body::JsonBody;
 use super::query::{Query, idempotency_key};
 use super::read::when_over;
 use crate::ids::JobId;
-use crate::wire::{
-    ErrorItem, ErrorType, JobsQueuedPayload, Problem, TaskPayload, parse_jobs, parse_task,
-};
+use crate::wire::{ErrorItem, ErrorType, JobsQueuedPayload, Problem, parse_jobs, parse_task};
 
 pub(super) async fn one(
     State(shared): State<Shared>,
@@ -39,7 +37,7 @@ pub(super) async fn one(
         }
         payload.idempotency_key = Some(key);
     }
-    let job = job(&shared, payload).map_err(in_the_body)?;
+    let job = Job::of(payload, &shared.tasks).map_err(in_the_body)?;
     let stored = submit(&shared, Asked::One(job))
         .await
         .map_err(in_the_body)?;
@@ -69,20 +67,15 @@ pub(super) async fn many(
     }
     let jobs = parse_jobs(&body)?.jobs.into_iter().enumerate();
     let jobs: Result<Vec<Job>, ErrorItem> = jobs
-        .map(|(number, payload)| job(&shared, payload).map_err(|error| error.of_job(number)))
+        .map(|(number, payload)| {
+            Job::of(payload, &shared.tasks).map_err(|error| error.of_job(number))
+        })
         .collect();
     let jobs = jobs.map_err(in_the_body)?;
     let job_ids = submit(&shared, Asked::Many(jobs))
         .await
         .map_err(in_the_body)?;
     Ok(json(StatusCode::ACCEPTED, &JobsQueuedPayload { job_ids }))
-}
-
-fn job(shared: &Shared, payload: TaskPayload) -> Result<Job, ErrorItem> {
-    match shared.tasks.resolve(&payload.task_type) {
-        Some(task) => Ok(Job { payload, task }),
-        None => Err(ErrorItem::task_unknown(&payload.task_type)),
-    }
 }
 
 async fn submit(shared: &Shared, asked: Asked) -> Result<Vec<JobId>, ErrorItem> {

@@ -13,7 +13,7 @@ use super::super::resume::resume;
 use super::super::retry::retry;
 use super::{End, Peer, UNDER_WAY};
 use crate::wire::{
-    ClientMessage, ErrorItem, Frame, ResumePayload, ServerMessage, TaskPayload, parse, reference_of,
+    ClientMessage, ErrorItem, Frame, ResumePayload, ServerMessage, parse, reference_of,
 };
 
 /// The bytes that one of a socket's places on the way to the database has room for.
@@ -44,7 +44,8 @@ impl Peer {
         let request = parse(&text);
         match request.message {
             Ok(ClientMessage::Ping) => self.answer(request.reference, ServerMessage::Pong(())),
-            Ok(ClientMessage::SystemMessage(payload)) => match self.job(payload) {
+            Ok(ClientMessage::SystemMessage(payload)) => match Job::of(payload, &self.shared.tasks)
+            {
                 Ok(job) => {
                     self.submit(request.reference, Asked::One(job), socket)
                         .await?;
@@ -52,11 +53,9 @@ impl Peer {
                 Err(error) => self.refuse(request.reference, vec![error]),
             },
             Ok(ClientMessage::SubmitJobs(payload)) => {
-                let jobs = payload
-                    .jobs
-                    .into_iter()
-                    .enumerate()
-                    .map(|(number, job)| self.job(job).map_err(|error| error.of_job(number)));
+                let jobs = payload.jobs.into_iter().enumerate().map(|(number, job)| {
+                    Job::of(job, &self.shared.tasks).map_err(|error| error.of_job(number))
+                });
                 match jobs.collect() {
                     Ok(jobs) => {
                         self.submit(request.reference, Asked::Many(jobs), socket)
@@ -99,14 +98,6 @@ impl Peer {
             Err(errors) => self.refuse(request.reference, errors),
         }
         Ok(())
-    }
-
-    /// The job that is asked for, where there is a task for it.
-    fn job(&self, payload: TaskPayload) -> Result<Job, ErrorItem> {
-        match self.shared.tasks.resolve(&payload.task_type) {
-            Some(task) => Ok(Job { payload, task }),
-            None => Err(ErrorItem::task_unknown(&payload.task_type)),
-        }
     }
 
     async fn submit(
