@@ -8,6 +8,7 @@ mod api;
 mod batch;
 mod cancel;
 mod connection;
+mod feed;
 mod goodbye;
 mod health;
 mod hub;
@@ -47,6 +48,7 @@ use crate::task::Tasks;
 use crate::wire::SOCKET_PATH;
 
 use connection::Acknowledged;
+use feed::Feed;
 use hub::Hub;
 use intake::Submission;
 use known_tasks::KnownTasks;
@@ -86,6 +88,8 @@ struct Shared {
     wanted: mpsc::Sender<Vec<JobId>>,
     /// The jobs that requests wait for.
     watched: Arc<Watched>,
+    /// How the whole system is, for those who look on.
+    feed: Arc<Feed>,
     sockets: TaskTracker,
     stop: Stop,
     /// Given when, after `stop`, everything that had finished is in the outboxes.
@@ -119,6 +123,7 @@ pub async fn run(
     let known = Arc::new(KnownTasks::new(known));
     let hub = Arc::new(Hub::default());
     let watched = Arc::new(Watched::default());
+    let feed = Arc::new(Feed::default());
     let (submissions, receive) = mpsc::channel(intake::WAITING);
     let (acknowledged, acknowledgements) = mpsc::channel(acks::WAITING);
     let (wanted, look) = mpsc::channel(relay::WANTED);
@@ -132,6 +137,7 @@ pub async fn run(
         acknowledged,
         wanted: wanted.clone(),
         watched: Arc::clone(&watched),
+        feed: Arc::clone(&feed),
         sockets: TaskTracker::new(),
         stop: stop.clone(),
         relayed: relayed.clone(),
@@ -159,6 +165,7 @@ pub async fn run(
     );
     let watch = Arc::clone(&watched).run(database.link("watch"), stop.clone());
     parts.spawn("watch over jobs", watch);
+    parts.spawn("feed", feed.run(database.link("feed"), stop.clone()));
     let hearing = settings.hearing;
     let relay = relay::Relay::new(database, gateway, hub, watched, known, hearing, look).await?;
     parts.spawn("relay", relay.run(stop.clone(), relayed));
@@ -173,7 +180,7 @@ async fn announce(
     tasks: &Tasks,
 ) -> Result<Vec<KnownTask>, sqlx::Error> {
     tasks::register(database.pool(), &TaskRow::all(tasks)).await?;
-    fleet::gateway_beat(database.pool(), gateway).await?;
+    fleet::gateway_beat(database.pool(), gateway, 0).await?;
     tasks::known(database.pool()).await
 }
 

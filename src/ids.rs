@@ -86,7 +86,21 @@ pub struct SessionId(pub Uuid);
 pub struct WorkerId(pub Uuid);
 
 /// One running gateway process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
+    sqlx::Type,
+)]
+#[serde(transparent)]
 #[sqlx(transparent)]
 pub struct GatewayId(pub Uuid);
 

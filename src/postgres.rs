@@ -49,7 +49,7 @@ impl Database {
         let options = options(url)?;
         Ok(Self {
             pool: pool(8).connect_lazy_with(options.clone()),
-            browsing: pool(4).connect_lazy_with(options.application_name("ringback browsing")),
+            browsing: pool(4).connect_lazy_with(browsing(options)),
         })
     }
 
@@ -60,8 +60,7 @@ impl Database {
     pub fn moved_to(&self, url: &str) -> anyhow::Result<()> {
         let options = options(url)?;
         self.pool.set_connect_options(options.clone());
-        self.browsing
-            .set_connect_options(options.application_name("ringback browsing"));
+        self.browsing.set_connect_options(browsing(options));
         Ok(())
     }
 
@@ -211,6 +210,15 @@ fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
             ("tcp_user_timeout", "30000"),
         ]);
     Ok(options)
+}
+
+/// How the connections of those who look around are made: each question has a plan of its own, since what is a good one
+/// depends on what is asked for, and walks along an index until it has found enough.
+fn browsing(options: PgConnectOptions) -> PgConnectOptions {
+    options.application_name("ringback browsing").options([
+        ("plan_cache_mode", "force_custom_plan"),
+        ("enable_bitmapscan", "off"),
+    ])
 }
 
 /// The migrations, with their own table in our schema: a database is often shared with others.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::notice;
 use crate::postgres::link::limited;
 use crate::postgres::{Database, Fault, Link};
-use crate::queue::{keys, limits, partitions, recover, recurring};
+use crate::queue::{keys, limits, partitions, recover, recurring, samples};
 use crate::session;
 use crate::shutdown::{Stop, sleep};
 
@@ -16,6 +16,9 @@ const EVERY: Duration = Duration::from_secs(2);
 const BREATH: Duration = Duration::from_millis(100);
 
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
+
+/// How often it is seen whether a sample is due: often enough that none is left out.
+const SAMPLE_EVERY: Duration = Duration::from_secs(4);
 
 /// The longest that two sweeps may be apart, by the database's clock, to count as unbroken contact.
 const UNBROKEN: Duration = Duration::from_secs(6);
@@ -120,21 +123,40 @@ async fn sweep(link: &mut Link, earlier: Option<Contact>) -> Result<Swept, sqlx:
 }
 
 async fn keep_tidying(mut link: Link, keep: Keep, stop: &Stop) {
+    let mut tidy_at = Instant::now();
     loop {
-        let tidied = stop.run_until_cancelled(tidy_up(&mut link, keep)).await;
-        let Some(tidied) = tidied else { return };
-        link.settle(&tidied);
-        let pause = match tidied {
-            Ok(()) => HOUSEKEEPING_EVERY,
-            Err(error) => {
-                tracing::warn!(%error, "could not tidy up, trying again");
-                EVERY
+        let is_due = Instant::now() >= tidy_at;
+        let kept = stop.run_until_cancelled(async {
+            take_sample(&mut link).await?;
+            if is_due {
+                tidy_up(&mut link, keep).await?;
             }
-        };
-        if !sleep(pause, stop).await {
+            Ok(())
+        });
+        let Some(kept) = kept.await else { return };
+        link.settle(&kept);
+        match kept {
+            Ok(()) if is_due => tidy_at = Instant::now() + HOUSEKEEPING_EVERY,
+            Ok(()) => {}
+            Err(error) => tracing::warn!(%error, "could not tidy up, trying again"),
+        }
+        // Not in step with the other processes.
+        if !sleep(SAMPLE_EVERY.mul_f64(0.75 + fastrand::f64() / 2.0), stop).await {
             link.close().await;
             return;
         }
+    }
+}
+
+async fn take_sample(link: &mut Link) -> Result<(), sqlx::Error> {
+    let connection = link.connected().await?;
+    match limited(samples::take(connection)).await {
+        Err(error) if Fault::of(&error) != Fault::Away => {
+            // A figure less: everything else goes on.
+            tracing::warn!(%error, "could not take a sample of how things are");
+            Ok(())
+        }
+        taken => taken,
     }
 }
 
@@ -145,6 +167,7 @@ async fn tidy_up(link: &mut Link, keep: Keep) -> Result<(), sqlx::Error> {
     keys::expire(connection).await?;
     session::expire(connection, keep.sessions).await?;
     limited(recover::forget_gone(&mut *connection)).await?;
+    limited(samples::expire(&mut *connection)).await?;
     // Not limited in time: it works in small batches, and waits for nobody for long.
     partitions::expire(connection, keep.history)
         .await

@@ -9,6 +9,7 @@ mod error;
 mod frame;
 mod job;
 mod message_id;
+mod overview;
 mod parse;
 mod problem;
 
@@ -24,8 +25,8 @@ use serde_json::Value;
 use crate::ids::{JobId, SessionId};
 
 pub use api::{
-    AttemptList, JobLink, JobPage, LiveJobs, NewNotice, Queue, QueueList, QueueState, SentNotice,
-    Stats, TaskStats,
+    AttemptList, CancelJobs, CancelledJobs, Chunk, ChunkList, IdPage, JobLink, JobPage, LiveJobs,
+    NewNotice, Queue, QueueList, QueueState, RetriedJobs, RetryJobs, SentNotice, Stats, TaskStats,
 };
 pub use close::Close;
 pub use error::{ErrorItem, ErrorType};
@@ -35,8 +36,10 @@ pub use frame::{
 };
 pub use job::{Attempt, Job, JobState};
 pub use message_id::MessageId;
+pub use overview::{Gateway, Overview, RunningJob, Sample, SampleList, Worker};
 pub use parse::{
-    Request, Wrong, in_range, parse, parse_jobs, parse_notice, parse_task, reference_of,
+    Request, Wrong, in_range, parse, parse_cancel, parse_jobs, parse_notice, parse_retry,
+    parse_task, reference_of,
 };
 pub use problem::Problem;
 

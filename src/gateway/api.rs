@@ -4,10 +4,13 @@ mod answer;
 mod body;
 mod control;
 mod events;
+mod many;
 mod operator;
+mod overview;
 mod query;
 mod read;
 mod submit;
+mod values;
 
 use axum::Router;
 use axum::http::header;
@@ -35,6 +38,13 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Operation::PauseQueue => post(operator::pause),
         Operation::ResumeQueue => post(operator::resume),
         Operation::GetStats => get(operator::stats),
+        Operation::FindJobs => get(read::ids),
+        Operation::CancelJobs => post(many::cancel),
+        Operation::RetryJobs => post(many::retry),
+        Operation::ListChunks => get(read::chunks),
+        Operation::GetOverview => get(overview::now),
+        Operation::FollowOverview => get(overview::follow),
+        Operation::ListSamples => get(overview::samples),
     }
 }
 

@@ -139,6 +139,11 @@ impl Hub {
         Some(acknowledged)
     }
 
+    /// How many sockets are open.
+    pub(super) fn sockets(&self) -> usize {
+        self.lock().connections.len()
+    }
+
     /// The sessions whose sockets are here.
     pub(super) fn seats(&self) -> Vec<Seat> {
         let here = self.lock();

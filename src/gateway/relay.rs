@@ -237,7 +237,8 @@ impl Relay {
 
     async fn beat(&mut self) -> Result<(), sqlx::Error> {
         let connection = self.link.connected().await?;
-        limited(fleet::gateway_beat(&mut *connection, &self.gateway)).await?;
+        let beat = fleet::gateway_beat(&mut *connection, &self.gateway, self.hub.sockets());
+        limited(beat).await?;
         self.tasks.replace(limited(tasks::known(connection)).await?);
         Ok(())
     }

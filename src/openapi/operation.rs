@@ -7,12 +7,20 @@ pub enum Operation {
     SubmitJob,
     /// Submits many jobs, all or none.
     SubmitJobs,
+    /// Cancels many jobs.
+    CancelJobs,
+    /// Gives many jobs another chance.
+    RetryJobs,
     /// Lists jobs.
     ListJobs,
+    /// Finds the ids of jobs.
+    FindJobs,
     /// Shows a job, perhaps when it is over.
     GetJob,
     /// Lists the attempts of a job.
     ListAttempts,
+    /// Lists what a job has said.
+    ListChunks,
     /// Follows a job while it runs.
     FollowJob,
     /// Cancels a job.
@@ -29,6 +37,12 @@ pub enum Operation {
     ResumeQueue,
     /// Says how things are.
     GetStats,
+    /// Says how the whole system is.
+    GetOverview,
+    /// Follows that.
+    FollowOverview,
+    /// Says how things were over time.
+    ListSamples,
 }
 
 /// How it is asked.
@@ -42,12 +56,16 @@ pub enum Method {
 
 impl Operation {
     /// All of them, in the order of the document.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 20] = [
         Self::SubmitJob,
         Self::ListJobs,
+        Self::FindJobs,
         Self::SubmitJobs,
+        Self::CancelJobs,
+        Self::RetryJobs,
         Self::GetJob,
         Self::ListAttempts,
+        Self::ListChunks,
         Self::FollowJob,
         Self::CancelJob,
         Self::RetryJob,
@@ -56,6 +74,9 @@ impl Operation {
         Self::PauseQueue,
         Self::ResumeQueue,
         Self::GetStats,
+        Self::GetOverview,
+        Self::FollowOverview,
+        Self::ListSamples,
     ];
 
     /// What it is called in generated clients.
@@ -64,9 +85,13 @@ impl Operation {
         match self {
             Self::SubmitJob => "submit_job",
             Self::SubmitJobs => "submit_jobs",
+            Self::CancelJobs => "cancel_jobs",
+            Self::RetryJobs => "retry_jobs",
             Self::ListJobs => "list_jobs",
+            Self::FindJobs => "find_jobs",
             Self::GetJob => "get_job",
             Self::ListAttempts => "list_attempts",
+            Self::ListChunks => "list_chunks",
             Self::FollowJob => "follow_job",
             Self::CancelJob => "cancel_job",
             Self::RetryJob => "retry_job",
@@ -75,6 +100,9 @@ impl Operation {
             Self::PauseQueue => "pause_queue",
             Self::ResumeQueue => "resume_queue",
             Self::GetStats => "get_stats",
+            Self::GetOverview => "get_overview",
+            Self::FollowOverview => "follow_overview",
+            Self::ListSamples => "list_samples",
         }
     }
 
@@ -87,6 +115,11 @@ impl Operation {
             | Self::ListAttempts
             | Self::FollowJob
             | Self::ListQueues
+            | Self::FindJobs
+            | Self::ListChunks
+            | Self::GetOverview
+            | Self::FollowOverview
+            | Self::ListSamples
             | Self::GetStats => Method::Get,
             Self::SubmitJob
             | Self::SubmitJobs
@@ -94,6 +127,8 @@ impl Operation {
             | Self::RetryJob
             | Self::SendNotice
             | Self::PauseQueue
+            | Self::CancelJobs
+            | Self::RetryJobs
             | Self::ResumeQueue => Method::Post,
         }
     }
@@ -114,6 +149,13 @@ impl Operation {
             Self::PauseQueue => "/api/v1/queues/{name}/pause",
             Self::ResumeQueue => "/api/v1/queues/{name}/resume",
             Self::GetStats => "/api/v1/stats",
+            Self::ListSamples => "/api/v1/overview/samples",
+            Self::FollowOverview => "/api/v1/overview/events",
+            Self::GetOverview => "/api/v1/overview",
+            Self::ListChunks => "/api/v1/jobs/{id}/chunks",
+            Self::RetryJobs => "/api/v1/jobs/retry",
+            Self::CancelJobs => "/api/v1/jobs/cancel",
+            Self::FindJobs => "/api/v1/jobs/ids",
         }
     }
 }

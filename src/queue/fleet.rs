@@ -114,24 +114,26 @@ pub async fn worker_left(
     .map(|_| ())
 }
 
-/// Says that `gateway` lives.
+/// Says that `gateway` lives, and how many sockets it has.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn gateway_beat(
     executor: impl PgExecutor<'_>,
     gateway: &GatewayRow,
+    sockets: usize,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"
-        insert into ringback.gateway (id, host, pid, version, listen) values ($1, $2, $3, $4, $5)
-        on conflict (id) do update set beat_at = clock_timestamp()
+        insert into ringback.gateway (id, host, pid, version, listen, sockets) values ($1, $2, $3, $4, $5, $6)
+        on conflict (id) do update set beat_at = clock_timestamp(), sockets = excluded.sockets
         "#,
         gateway.id.0,
         gateway.host,
         pid(),
         env!("CARGO_PKG_VERSION"),
-        gateway.listen
+        gateway.listen,
+        i32::try_from(sockets).unwrap_or(i32::MAX)
     )
     .execute(executor)
     .await

@@ -18,7 +18,7 @@ pub const PAGE_LIMIT: i64 = 500;
 /// So many bytes of inputs and results end a page.
 const PAGE_BYTES: i64 = 2 * 1024 * 1024;
 
-/// How many ids are read at once.
+/// How many ids one look finds, at most.
 const IDS_PAGE: i64 = 10_000;
 
 /// Some jobs, and where there are more.
@@ -31,26 +31,48 @@ pub struct Page {
 }
 
 /// The newest jobs of those that were submitted before the job `before`, or of all: at most `limit`, and fewer where
-/// their inputs and results are large.
+/// their inputs and results are large, or where one look has found no more.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn page(
-    executor: impl PgExecutor<'_>,
+    connection: &mut PgConnection,
     filter: &Filter,
     before: Option<JobId>,
     limit: i64,
 ) -> Result<Page, sqlx::Error> {
-    let Some(ids) = filter.range(before) else {
-        return Ok(Page::default());
+    let found = look(connection, filter, before, limit.clamp(0, PAGE_LIMIT)).await?;
+    let mut jobs = read(connection, &found.ids).await?;
+    let last = jobs.last().map(|job| job.id);
+    // What has moved on since it was found is not one of them any more.
+    jobs.retain(|job| filter.states.is_empty() || filter.states.contains(&job.state));
+    let next = if last == found.ids.last().copied() {
+        found.next
+    } else {
+        last.or(found.next)
     };
-    let limit = limit.clamp(0, PAGE_LIMIT);
-    // One more than is asked for says whether there is a next page.
-    let (mut jobs, there) = read(executor, filter, ids, limit + 1).await?;
-    jobs.truncate(usize::try_from(limit).unwrap_or_default());
-    let shown = i64::try_from(jobs.len()).unwrap_or(i64::MAX);
-    let next = jobs.last().filter(|_| there > shown).map(|job| job.id);
     Ok(Page { jobs, next })
+}
+
+/// Some ids, and where there are more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ids {
+    /// The newest first.
+    pub ids: Vec<JobId>,
+    /// The job before which the next look begins, where there may be more.
+    pub next: Option<JobId>,
+}
+
+/// The ids of such jobs before the job `before`, the newest first, as many as one look finds.
+///
+/// # Errors
+/// Those of the database.
+pub async fn some_ids(
+    connection: &mut PgConnection,
+    filter: &Filter,
+    before: Option<JobId>,
+) -> Result<Ids, sqlx::Error> {
+    look(connection, filter, before, IDS_PAGE).await
 }
 
 /// The ids of all such jobs, the newest first: a job that comes meanwhile is not among them.
@@ -61,33 +83,13 @@ pub async fn ids(
     connection: &mut PgConnection,
     filter: &Filter,
 ) -> Result<Vec<JobId>, sqlx::Error> {
-    let states = filter.states();
-    let mut ids: Vec<JobId> = Vec::new();
-    loop {
-        let Some((first, last)) = filter.range(ids.last().copied()) else {
-            return Ok(ids);
-        };
-        let page = sqlx::query_file_scalar!(
-            "src/queue/job_ids.sql",
-            first,
-            last,
-            IDS_PAGE,
-            states.as_deref(),
-            filter.task,
-            filter.queue,
-            filter.owner,
-            filter.since.map(Timestamp::as_microsecond),
-            filter.until.map(Timestamp::as_microsecond),
-            filter.may_be_live(),
-            filter.may_be_over()
-        )
-        .fetch_all(&mut *connection)
-        .await?;
-        if page.is_empty() {
-            return Ok(ids);
-        }
-        ids.extend(page);
+    let mut found = some_ids(connection, filter, None).await?;
+    let mut ids = found.ids;
+    while let Some(before) = found.next {
+        found = some_ids(connection, filter, Some(before)).await?;
+        ids.append(&mut found.ids);
     }
+    Ok(ids)
 }
 
 /// A job, if there is one of that id.
@@ -95,39 +97,75 @@ pub async fn ids(
 /// # Errors
 /// Those of the database.
 pub async fn find(executor: impl PgExecutor<'_>, job: JobId) -> Result<Option<Job>, sqlx::Error> {
-    let (mut found, _) = read(executor, &Filter::default(), (job.0, job.0), 1).await?;
-    Ok(found.pop())
+    Ok(read(executor, &[job]).await?.pop())
 }
 
-/// Jobs as they are told of, as many as fit into one answer; and how many there are within the limit.
-async fn read(
-    executor: impl PgExecutor<'_>,
+/// Looks for jobs: finds at most `limit`, among no more than one look may go through.
+async fn look(
+    connection: &mut PgConnection,
     filter: &Filter,
-    (first, last): (Uuid, Uuid),
+    before: Option<JobId>,
     limit: i64,
-) -> Result<(Vec<Job>, i64), sqlx::Error> {
+) -> Result<Ids, sqlx::Error> {
+    let Some((first, last)) = filter.range(before) else {
+        return Ok(Ids::default());
+    };
+    let end = match filter.reach() {
+        Some(reach) => {
+            let oldest = sqlx::query_file_scalar!(
+                "src/queue/job_reach.sql",
+                first,
+                last,
+                reach.jobs,
+                filter.may_be_live(),
+                filter.may_be_over(),
+                reach.unsuccessful
+            );
+            oldest.fetch_optional(&mut *connection).await?
+        }
+        None => None,
+    };
     let states = filter.states();
-    let rows = sqlx::query_file_as!(
-        Row,
-        "src/queue/jobs.sql",
-        first,
+    let only: Option<Vec<Uuid>> = filter
+        .ids
+        .as_ref()
+        .map(|ids| ids.iter().map(|id| id.0).collect());
+    // One more than is asked for says whether there is a next page.
+    let mut ids = sqlx::query_file_scalar!(
+        "src/queue/job_ids.sql",
+        end.map_or(first, |job| job.0),
         last,
-        limit,
+        limit + 1,
         states.as_deref(),
         filter.task,
         filter.queue,
         filter.owner,
-        PAGE_BYTES,
         filter.since.map(Timestamp::as_microsecond),
         filter.until.map(Timestamp::as_microsecond),
+        filter.search.as_deref().filter(|search| !search.is_empty()),
         filter.may_be_live(),
-        filter.may_be_over()
+        filter.may_be_over(),
+        only.as_deref()
     )
-    .fetch_all(executor)
+    .fetch_all(connection)
     .await?;
-    let there = rows.first().map_or(0, |row| row.there);
-    let jobs: Result<Vec<Job>, sqlx::Error> = rows.into_iter().map(Row::job).collect();
-    Ok((jobs?, there))
+    let limit = usize::try_from(limit).unwrap_or_default();
+    let is_cut = ids.len() > limit;
+    ids.truncate(limit);
+    let next = if is_cut { ids.last().copied() } else { end };
+    Ok(Ids { ids, next })
+}
+
+/// Those of the jobs that are there, the newest first, as many as fit into one answer.
+///
+/// # Errors
+/// Those of the database.
+pub async fn read(executor: impl PgExecutor<'_>, jobs: &[JobId]) -> Result<Vec<Job>, sqlx::Error> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
+    let rows = sqlx::query_file_as!(Row, "src/queue/jobs.sql", &ids, PAGE_BYTES)
+        .fetch_all(executor)
+        .await?;
+    rows.into_iter().map(Row::job).collect()
 }
 
 /// A job as the statement answers it; times are in microseconds since 1970.
@@ -157,7 +195,6 @@ struct Row {
     concurrency_key: Option<String>,
     retry_of: Option<JobId>,
     retried_as: Option<JobId>,
-    there: i64,
 }
 
 impl Row {

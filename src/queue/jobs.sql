@@ -1,8 +1,4 @@
--- The newest jobs, live or finished, whose ids are from $1 to $2: at most $3, and fewer where $8 bytes of inputs and
--- results have come before. Where they are not null, only those in one of the states $4, of the task $5 (or asked for by
--- that name), in the queue $6, of the owner $7, and submitted from $9 until before $10 (microseconds since 1970).
--- $11 and $12 say whether the live ones and the finished ones can be among them at all.
--- In the order of their ids, which is that of their submission: both sides are read along their primary keys.
+-- The jobs $1, live or finished, the newest first: fewer where $2 bytes of inputs and results have come before.
 select
     id as "id!: JobId", task as "task!", task_type as "task_type!", queue as "queue!", input as "input!",
     state as "state!", result, error_code, error, progress::text as progress, attempt as "attempt!",
@@ -13,8 +9,7 @@ select
     (extract(epoch from finished_at) * 1000000)::bigint as finished_at,
     cancelling as "cancelling!", owner as "owner!",
     connection_id as "connection_id: ConnectionId", session_id as "session_id: SessionId",
-    worker_id as "worker_id: WorkerId", concurrency_key, retry_of as "retry_of: JobId", retried_as as "retried_as: JobId",
-    there as "there!"
+    worker_id as "worker_id: WorkerId", concurrency_key, retry_of as "retry_of: JobId", retried_as as "retried_as: JobId"
 from (
     select
         newest.*,
@@ -29,9 +24,9 @@ from (
                 -- What is stored compressed is smaller than its text: only what may fit is unpacked to see whether it does.
                 select
                     both_sides.*,
-                    count(*) over () as there,
                     sum(packed) over (order by id desc) - packed as packed_before
-                from (
+                from unnest($1::uuid[]) as wanted (wanted_id)
+                cross join lateral (
                     (
                         select
                             id, task, task_type, queue, input as given, state, null::jsonb as gave, null::text as error_code,
@@ -39,15 +34,7 @@ from (
                             null::timestamptz as finished_at, cancel_requested_at is not null as cancelling, owner,
                             connection_id, session_id, worker_id, concurrency_key, retry_of, null::uuid as retried_as
                         from ringback.job
-                        where id between $1 and $2 and $11::boolean
-                            and ($4::text[] is null or state = any ($4))
-                            and ($5::text is null or task = $5 or task_type = $5)
-                            and ($6::text is null or queue = $6)
-                            and ($7::text is null or owner = $7)
-                            and ($9::bigint is null or extract(epoch from created_at) * 1000000 >= $9)
-                            and ($10::bigint is null or extract(epoch from created_at) * 1000000 < $10)
-                        order by id desc
-                        limit $3
+                        where id = wanted_id
                     )
                     union all
                     (
@@ -56,26 +43,16 @@ from (
                             priority, created_at, run_at, started_at, finished_at, false, owner, connection_id, session_id,
                             worker_id, concurrency_key, retry_of, retried_as
                         from ringback.job_history
-                        where id between $1 and $2 and $12::boolean
-                            and ($4::text[] is null or state = any ($4))
-                            and ($5::text is null or task = $5 or task_type = $5)
-                            and ($6::text is null or queue = $6)
-                            and ($7::text is null or owner = $7)
-                            and ($9::bigint is null or extract(epoch from created_at) * 1000000 >= $9)
-                            and ($10::bigint is null or extract(epoch from created_at) * 1000000 < $10)
-                        order by id desc
-                        limit $3
+                        where id = wanted_id
                     )
                 ) as both_sides
                 cross join lateral (
                     select pg_column_size(given) + coalesce(pg_column_size(gave), 0) as packed
                 ) as weighed
-                order by id desc
-                limit $3
             ) as small
-            where packed_before < $8::bigint
+            where packed_before < $2::bigint
         ) as stored
     ) as newest
 ) as page
-where before < $8::bigint or before = 0
+where before < $2::bigint or before = 0
 order by id desc

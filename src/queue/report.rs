@@ -1,11 +1,13 @@
 //! What running jobs say: pieces of text, and their progress.
 
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::Try;
+use super::jobs::time;
 use crate::ids::{ClaimId, JobId};
+use crate::wire;
 
 /// Something that a running job says.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,6 +76,9 @@ pub struct Chunks {
 
 /// The most pieces of one job that one reading takes.
 const PAGE: usize = 100;
+
+/// The most pieces that a reading of one job alone takes.
+const TEXT_PAGE: usize = 500;
 
 /// So many bytes of text end a reading.
 const PAGE_BYTES: usize = 2 * 1024 * 1024;
@@ -179,6 +184,61 @@ pub async fn chunks_after(
         more: more.collect(),
         chunks,
     })
+}
+
+/// What a job has said after `at`, in all of its attempts, as much as one reading takes; and whether there may be more.
+///
+/// # Errors
+/// Those of the database.
+pub async fn text_of(
+    executor: impl PgExecutor<'_>,
+    job: JobId,
+    at: Position,
+) -> Result<(Vec<wire::Chunk>, bool), sqlx::Error> {
+    let limit = i64::try_from(TEXT_PAGE).unwrap_or(i64::MAX);
+    let rows = sqlx::query!(
+        r#"
+        select
+            attempt as "attempt!", seq as "seq!", text as "text!", before as "before!",
+            (extract(epoch from recorded_at) * 1000000)::bigint as "recorded_at!"
+        from (
+            select
+                event.*,
+                sum(octet_length(text)) over (order by attempt, seq) - octet_length(text) as before
+            from (
+                select attempt, seq, text, recorded_at
+                from ringback.job_event
+                where job_id = $1 and (attempt, seq) > ($2, $3)
+                order by attempt, seq
+                limit $4
+            ) as event
+        ) as piece
+        order by attempt, seq
+        "#,
+        job.0,
+        at.attempt,
+        at.seq,
+        limit
+    )
+    .fetch_all(executor)
+    .await?;
+    let most = i64::try_from(PAGE_BYTES).unwrap_or(i64::MAX);
+    let there = rows.len();
+    let chunks: Result<Vec<wire::Chunk>, sqlx::Error> = rows
+        .into_iter()
+        .take_while(|row| row.before < most)
+        .map(|row| {
+            Ok(wire::Chunk {
+                attempt: row.attempt,
+                seq: row.seq,
+                text: row.text,
+                recorded_at: time(row.recorded_at)?,
+            })
+        })
+        .collect();
+    let chunks = chunks?;
+    let is_cut = chunks.len() < there || there == TEXT_PAGE;
+    Ok((chunks, is_cut))
 }
 
 /// How far those of these jobs are that run and say so.

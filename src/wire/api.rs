@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, Job, MessageId};
+use super::{Attempt, Job, JobState, MessageId};
 use crate::ids::JobId;
 
 /// A job that is stored, or asked to end.
@@ -23,6 +23,76 @@ pub struct JobPage {
     pub jobs: Vec<Job>,
     /// The `cursor` of the next page, where there may be more.
     pub next: Option<String>,
+}
+
+/// The ids of some of the jobs that were asked for, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct IdPage {
+    /// The ids.
+    pub ids: Vec<JobId>,
+    /// The `cursor` of the next page, where there may be more.
+    pub next: Option<String>,
+}
+
+/// Jobs that are to end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CancelJobs {
+    /// Their ids.
+    pub ids: Vec<JobId>,
+    /// Only those of them that are still in one of these states.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub states: Option<Vec<JobState>>,
+}
+
+/// What became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct CancelledJobs {
+    /// How many had not begun, and are cancelled.
+    pub cancelled: usize,
+    /// How many run, and are asked to end.
+    pub cancelling: usize,
+    /// How many are over, or are not there.
+    pub unchanged: usize,
+}
+
+/// Jobs that are to have another chance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RetryJobs {
+    /// Their ids.
+    pub ids: Vec<JobId>,
+}
+
+/// What became of them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RetriedJobs {
+    /// How many had failed or were cancelled, and are submitted again.
+    pub submitted: usize,
+    /// How many were waiting, and do so no longer than they must.
+    pub due: usize,
+    /// How many run, have succeeded, were submitted again before, or are not there.
+    pub unchanged: usize,
+}
+
+/// Some pieces of what a job has said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct ChunkList {
+    /// By their attempts, in their order.
+    pub chunks: Vec<Chunk>,
+    /// After which piece to go on, where there may be more.
+    pub next: Option<String>,
+}
+
+/// A piece of what a job has said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Chunk {
+    /// The attempt that said it.
+    pub attempt: i32,
+    /// Its number there, from 1.
+    pub seq: i32,
+    /// The text.
+    pub text: String,
+    /// When it was stored.
+    pub recorded_at: Timestamp,
 }
 
 /// The attempts of a job.

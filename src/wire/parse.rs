@@ -15,7 +15,7 @@ use super::{
     RetryPayload,
 };
 use crate::ids::JobId;
-pub use body::{parse_jobs, parse_notice, parse_task};
+pub use body::{parse_cancel, parse_jobs, parse_notice, parse_retry, parse_task};
 use fields::{check_reference, read_have, read_ids, read_job, read_text};
 pub use options::{Wrong, in_range};
 use task::{read_jobs, read_task};

@@ -29,6 +29,7 @@ mod limits;
 mod lines;
 mod notices;
 mod order;
+mod overview;
 mod poison;
 mod private;
 mod processes;

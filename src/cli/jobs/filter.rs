@@ -35,6 +35,10 @@ pub(super) struct Which {
     /// Only those that were submitted before then
     #[arg(long, value_parser = moment, value_name = "TIME")]
     until: Option<Timestamp>,
+
+    /// Only those with this in their content, whatever the case
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
 }
 
 impl Which {
@@ -46,6 +50,8 @@ impl Which {
             owner: self.owner.clone(),
             since: self.since,
             until: self.until,
+            search: self.search.clone(),
+            ids: None,
         }
     }
 
@@ -65,6 +71,7 @@ impl Which {
             ("owner", self.owner.clone()),
             ("since", self.since.map(time)),
             ("until", self.until.map(time)),
+            ("search", self.search.clone()),
         ];
         let said = said
             .into_iter()

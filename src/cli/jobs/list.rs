@@ -57,15 +57,13 @@ impl List {
         let mut before = self.before.map(JobId);
         let mut left = self.limit;
         let mut rows = Vec::new();
-        // A page may be cut short where jobs are large.
+        // A page may be cut short where jobs are large, or few are found.
         while left > 0 {
-            let page = jobs::page(
-                open.database.browsing(),
-                &filter,
-                before,
-                left.min(PAGE_LIMIT),
-            );
-            let page = limited(page).await.context("could not read the jobs")?;
+            let page = limited(async {
+                let mut connection = open.database.browsing().acquire().await?;
+                jobs::page(&mut connection, &filter, before, left.min(PAGE_LIMIT)).await
+            });
+            let page = page.await.context("could not read the jobs")?;
             left -= i64::try_from(page.jobs.len()).unwrap_or(left);
             for job in &page.jobs {
                 if self.json {

@@ -17,6 +17,7 @@ use super::Refused;
 use super::answer::Answer;
 use super::query::Id;
 use super::read::find_in_time;
+use super::values::position;
 use crate::postgres::Backoff;
 use crate::postgres::link::limited;
 use crate::queue::follow::{Event, Follower};
@@ -25,10 +26,10 @@ use crate::shutdown;
 use crate::wire::{ErrorItem, ErrorType, chunk_message, progress_message};
 
 /// How often a comment is sent where there is nothing to say, so that nobody takes the connection for dead.
-const PULSE: Duration = Duration::from_secs(15);
+pub(super) const PULSE: Duration = Duration::from_secs(15);
 
 /// How long a client that was cut off is asked to wait before it comes back.
-const COME_BACK: Duration = Duration::from_secs(1);
+pub(super) const COME_BACK: Duration = Duration::from_secs(1);
 
 /// The id of the last event of a job.
 const OVER: &str = "over";
@@ -77,12 +78,7 @@ fn last_event(headers: &HeaderMap) -> Result<Last, Refused> {
     if id == OVER {
         return Ok(Last::Over);
     }
-    let position = id.split_once('-').and_then(|(attempt, seq)| {
-        let (attempt, seq) = (attempt.parse().ok()?, seq.parse().ok()?);
-        Some(Position { attempt, seq })
-    });
-    let position = position.filter(|position| position.attempt >= 0 && position.seq >= 0);
-    position.map(Last::Event).ok_or_else(|| {
+    position(id).map(Last::Event).ok_or_else(|| {
         let msg = "Input should be the id of an event, such as 2-17";
         ErrorItem::new(ErrorType::ValueError, &["header", "Last-Event-ID"], msg).into()
     })

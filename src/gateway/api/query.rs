@@ -6,13 +6,15 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequestParts, Path};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::super::Shared;
 use super::Refused;
+use super::values::{cursor, ids, position, text, text_with_nul, time, too_long, whole};
 use crate::ids::JobId;
 use crate::queue::jobs::{Filter, PAGE_LIMIT};
+use crate::queue::report::Position;
+use crate::queue::samples;
 use crate::wire::{ErrorItem, ErrorType, JobState, KEY_LIMIT, WAIT_LIMIT, Wrong, in_range};
 
 /// How many jobs a page has when nothing is said.
@@ -103,31 +105,51 @@ impl Query {
         Ok(Duration::from_secs_f64(wait.unwrap_or_default()))
     }
 
+    /// How long a time to tell of, until now: an hour, if it does not say.
+    pub(super) fn span(mut self) -> Result<Duration, Refused> {
+        let span = self.one("span", |text| whole(text, 60, samples::KEPT.as_secs()));
+        self.done()?;
+        Ok(Duration::from_secs(span.unwrap_or(3_600)))
+    }
+
+    /// After which piece of a text to begin: before the first, if it does not say.
+    pub(super) fn position(mut self) -> Result<Position, Refused> {
+        let after = self.one("after", |text| {
+            let msg = "Value error, give the place of a piece, such as 2-17";
+            position(text).ok_or((ErrorType::ValueError, msg.to_owned()))
+        });
+        self.done()?;
+        Ok(after.unwrap_or_default())
+    }
+
     /// Which jobs to list: those, before this one, so many.
     pub(super) fn page(mut self) -> Result<(Filter, Option<JobId>, i64), Refused> {
-        let filter = Filter {
+        let filter = self.filter();
+        let limit = self.one("limit", |text| whole(text, 1, PAGE_LIMIT));
+        let cursor = self.one("cursor", cursor);
+        self.done()?;
+        Ok((filter, cursor, limit.unwrap_or(PAGE)))
+    }
+
+    /// Which jobs to find: those, before this one.
+    pub(super) fn jobs(mut self) -> Result<(Filter, Option<JobId>), Refused> {
+        let filter = self.filter();
+        let cursor = self.one("cursor", cursor);
+        self.done()?;
+        Ok((filter, cursor))
+    }
+
+    fn filter(&mut self) -> Filter {
+        Filter {
             states: self.states(),
             task: self.one("task", text),
             queue: self.one("queue", text),
             owner: self.one("owner", text),
             since: self.one("since", time),
             until: self.one("until", time),
-        };
-        let limit = self.one("limit", |text| {
-            let limit = text.parse().map_err(|_| {
-                let msg = "Input should be a valid integer".to_owned();
-                (ErrorType::IntType, msg)
-            });
-            in_range(limit?, 1, PAGE_LIMIT)
-        });
-        let cursor = self.one("cursor", |text| {
-            Uuid::parse_str(text).map(JobId).map_err(|_| {
-                let msg = "Input should be the next of an earlier page".to_owned();
-                (ErrorType::UuidParsing, msg)
-            })
-        });
-        self.done()?;
-        Ok((filter, cursor, limit.unwrap_or(PAGE)))
+            search: self.one("search", text),
+            ids: self.one("id", ids),
+        }
     }
 
     /// Names of states, separated by commas or given one by one.
@@ -209,32 +231,4 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
         1..=KEY_LIMIT => Ok(Some(key)),
         _ => Err(too_long(&loc, &key).into()),
     }
-}
-
-fn text(text: &str) -> Result<String, Wrong> {
-    if text.contains('\0') {
-        let error = text_with_nul(&[]);
-        return Err((error.kind, error.msg));
-    }
-    Ok(text.to_owned())
-}
-
-fn time(text: &str) -> Result<Timestamp, Wrong> {
-    text.parse().map_err(|_| {
-        let msg = "Input should be a valid datetime, as RFC 3339 has it: 2026-01-31T12:00:00Z";
-        (ErrorType::DatetimeParsing, msg.to_owned())
-    })
-}
-
-fn text_with_nul(loc: &[&str]) -> ErrorItem {
-    let msg = "Input should be a valid string without NUL characters";
-    ErrorItem::new(ErrorType::StringType, loc, msg)
-}
-
-fn too_long(loc: &[&str], text: &str) -> ErrorItem {
-    let msg = format!(
-        "Input has {} bytes; at most {KEY_LIMIT} are allowed",
-        text.len()
-    );
-    ErrorItem::new(ErrorType::TooLarge, loc, msg)
 }

@@ -13,21 +13,40 @@ use super::query::{Id, Query};
 use crate::ids::JobId;
 use crate::postgres::Backoff;
 use crate::postgres::link::limited;
-use crate::queue::jobs;
+use crate::queue::{jobs, report};
 use crate::shutdown;
-use crate::wire::{AttemptList, ErrorItem, ErrorType, Job, JobPage};
+use crate::wire::{AttemptList, ChunkList, ErrorItem, ErrorType, IdPage, Job, JobPage};
 
 /// How long whoever wants to follow a job waits for a database that is away.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) async fn list(State(shared): State<Shared>, query: Query) -> Answer {
     let (filter, before, limit) = query.page()?;
-    let pool = shared.database.browsing();
-    let page = limited(jobs::page(pool, &filter, before, limit)).await;
-    let page = page.map_err(|error| Refused::by_the_database(&error, "list jobs"))?;
+    let page = limited(async {
+        let mut database = shared.database.browsing().acquire().await?;
+        jobs::page(&mut database, &filter, before, limit).await
+    });
+    let page = page
+        .await
+        .map_err(|error| Refused::by_the_database(&error, "list jobs"))?;
     let page = JobPage {
         jobs: page.jobs,
         next: page.next.map(|job| job.to_string()),
+    };
+    Ok(json(StatusCode::OK, &page))
+}
+
+pub(super) async fn ids(State(shared): State<Shared>, query: Query) -> Answer {
+    let (filter, before) = query.jobs()?;
+    let found = limited(async {
+        let mut database = shared.database.browsing().acquire().await?;
+        jobs::some_ids(&mut database, &filter, before).await
+    });
+    let found = found.await;
+    let found = found.map_err(|error| Refused::by_the_database(&error, "find jobs"))?;
+    let page = IdPage {
+        ids: found.ids,
+        next: found.next.map(|job| job.to_string()),
     };
     Ok(json(StatusCode::OK, &page))
 }
@@ -44,6 +63,17 @@ pub(super) async fn attempts(State(shared): State<Shared>, Id(id): Id) -> Answer
     let attempts =
         attempts.map_err(|error| Refused::by_the_database(&error, "list the attempts of a job"))?;
     Ok(json(StatusCode::OK, &AttemptList { attempts }))
+}
+
+pub(super) async fn chunks(State(shared): State<Shared>, Id(id): Id, query: Query) -> Answer {
+    let after = query.position()?;
+    find(&shared, id).await?;
+    let text = limited(report::text_of(shared.database.pool(), id, after)).await;
+    let (chunks, is_cut) =
+        text.map_err(|error| Refused::by_the_database(&error, "read what a job has said"))?;
+    let last = chunks.last().filter(|_| is_cut);
+    let next = last.map(|chunk| format!("{}-{}", chunk.attempt, chunk.seq));
+    Ok(json(StatusCode::OK, &ChunkList { chunks, next }))
 }
 
 /// The job when it is over, or after `wait` as it is then.

@@ -44,7 +44,33 @@ pub(super) fn last_event_id() -> Value {
     })
 }
 
+pub(super) fn after() -> Value {
+    query(
+        "after",
+        "The piece after which to begin: its attempt and its number, as in 2-17.",
+        &json!({ "type": "string", "pattern": "^[0-9]{1,9}-[0-9]{1,9}$" }),
+    )
+}
+
+pub(super) fn span() -> Value {
+    query(
+        "span",
+        "How many seconds to tell of, until now; an hour, if this does not say.",
+        &json!({ "type": "integer", "minimum": 60, "maximum": 86_400, "default": 3_600 }),
+    )
+}
+
 pub(super) fn of_a_list() -> Vec<Value> {
+    let mut parameters = of_a_search();
+    parameters.push(query(
+        "limit",
+        "How many, at most; 50, if this does not say.",
+        &json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 50 }),
+    ));
+    parameters
+}
+
+pub(super) fn of_a_search() -> Vec<Value> {
     let states = JobState::ALL.map(JobState::name);
     let text = json!({ "type": "string", "pattern": r"^[^\u0000]*$" });
     let time = json!({ "type": "string", "format": "date-time" });
@@ -53,8 +79,16 @@ pub(super) fn of_a_list() -> Vec<Value> {
         "Only those in one of these states, separated by commas.",
         &json!({ "type": "array", "minItems": 1, "items": { "type": "string", "enum": states } }),
     );
-    state["style"] = json!("form");
-    state["explode"] = json!(false);
+    let ids = json!({ "type": "string", "format": "uuid" });
+    let mut id = query(
+        "id",
+        "Only those of these ids, separated by commas.",
+        &json!({ "type": "array", "minItems": 1, "maxItems": 100, "items": ids }),
+    );
+    for list in [&mut state, &mut id] {
+        list["style"] = json!("form");
+        list["explode"] = json!(false);
+    }
     vec![
         state,
         query(
@@ -75,10 +109,11 @@ pub(super) fn of_a_list() -> Vec<Value> {
             &time,
         ),
         query(
-            "limit",
-            "How many, at most; 50, if this does not say.",
-            &json!({ "type": "integer", "minimum": 1, "maximum": 500, "default": 50 }),
+            "search",
+            "Only those with this in their content, whatever the case.",
+            &text,
         ),
+        id,
         query(
             "cursor",
             "Where the page before has ended: its `next`.",

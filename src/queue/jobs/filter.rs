@@ -9,6 +9,12 @@ use crate::wire::JobState;
 /// How far the time in the id of a job may be from that of its submission.
 const NEAR: SignedDuration = SignedDuration::from_secs(60);
 
+/// How many jobs one look goes through for those of a task, a state and so on,
+const LOOKED_AT: i64 = 50_000;
+
+/// and how many for a text in their contents, which may be large.
+const LOOKED_INTO: i64 = 5_000;
+
 /// Which jobs to look at.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
@@ -24,6 +30,19 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Submitted before this time.
     pub until: Option<Timestamp>,
+    /// With this in their content, whatever the case.
+    pub search: Option<String>,
+    /// Only these.
+    pub ids: Option<Vec<JobId>>,
+}
+
+/// The jobs among which one look is for those that a filter is about: a look must not cost more, the fewer there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reach {
+    /// How many, of the newest.
+    pub(super) jobs: i64,
+    /// Whether finished ones count only where they have not succeeded: those have an index of their own.
+    pub(super) unsuccessful: bool,
 }
 
 impl Filter {
@@ -43,6 +62,24 @@ impl Filter {
         self.states.is_empty() || self.states.iter().any(|state| state.is_over())
     }
 
+    /// How far one look goes; where nothing but their time is asked for, every job is one of them.
+    pub(super) fn reach(&self) -> Option<Reach> {
+        if self.ids.is_some() {
+            return None;
+        }
+        let others = [&self.task, &self.queue, &self.owner];
+        let unsuccessful = !self.states.is_empty() && !self.states.contains(&JobState::Succeeded);
+        if let Some(search) = &self.search
+            && !search.is_empty()
+        {
+            let jobs = LOOKED_INTO;
+            return Some(Reach { jobs, unsuccessful });
+        }
+        let is_any = self.states.is_empty() && others.into_iter().all(Option::is_none);
+        let jobs = LOOKED_AT;
+        (!is_any).then_some(Reach { jobs, unsuccessful })
+    }
+
     /// The first and the last id that such a job before `before` can have; none, where there can be none.
     pub(super) fn range(&self, before: Option<JobId>) -> Option<(Uuid, Uuid)> {
         // An id is made a moment before its job is stored, or as long before as a submission waits for a database that is
@@ -58,7 +95,12 @@ impl Filter {
             None => u128::MAX,
             Some(end) => end.checked_sub(1)?,
         };
-        Some((Uuid::from_u128(first), Uuid::from_u128(last)))
+        let (first, last) = (Uuid::from_u128(first), Uuid::from_u128(last));
+        let Some(ids) = &self.ids else {
+            return Some((first, last));
+        };
+        let (smallest, largest) = (ids.iter().min()?.0, ids.iter().max()?.0);
+        Some((first.max(smallest), last.min(largest)))
     }
 }
 

@@ -1,15 +1,21 @@
 //! The body of an HTTP request: read as the payload of a message is, but what is wrong with it is in the body.
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
-use super::super::{ErrorItem, JobsPayload, NewNotice, TaskPayload};
+use super::super::{
+    BULK_LIMIT, CancelJobs, ErrorItem, ErrorType, JobState, JobsPayload, NewNotice, RetryJobs,
+    TaskPayload,
+};
 use super::fields::read_text;
 use super::not_a;
 use super::options::delay;
 use super::task::{read_jobs, read_task};
+use crate::ids::JobId;
 
 /// What stands for a message's action where there is no message.
 const NOTICE: &str = "notice";
+const MANY: &str = "jobs";
 
 /// Reads what to run.
 ///
@@ -51,6 +57,86 @@ pub fn parse_notice(body: &[u8]) -> Result<NewNotice, Vec<ErrorItem>> {
             ttl,
         })
     })
+}
+
+/// Reads which jobs are to end.
+///
+/// # Errors
+/// What is wrong with it: one entry for each field, in the order of declaration.
+pub fn parse_cancel(body: &[u8]) -> Result<CancelJobs, Vec<ErrorItem>> {
+    let body = read_json(body)?;
+    read(MANY, |errors| {
+        let body = object(&body, "CancelJobs", MANY, errors)?;
+        let ids = read_job_ids(body, errors);
+        let states = read_states(body, errors);
+        Some(CancelJobs { ids: ids?, states })
+    })
+}
+
+/// Reads which jobs are to have another chance.
+///
+/// # Errors
+/// What is wrong with it: one entry for each field, in the order of declaration.
+pub fn parse_retry(body: &[u8]) -> Result<RetryJobs, Vec<ErrorItem>> {
+    let body = read_json(body)?;
+    read(MANY, |errors| {
+        let body = object(&body, "RetryJobs", MANY, errors)?;
+        let ids = read_job_ids(body, errors)?;
+        Some(RetryJobs { ids })
+    })
+}
+
+fn read_job_ids(body: &Map<String, Value>, errors: &mut Vec<ErrorItem>) -> Option<Vec<JobId>> {
+    let loc = [MANY, "payload", "ids"];
+    let wrong = |kind, msg: String| ErrorItem::new(kind, &loc, msg);
+    let error = match body.get("ids") {
+        None => wrong(ErrorType::Missing, "Field required".to_owned()),
+        Some(Value::Array(ids)) if ids.is_empty() || ids.len() > BULK_LIMIT => {
+            let msg = format!(
+                "Input has {} ids; it should have 1 to {BULK_LIMIT}",
+                ids.len()
+            );
+            wrong(ErrorType::TooLarge, msg)
+        }
+        Some(Value::Array(ids)) => {
+            let mut read = Vec::with_capacity(ids.len());
+            for (number, id) in ids.iter().enumerate() {
+                match id.as_str().and_then(|id| Uuid::parse_str(id).ok()) {
+                    Some(id) => read.push(JobId(id)),
+                    None => {
+                        let loc = [MANY, "payload", "ids", &number.to_string()];
+                        let msg = "Input should be a valid UUID";
+                        errors.push(ErrorItem::new(ErrorType::UuidParsing, &loc, msg));
+                    }
+                }
+            }
+            return (read.len() == ids.len()).then_some(read);
+        }
+        Some(_) => wrong(
+            ErrorType::ListType,
+            "Input should be a valid list".to_owned(),
+        ),
+    };
+    errors.push(error);
+    None
+}
+
+fn read_states(body: &Map<String, Value>, errors: &mut Vec<ErrorItem>) -> Option<Vec<JobState>> {
+    let states = body.get("states").filter(|states| !states.is_null())?;
+    let named = states.as_array().and_then(|states| {
+        let named = states.iter().map(|state| JobState::named(state.as_str()?));
+        named.collect::<Option<Vec<JobState>>>()
+    });
+    if named.is_none() {
+        let known = JobState::ALL.map(JobState::name).join(", ");
+        let msg = format!("Input should be a list of states: {known}");
+        errors.push(ErrorItem::new(
+            ErrorType::ValueError,
+            &[MANY, "payload", "states"],
+            msg,
+        ));
+    }
+    named
 }
 
 fn read_json(body: &[u8]) -> Result<Value, Vec<ErrorItem>> {

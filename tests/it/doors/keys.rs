@@ -242,7 +242,8 @@ impl World {
                     ],
                     ..jobs::Filter::default()
                 };
-                let page = jobs::page(self.ours.pool(), &filter, None, 50)
+                let mut connection = self.ours.pool().acquire().await.unwrap();
+                let page = jobs::page(&mut connection, &filter, None, 50)
                     .await
                     .unwrap();
                 page.jobs.iter().map(|job| json!(job)).collect()

@@ -23,7 +23,7 @@ pub(crate) struct Answer {
     pub(crate) body: Value,
 }
 
-/// An event of a job.
+/// An event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Event {
     pub(crate) name: String,
@@ -31,7 +31,7 @@ pub(crate) struct Event {
     pub(crate) data: Value,
 }
 
-/// The events of a job, as they come.
+/// Events, as they come.
 pub(crate) struct Events {
     response: Response,
     text: String,
@@ -98,16 +98,26 @@ impl Api {
     }
 
     pub(crate) async fn events(&self, id: &str, last: Option<&str>) -> Events {
-        let mut request = self
-            .client
-            .get(self.url(&format!("/api/v1/jobs/{id}/events")));
+        let path = format!("/api/v1/jobs/{id}/events");
+        let mut request = self.client.get(self.url(&path));
         if let Some(last) = last {
             request = request.header("Last-Event-ID", last);
         }
+        Events::of(request).await
+    }
+
+    /// A stream of events that goes on for ever.
+    pub(crate) async fn follow(&self, path: &str) -> Events {
+        Events::of(self.client.get(self.url(path))).await
+    }
+}
+
+impl Events {
+    async fn of(request: RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
-        Events {
+        Self {
             response,
             text: String::new(),
         }

@@ -1,0 +1,86 @@
+//! How the whole system is, for everybody who looks on: read once, however many they are, and only while there are any.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+
+use crate::postgres::Link;
+use crate::postgres::link::limited;
+use crate::queue::overview::overview;
+use crate::shutdown::{self, Stop};
+
+/// How many may look on at once.
+const LIMIT: usize = 1_000;
+
+/// How often it is read, at most.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// A reading may take this part of the time: where it is slow, it is rare.
+const SHARE: u32 = 10;
+
+/// The newest reading, as JSON.
+#[derive(Debug)]
+pub(super) struct Feed {
+    newest: watch::Sender<Option<Arc<str>>>,
+    /// Woken when somebody begins to look on.
+    somebody: Notify,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            newest: watch::Sender::new(None),
+            somebody: Notify::new(),
+        }
+    }
+}
+
+impl Feed {
+    /// The readings from now on, and the one before if there is one that is not old; nothing, where too many look on
+    /// already.
+    pub(super) fn follow(&self) -> Option<watch::Receiver<Option<Arc<str>>>> {
+        if self.newest.receiver_count() >= LIMIT {
+            return None;
+        }
+        let mut news = self.newest.subscribe();
+        news.mark_changed();
+        self.somebody.notify_one();
+        Some(news)
+    }
+
+    /// Reads again and again while somebody looks on, until it is told to stop.
+    pub(super) async fn run(self: Arc<Self>, mut link: Link, stop: Stop) -> anyhow::Result<()> {
+        loop {
+            if self.newest.receiver_count() == 0 {
+                // Whoever comes next is not to take it for how things are.
+                self.newest.send_replace(None);
+                tokio::select! {
+                    () = self.somebody.notified() => {}
+                    () = stop.cancelled() => break,
+                }
+                continue;
+            }
+            let began = Instant::now();
+            let read = async { limited(overview(link.connected().await?)).await };
+            let read = read.await;
+            link.settle(&read);
+            match read {
+                Ok(overview) => {
+                    let text = serde_json::to_string(&overview)
+                        .expect("an overview is strings and numbers, which all encode");
+                    self.newest.send_replace(Some(text.into()));
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not read how things are, trying again");
+                    self.newest.send_replace(None);
+                }
+            }
+            if !shutdown::sleep(EVERY.max(began.elapsed() * SHARE), &stop).await {
+                break;
+            }
+        }
+        link.close().await;
+        Ok(())
+    }
+}
