@@ -1,25 +1,27 @@
 //! The contract of the socket: an AsyncAPI document, as a pure function of the types in `wire`.
 //!
 //! Names, fields and descriptions come from the types and their comments. What those do not say (titles, examples,
-//! which message answers which) is in `asyncapi/table.rs`. Nothing here is asked while messages are read or sent.
+//! which message answers which, when an error comes and what to do) is in `asyncapi/table.rs`. Nothing here is asked
+//! while messages are read or sent.
 
 mod schema;
 mod table;
 
 use serde_json::{Map, Value, json};
 
-use crate::wire::{ClientMessage, Close, SOCKET_PATH, SYSTEM_GROUP, ServerMessage};
+use crate::wire::{ClientMessage, SOCKET_PATH, SYSTEM_GROUP, ServerMessage};
 
 use schema::{Shapes, Side};
-use table::{Row, comes_unasked, is_answered_by};
+use table::{Row, comes_unasked, is_answered_by, is_followed_by};
 
 const SUMMARY: &str =
     "A job backend: send a task over a WebSocket, and its result comes back on the same socket.";
 
 const CHANNEL: &str = "Text frames, each a JSON object with an action. \
     Where a field is not required, null means the same as absent; fields that are not known are ignored. \
-    An error leaves the socket open. \
-    When the server closes the socket, the code and the reason are in the table x-close-codes.";
+    An error leaves the socket open; `x-errors` says what each type of error means and what to do. \
+    A job that fails for good has one of the codes in `x-failure-codes`. \
+    When the server closes the socket, the code and the reason are in the table `x-close-codes`.";
 
 /// The document as text, as it is served and committed.
 #[must_use]
@@ -71,19 +73,14 @@ pub fn document() -> Value {
                 "title": SYSTEM_GROUP,
                 "description": CHANNEL,
                 "messages": messages,
-                "x-close-codes": close_codes(),
+                "x-errors": table::errors(),
+                "x-failure-codes": table::failures(),
+                "x-close-codes": table::closes(),
             },
         },
         "operations": operations,
         "components": { "schemas": schemas },
     })
-}
-
-fn close_codes() -> Vec<Value> {
-    Close::ALL
-        .iter()
-        .map(|why| json!({ "code": why.code(), "reason": why.reason() }))
-        .collect()
 }
 
 /// A message in the words of the document.
@@ -141,7 +138,7 @@ impl<M> Entry<M> {
 }
 
 impl Entry<ClientMessage> {
-    /// Receiving it, and what it is answered with.
+    /// Receiving it, what it is answered with, and what comes later because of it.
     fn receive(&self, told: &[Entry<ServerMessage>]) -> (String, Value) {
         let answers = told
             .iter()
@@ -149,6 +146,13 @@ impl Entry<ClientMessage> {
         let answers: Vec<Value> = answers.map(Entry::link).collect();
         let mut operation = self.operation("receive");
         operation["reply"] = json!({ "channel": channel(), "messages": answers });
+        let later = told
+            .iter()
+            .filter(|later| is_followed_by(&self.row.message, &later.row.message));
+        let later: Vec<&str> = later.map(|later| later.action.as_str()).collect();
+        if !later.is_empty() {
+            operation["x-later"] = json!(later);
+        }
         (self.action.clone(), operation)
     }
 }

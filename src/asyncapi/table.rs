@@ -1,6 +1,10 @@
 //! What the types of the wire do not say about their messages: titles, examples, and which answers which.
 
 mod clients;
+mod closes;
+mod errors;
+mod failures;
+mod refusals;
 mod server;
 
 use serde::Serialize;
@@ -11,6 +15,9 @@ use crate::ids::{JobId, SessionId};
 use crate::wire::{ClientMessage, ServerMessage};
 
 pub(super) use clients::from_clients;
+pub(super) use closes::closes;
+pub(super) use errors::errors;
+pub(super) use failures::failures;
 pub(super) use server::from_the_server;
 
 /// Whether `answer` can be the direct answer to `question`.
@@ -35,6 +42,27 @@ pub(super) fn is_answered_by(question: &ClientMessage, answer: &ServerMessage) -
             matches!(answer, ServerMessage::Resumed(_) | ServerMessage::Error(_))
         }
         ClientMessage::Ack(_) => matches!(answer, ServerMessage::Error(_)),
+    }
+}
+
+/// Whether `message` can come later, because of `question`.
+pub(super) fn is_followed_by(question: &ClientMessage, message: &ServerMessage) -> bool {
+    let is_outcome = matches!(
+        message,
+        ServerMessage::JobResult(_) | ServerMessage::JobFailed(_) | ServerMessage::JobCancelled(_)
+    );
+    let is_report = matches!(
+        message,
+        ServerMessage::JobProgress(_) | ServerMessage::JobChunk(_)
+    );
+    let is_notice = matches!(message, ServerMessage::SystemNotification(_));
+    match question {
+        ClientMessage::Ping | ClientMessage::Ack(_) => false,
+        ClientMessage::SystemMessage(_)
+        | ClientMessage::SubmitJobs(_)
+        | ClientMessage::RetryJob(_) => is_outcome || is_report,
+        ClientMessage::CancelJob(_) => is_outcome,
+        ClientMessage::Resume(_) => is_outcome || is_report || is_notice,
     }
 }
 
@@ -72,6 +100,7 @@ pub(super) struct Row<M> {
 const TASK_TYPE: &str = "translate";
 const CONTENT: &str = "hello";
 const MARK: &str = "7";
+const NEXT_MARK: &str = "8";
 const NOTICE: &str = "The server restarts at noon.";
 const TOKEN: &str = "the secret that only this client has";
 const SESSION: SessionId = SessionId(Uuid::from_u128(0x6a0f_4f0e_52c1_4d0c_9a35_8f1b_7d2e_90c3));
@@ -83,7 +112,7 @@ fn example(summary: &str, frame: &impl Serialize) -> Value {
     json!({ "summary": summary, "payload": frame })
 }
 
-/// A client's message with a mark beside it.
+/// A client's message with a mark beside it, which its answer repeats.
 fn marked(message: &ClientMessage) -> Value {
     let mut frame = json!(message);
     frame["ref"] = json!(MARK);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use ringback::asyncapi::{document, text};
-use ringback::wire::{ClientMessage, ServerMessage, parse};
+use ringback::wire::{ClientMessage, Close, ErrorType, ServerMessage, parse};
 use schemars::{JsonSchema, schema_for};
 use serde_json::{Value, json};
 
@@ -103,6 +103,171 @@ fn every_example_of_a_client_is_accepted() {
 }
 
 #[test]
+fn every_field_is_in_an_example() {
+    let contract = document();
+    let mut filled = BTreeSet::new();
+    for message in object(&contract, "/channels/system/messages").values() {
+        for example in message["examples"].as_array().unwrap() {
+            let payload = &message["payload"];
+            note_fields(&contract, payload, &example["payload"], &mut filled);
+        }
+    }
+    for (name, schema) in object(&contract, "/components/schemas") {
+        for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+            let is_filled = filled.contains(&format!("{name}.{field}"));
+            let is_null = property["type"] == "null";
+            assert!(
+                is_filled || is_null,
+                "no example has the field {field} of {name}"
+            );
+        }
+    }
+}
+
+/// Notes which fields of which schemas have a value, and not null.
+fn note_fields(contract: &Value, schema: &Value, value: &Value, filled: &mut BTreeSet<String>) {
+    if let Some(target) = schema["$ref"].as_str() {
+        let target = contract.pointer(target.trim_start_matches('#')).unwrap();
+        return note_fields(contract, target, value, filled);
+    }
+    for alternative in schema["anyOf"].as_array().into_iter().flatten() {
+        note_fields(contract, alternative, value, filled);
+    }
+    for item in value.as_array().into_iter().flatten() {
+        note_fields(contract, &schema["items"], item, filled);
+    }
+    for (field, property) in schema["properties"].as_object().into_iter().flatten() {
+        let value = &value[field];
+        if !value.is_null() {
+            filled.insert(format!("{}.{field}", schema["title"].as_str().unwrap()));
+            note_fields(contract, property, value, filled);
+        }
+    }
+}
+
+#[test]
+fn what_may_have_a_mark_is_shown_with_one_and_without() {
+    let contract = document();
+    for (action, message) in object(&contract, "/channels/system/messages") {
+        let takes_mark = message.get("correlationId").is_some();
+        let examples = message["examples"].as_array().unwrap();
+        let marked = examples
+            .iter()
+            .filter(|example| example["payload"]["ref"].is_string());
+        let (marked, all) = (marked.count(), examples.len());
+        assert_eq!(marked > 0, takes_mark, "{action}");
+        assert!(marked < all, "{action} has no example without a mark");
+    }
+}
+
+#[test]
+fn every_error_is_explained_and_has_an_example() {
+    let contract = document();
+    let explained = table(&contract, "x-errors");
+    let types: BTreeSet<&str> = explained.iter().map(|row| text_of(row, "type")).collect();
+    let known = Value::from(schema_for!(ErrorType));
+    let known: BTreeSet<&str> = known["oneOf"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|kind| text_of(kind, "const"))
+        .collect();
+    assert_eq!(types, known, "src/asyncapi/table/errors.rs has each type");
+    assert_eq!(explained.len(), known.len());
+    let examples = &contract["channels"]["system"]["messages"]["error"]["examples"];
+    let examples = examples.as_array().unwrap();
+    for row in explained {
+        let kind = text_of(row, "type");
+        for words in ["meaning", "when", "advice"] {
+            assert!(text_of(row, words).ends_with('.'), "{kind}: {words}");
+        }
+        let own = || examples.iter().filter(|example| example["name"] == kind);
+        assert!(own().count() > 0, "{kind} has no example");
+        for example in own() {
+            let errors = example["payload"]["payload"].as_array().unwrap();
+            assert!(
+                errors.iter().all(|error| error["type"] == kind),
+                "{example}"
+            );
+            let again = errors.iter().all(|error| error["retry_after"].is_number());
+            assert_eq!(row["try_again"], json!(again), "{example}");
+        }
+        for asked in row["frames"].as_array().unwrap() {
+            let refused = parse(text_of(asked, "frame")).message.unwrap_err();
+            let answer = own().find(|example| example["summary"] == asked["summary"]);
+            assert_eq!(
+                answer.unwrap()["payload"]["payload"],
+                json!(refused),
+                "{asked}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_code_of_a_job_that_failed_is_explained_and_has_an_example() {
+    let contract = document();
+    let explained = table(&contract, "x-failure-codes");
+    let codes: BTreeSet<&str> = explained.iter().map(|row| text_of(row, "code")).collect();
+    let examples = &contract["channels"]["system"]["messages"]["job_failed"]["examples"];
+    let shown: BTreeSet<&str> = examples
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|example| {
+            assert_eq!(example["name"], example["payload"]["job"]["code"]);
+            text_of(example, "name")
+        })
+        .collect();
+    assert_eq!(codes, shown);
+    // What workers and the database end jobs with is written where they do.
+    let sources = [
+        "src/worker/backend.rs",
+        "src/worker/ending.rs",
+        "src/worker/execution.rs",
+        "src/worker/finisher.rs",
+        "src/queue/recover.sql",
+    ];
+    let sources = sources.map(|source| {
+        fs::read_to_string(format!("{}/{source}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+    });
+    for code in codes {
+        let written = [format!("\"{code}\""), format!("'{code}'")];
+        let is_written = |source: &String| written.iter().any(|code| source.contains(code));
+        assert!(sources.iter().any(is_written), "nothing ends with {code}");
+    }
+}
+
+#[test]
+fn every_close_is_explained() {
+    let contract = document();
+    let explained = table(&contract, "x-close-codes");
+    let codes: BTreeSet<u64> = explained
+        .iter()
+        .map(|row| row["code"].as_u64().unwrap())
+        .collect();
+    let known: BTreeSet<u64> = Close::ALL.iter().map(|why| why.code().into()).collect();
+    assert_eq!(codes, known);
+    for row in explained {
+        let reason = text_of(row, "reason");
+        let leaves = reason.ends_with("do not come back");
+        assert!(leaves || reason.contains("come back"), "{reason}");
+        assert_eq!(row["come_back"], json!(!leaves), "{reason}");
+    }
+}
+
+#[test]
+fn what_comes_later_is_a_message_of_the_server() {
+    let contract = document();
+    let told = actions_of::<ServerMessage>();
+    for operation in operations(&contract, "receive") {
+        for later in operation["x-later"].as_array().into_iter().flatten() {
+            assert!(told.contains(later.as_str().unwrap()), "{later}");
+        }
+    }
+}
+
+#[test]
 fn what_a_client_leaves_out_it_may_send_as_null() {
     let contract = document();
     for (name, schema) in object(&contract, "/components/schemas") {
@@ -183,6 +348,18 @@ fn actions_of<M: JsonSchema>() -> BTreeSet<String> {
                 .to_owned()
         })
         .collect()
+}
+
+/// A table of the channel.
+fn table<'a>(contract: &'a Value, name: &str) -> &'a [Value] {
+    contract["channels"]["system"][name]
+        .as_array()
+        .expect("the document has this table")
+}
+
+fn text_of<'a>(row: &'a Value, field: &str) -> &'a str {
+    let text = row[field].as_str();
+    text.unwrap_or_else(|| panic!("{field} is no text: {row}"))
 }
 
 fn action_of(message: &ClientMessage) -> String {
