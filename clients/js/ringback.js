@@ -40,6 +40,7 @@
  * @property {StateName} name
  * @property {string} why what ended the last socket; empty when there was none
  * @property {number} retryAt when the next one is opened, in milliseconds since 1970; 0 when one is open or opening
+ * @property {boolean} doubted whether the device has said that it is offline, and nothing was heard since
  */
 
 /**
@@ -59,6 +60,45 @@
  */
 
 /** @typedef {{type: string, msg: string, loc?: string[], retry_after?: number, maybe?: boolean}} ErrorItem */
+
+/**
+ * Something that this session was told of: a job that it has asked for, or a notice, and when it was heard
+ * (milliseconds since 1970).
+ * @typedef {{type: "job", id: string} | {type: "notice", id: string, text: string, at: number}} Told
+ */
+
+/** @typedef {{percent?: number | null, note?: string | null}} Progress */
+
+/**
+ * A job as HTTP has it.
+ * @typedef {object} JobRecord
+ * @property {string} id
+ * @property {string} task what runs it
+ * @property {string} task_type the name it was asked by
+ * @property {string} queue
+ * @property {unknown} input
+ * @property {"scheduled" | "held" | "ready" | "running" | "waiting" | "succeeded" | "failed" | "cancelled"} state
+ * @property {unknown} result
+ * @property {string | null} error_code
+ * @property {string | null} error
+ * @property {Progress | null} progress
+ * @property {number} attempts
+ * @property {number} max_attempts
+ * @property {string} queued_at
+ * @property {string} run_at
+ * @property {string | null} started_at
+ * @property {string | null} finished_at
+ * @property {boolean} is_cancelling
+ * @property {string | null} retry_of
+ * @property {string | null} retried_as
+ */
+
+/**
+ * A piece of a job's text, as HTTP has it.
+ * @typedef {{attempt: number, seq: number, text: string, recorded_at: string}} Chunk
+ */
+
+/** @typedef {"in" | "out" | "note"} Way */
 
 /**
  * @typedef {object} Options
@@ -92,6 +132,12 @@ const ACKS_AT_ONCE = 500;
 const HAVE_AT_MOST = 1_000;
 /** The ids that are remembered, so that what comes again is shown once: more than a session may leave unacknowledged. */
 const REMEMBERED = 2_000;
+/** How much of what this session was told of is kept. */
+const TOLD_AT_MOST = 200;
+/** For how many jobs, and pieces of text, one request asks. */
+const JOBS_AT_ONCE = 100;
+const CHUNKS_AT_ONCE = 500;
+const ANSWER_WITHIN = 30_000;
 /** The messages that say how a job ended. */
 const OUTCOMES = new Set(["job_result", "job_failed", "job_cancelled"]);
 /** Errors after which the same submission may be accepted. */
@@ -129,8 +175,14 @@ export function connect(options = {}) {
 class Memory {
   /** @type {{session: string, token: string} | null} */
   session = null;
+  /** @type {readonly Told[]} what the session was told of, in the order in which it was heard */
+  told = [];
+  /** Whether the store has less than this. */
+  isNews = false;
   /** @type {Set<string>} */
   #seen = new Set();
+  /** @type {Set<string>} what was told and is not to be told again: it was forgotten, or is too long ago */
+  #gone = new Set();
 
   /**
    * @param {Store | undefined} store
@@ -149,6 +201,7 @@ class Memory {
       if (typeof kept?.session === "string" && typeof kept?.token === "string") {
         this.session = { session: kept.session, token: kept.token };
         if (Array.isArray(kept.seen)) this.#seen = new Set([...kept.seen, ...this.#seen]);
+        this.learn({ told: kept.told ?? [], gone: kept.gone ?? [] });
       }
     } catch {
       // What cannot be read is as good as nothing: it begins anew.
@@ -168,20 +221,69 @@ class Memory {
   isNew(id) {
     if (this.#seen.has(id)) return false;
     this.#seen.add(id);
-    for (const oldest of this.#seen) {
-      if (this.#seen.size <= REMEMBERED) break;
-      this.#seen.delete(oldest);
-    }
+    trim(this.#seen);
     return true;
+  }
+
+  /**
+   * Notes what the session was told of; answers whether any of it is news.
+   * @param {Told[]} entries
+   */
+  tell(entries) {
+    const known = new Set(this.told.map(({ id }) => id));
+    const news = entries.filter(({ id }) => !known.has(id) && !this.#gone.has(id));
+    if (news.length === 0) return false;
+    this.#setTold([...this.told, ...news]);
+    return true;
+  }
+
+  /** @param {string[]} ids */
+  forget(ids) {
+    for (const id of ids) this.#gone.add(id);
+    this.#setTold(this.told);
+  }
+
+  /** What another tab has to know of what was told. */
+  get account() {
+    return { told: this.told, gone: [...this.#gone] };
+  }
+
+  /**
+   * Learns what another tab was told, which comes before what only this one has heard.
+   * @param {Account} account
+   */
+  learn({ told, gone }) {
+    for (const id of gone) this.#gone.add(id);
+    const theirs = new Set(told.map(({ id }) => id));
+    this.#setTold([...told, ...this.told.filter(({ id }) => !theirs.has(id))]);
+  }
+
+  /** @param {readonly Told[]} told */
+  #setTold(told) {
+    const kept = told.filter(({ id }) => !this.#gone.has(id));
+    for (const { id } of kept.slice(0, -TOLD_AT_MOST)) this.#gone.add(id);
+    this.told = kept.slice(-TOLD_AT_MOST);
+    trim(this.#gone);
+    this.isNews = true;
   }
 
   /** Writes it to the store. */
   keep() {
+    const { session, token } = this.session ?? {};
+    const first = { session, token, seen: [...this.#seen] };
+    this.isNews = false;
+    // A store that is full may still have room for what nothing goes on without.
+    if (!this.#write({ ...first, ...this.account })) this.#write(first);
+  }
+
+  /** @param {object} kept */
+  #write(kept) {
     try {
-      const { session, token } = this.session ?? {};
-      this.store?.setItem(this.name, JSON.stringify({ session, token, seen: [...this.#seen] }));
+      this.store?.setItem(this.name, JSON.stringify(kept));
+      return true;
     } catch {
-      // A store that is full or forbidden: it works on, and begins anew with the next page.
+      // Full or forbidden: it works on, and begins anew with the next page.
+      return false;
     }
   }
 }
@@ -273,10 +375,15 @@ class Asked {
 /**
  * What the tab with the socket says to the others, and they to it.
  * @typedef {{type: "hello"}
+ *   | {type: "account", account: Account}
+ *   | {type: "forget", ids: string[]}
+ *   | {type: "connect"}
  *   | {type: "send", text: string}
  *   | {type: "state", state: State, resumed: Resumed | null}
  *   | {type: "message", message: Message}} Whisper
  */
+
+/** @typedef {{told: readonly Told[], gone: string[]}} Account */
 
 /** @typedef {{session: string, token: string, recovered: boolean, pending: {job_id: string, state: string}[]}} Resumed */
 
@@ -323,10 +430,12 @@ class Client {
   #closed = "";
   #losses = 0;
   #everReady = false;
+  /** Whether the socket has been open. */
+  #isOpen = false;
   #refs = 0;
   #heardAt = 0;
   /** @type {State} */
-  #state = { name: "connecting", why: "", retryAt: 0 };
+  #state = { name: "connecting", why: "", retryAt: 0, doubted: false };
   /** @type {Map<string, Asked>} by their refs, until they are over */
   #asked = new Map();
   /** @type {Map<string, Set<Asked>>} by the ids of their jobs: more than one where a key was given twice */
@@ -360,8 +469,12 @@ class Client {
   #onNotice = new Set();
   /** @type {Set<(state: State) => void>} */
   #onState = new Set();
-  /** @type {Set<(message: Message) => void>} */
+  /** @type {Set<(message: Message, job?: Job) => void>} */
   #onMessage = new Set();
+  /** @type {Set<(told: readonly Told[]) => void>} */
+  #onTold = new Set();
+  /** @type {Set<(way: Way, text: string) => void>} */
+  #onFrame = new Set();
   /** @type {Record<string, ReturnType<typeof setTimeout>>} */
   #timers = {};
 
@@ -378,7 +491,7 @@ class Client {
     const store = options.store ?? (shares ? ownStore() : undefined);
     this.memory = new Memory(store, shares ? `${name} ${this.url}` : name);
     globalThis.addEventListener?.("online", this.#check);
-    globalThis.addEventListener?.("offline", this.#check);
+    globalThis.addEventListener?.("offline", this.#doubt);
     globalThis.addEventListener?.("pagehide", this.#hide);
     globalThis.document?.addEventListener("visibilitychange", this.#check);
     if (shares) this.#share(`ringback ${name} ${this.url}`);
@@ -394,6 +507,8 @@ class Client {
       // What the one before has heard of is known, and what it has not said that it has comes again.
       this.#lost();
       this.memory.read();
+      this.#tabs?.say({ type: "account", account: this.memory.account });
+      tellAll(this.#onTold, this.memory.told);
       this.#connect();
       return true;
     };
@@ -413,25 +528,53 @@ class Client {
   #overhear(whisper) {
     switch (whisper.type) {
       case "hello":
-        if (this.#leads) this.#tabs?.say({ type: "state", state: this.#state, resumed: this.#ready ? this.#session : null });
+        if (!this.#leads) break;
+        this.#tabs?.say({ type: "account", account: this.memory.account });
+        this.#tabs?.say({ type: "state", state: this.#state, resumed: this.#ready ? this.#session : null });
+        break;
+      case "account":
+        if (this.#leads) break;
+        this.memory.learn(whisper.account);
+        tellAll(this.#onTold, this.memory.told);
+        break;
+      case "forget":
+        this.#forget(whisper.ids);
+        break;
+      case "connect":
+        if (this.#leads) this.connectNow();
         break;
       case "send":
-        if (this.#leads && this.#ready) this.#socket?.send(whisper.text);
+        if (this.#leads && this.#ready) this.#post(whisper.text);
         break;
       case "state":
-        if (this.#leads) break;
-        if (whisper.resumed) this.memory.session = whisper.resumed;
-        if (whisper.resumed && !this.#ready) this.#begun(whisper.resumed);
-        else if (!whisper.resumed) this.#lost();
-        if (whisper.state.name === "closed") this.#end(whisper.state.why);
-        else this.#tell(whisper.state);
+        if (!this.#leads) this.#hearState(whisper.state, whisper.resumed);
         break;
       case "message":
         if (this.#leads) break;
+        if (this.#onFrame.size > 0) this.#frame("in", JSON.stringify(whisper.message));
         if (!whisper.message.id || this.memory.isNew(whisper.message.id)) this.#hear(whisper.message);
         else if (OUTCOMES.has(whisper.message.action)) this.#over(whisper.message);
         break;
     }
+  }
+
+  /**
+   * How the connection of the tab with the socket is.
+   * @param {State} state
+   * @param {Resumed | null} resumed
+   */
+  #hearState(state, resumed) {
+    if (resumed) {
+      this.memory.session = resumed;
+      if (!this.#ready) {
+        this.#frame("note", "connected through another tab");
+        this.#begun(resumed);
+      }
+    } else {
+      this.#lost();
+    }
+    if (state.name === "closed") this.#end(state.why);
+    else this.#tell(state);
   }
 
   /** How the connection is. */
@@ -496,16 +639,105 @@ class Client {
   }
 
   /**
-   * Hears every message, each once, also about jobs that an earlier page has asked for.
-   * @param {(message: Message) => void} listener
+   * Hears every message, each once, also about jobs that an earlier page has asked for. With the direct answer to what
+   * this page has asked for comes the job that `submit` or `retry` has given.
+   * @param {(message: Message, job?: Job) => void} listener
    * @returns {() => void} what ends that
    */
   onMessage(listener) {
     return listen(this.#onMessage, listener);
   }
 
+  /**
+   * What this session was told of, in the order in which it was heard, the latest 200: the jobs that this page, earlier
+   * ones and other tabs have asked for, and the notices. It outlives the page.
+   * @returns {readonly Told[]}
+   */
+  get told() {
+    return this.memory.told;
+  }
+
+  /**
+   * Hears what this session was told of, now and whenever there is more or less of it. A message that adds to it is
+   * heard before.
+   * @param {(told: readonly Told[]) => void} listener
+   * @returns {() => void} what ends that
+   */
+  onTold(listener) {
+    listener(this.memory.told);
+    return listen(this.#onTold, listener);
+  }
+
+  /** Empties what this session was told of, in all tabs. Its jobs go on, and are not told of again. */
+  forgetTold() {
+    const ids = this.memory.told.map(({ id }) => id);
+    this.#tabs?.say({ type: "forget", ids });
+    this.#forget(ids);
+  }
+
+  /**
+   * What the server knows of jobs, in the order of these ids; those that it does not know are left out.
+   * @param {string[]} ids
+   * @returns {Promise<JobRecord[]>} otherwise a `JobError`
+   */
+  async jobs(ids) {
+    /** @type {Map<string, JobRecord>} */
+    const found = new Map();
+    for (let start = 0; start < ids.length; start += JOBS_AT_ONCE) {
+      const some = ids.slice(start, start + JOBS_AT_ONCE);
+      let cursor = "";
+      do {
+        const query = new URLSearchParams({ id: some.join(","), limit: String(JOBS_AT_ONCE) });
+        if (cursor) query.set("cursor", cursor);
+        const page = await this.#read(`jobs?${query}`);
+        for (const job of page.jobs) found.set(job.id, job);
+        cursor = page.next ?? "";
+      } while (cursor && !some.every((id) => found.has(id)));
+    }
+    return ids.flatMap((id) => found.get(id) ?? []);
+  }
+
+  /**
+   * What a job has said so far, piece by piece and in order. A piece of a higher attempt starts the text again.
+   * @param {string} jobId
+   * @param {[attempt: number, seq: number]} [after] the piece after which it begins
+   * @returns {AsyncGenerator<Chunk, void>} throws a `JobError`
+   */
+  async *chunks(jobId, after) {
+    let place = after?.join("-") ?? "";
+    do {
+      const query = new URLSearchParams({ limit: String(CHUNKS_AT_ONCE) });
+      if (place) query.set("after", place);
+      const page = await this.#read(`jobs/${encodeURIComponent(jobId)}/chunks?${query}`);
+      yield* page.chunks;
+      place = page.next ?? "";
+    } while (place);
+  }
+
+  /**
+   * Hears the frames as they cross the wire, and notes about the wire itself. In a tab that does not hold the socket
+   * they are what it hears, and what it says, through the one that does.
+   * @param {(way: Way, text: string) => void} listener
+   * @returns {() => void} what ends that
+   */
+  onFrame(listener) {
+    return listen(this.#onFrame, listener);
+  }
+
+  /**
+   * Sends a message of one's own, for which there is no method here. What it brings is heard with `onMessage`.
+   * @param {object} message
+   * @returns {boolean} whether there is a session to send it to now
+   */
+  send(message) {
+    if (!this.#ready) return false;
+    this.#send(message);
+    return true;
+  }
+
   /** Opens a socket without waiting, unless one is open or opening. */
   connectNow() {
+    if (!this.#leads) this.#tabs?.say({ type: "connect" });
     if (this.#socket || this.#closed || !this.#leads) return;
     this.#losses = 0;
     this.#connect();
@@ -515,7 +747,7 @@ class Client {
   close() {
     this.#sendAcks();
     globalThis.removeEventListener?.("online", this.#check);
-    globalThis.removeEventListener?.("offline", this.#check);
+    globalThis.removeEventListener?.("offline", this.#doubt);
     globalThis.removeEventListener?.("pagehide", this.#hide);
     globalThis.document?.removeEventListener("visibilitychange", this.#check);
     // The others go on.
@@ -535,6 +767,7 @@ class Client {
     socket.addEventListener("close", (event) => this.#ended(socket, event));
     // A close follows.
     socket.addEventListener("error", () => {});
+    this.#isOpen = false;
     this.#tell({ name: this.#everReady ? "reconnecting" : "connecting", retryAt: 0 });
   }
 
@@ -542,6 +775,8 @@ class Client {
   #opened(socket) {
     if (socket !== this.#socket) return;
     this.#heardAt = performance.now();
+    this.#isOpen = true;
+    this.#frame("note", "connection opened");
     this.#watch(socket);
     this.#resume();
   }
@@ -560,8 +795,11 @@ class Client {
    * @param {unknown} data
    */
   #received(socket, data) {
-    if (socket !== this.#socket || typeof data !== "string") return;
+    if (socket !== this.#socket) return;
     this.#heardAt = performance.now();
+    if (this.#state.doubted) this.#tell({ doubted: false });
+    if (typeof data !== "string") return this.#frame("note", "a binary frame was received and ignored");
+    this.#frame("in", data);
     const message = parse(data);
     if (!message) return;
     if (!this.#ready && message.action === "system_notification") {
@@ -592,7 +830,7 @@ class Client {
     }
     if (message.action === "resumed") {
       this.#resumed(socket, message.payload);
-    } else if (message.action === "error" && message.ref === undefined) {
+    } else if (message.action === "error" && message.ref === undefined && !this.#ready) {
       this.#notResumed(socket, message);
     } else if (message.action !== "pong") {
       this.#tabs?.say({ type: "message", message });
@@ -602,6 +840,8 @@ class Client {
 
   /** @param {Message} message */
   #hear(message) {
+    // An answer may end what it is the answer to.
+    const asked = message.ref === undefined ? undefined : this.#asked.get(message.ref);
     switch (message.action) {
       case "job_queued":
         this.#queued(message);
@@ -630,7 +870,22 @@ class Client {
         this.#refused(message);
         break;
     }
-    tellAll(this.#onMessage, message);
+    tellAll(this.#onMessage, message, asked?.job);
+    this.#note(toldBy(message));
+  }
+
+  /** @param {Told[]} entries */
+  #note(entries) {
+    if (!this.memory.tell(entries)) return;
+    if (this.#leads) this.#keepSoon();
+    tellAll(this.#onTold, this.memory.told);
+  }
+
+  /** @param {string[]} ids */
+  #forget(ids) {
+    this.memory.forget(ids);
+    if (this.#leads) this.memory.keep();
+    tellAll(this.#onTold, this.memory.told);
   }
 
   /**
@@ -646,7 +901,7 @@ class Client {
       if (socket === this.#socket) this.#losses = 0;
     });
     this.#begun(payload);
-    this.#tell({ name: "connected", why: "", retryAt: 0 });
+    this.#tell({ name: "connected", why: "", retryAt: 0, doubted: false });
     // A session that has just begun has missed nothing.
     if (!payload.recovered) for (const notice of this.#early) this.#take(socket, notice);
     this.#early = [];
@@ -665,6 +920,9 @@ class Client {
       if (!asked.isAnswered) this.#ask(asked);
     }
     for (const ref of this.#cancels.keys()) this.#askToCancel(ref);
+    // Those whose answers nobody has heard.
+    const pending = payload.pending.map((job) => job.job_id).sort();
+    this.#note(pending.map((id) => ({ type: "job", id })));
   }
 
   /** Nothing can be sent until there is a session again. */
@@ -868,23 +1126,67 @@ class Client {
 
   /** @param {string} text */
   #write(text) {
-    if (this.#leads) this.#socket?.send(text);
-    else this.#tabs?.say({ type: "send", text });
+    if (this.#leads) return this.#post(text);
+    this.#frame("out", text);
+    this.#tabs?.say({ type: "send", text });
+  }
+
+  /** @param {string} text */
+  #post(text) {
+    if (!this.#socket) return;
+    this.#frame("out", text);
+    this.#socket.send(text);
+  }
+
+  /**
+   * @param {Way} way
+   * @param {string} text
+   */
+  #frame(way, text) {
+    tellAll(this.#onFrame, way, text);
+  }
+
+  /**
+   * What HTTP answers, which is where the socket is.
+   * @param {string} path
+   * @returns {Promise<any>}
+   */
+  async #read(path) {
+    const url = new URL(`../../api/v1/${path}`, this.url.replace(/^ws/, "http"));
+    let status = 0;
+    let answer;
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN) });
+      status = response.status;
+      answer = await response.json();
+      if (response.ok) return answer;
+    } catch (error) {
+      const why = status === 0 ? error : `the answer, with status ${status}, is no JSON`;
+      throw new JobError(`${url.pathname} could not be read: ${why}`, { code: "unavailable" });
+    }
+    const errors = /** @type {ErrorItem[]} */ (answer?.errors ?? []);
+    const code = errors[0]?.type ?? (status >= 500 ? "unavailable" : `http_${status}`);
+    throw new JobError(sentence(errors) || `${url.pathname} was answered with status ${status}`, { code, errors });
   }
 
   /** @param {string} id */
   #acknowledge(id) {
     this.#acks.push(id);
     if (this.#acks.length >= ACKS_AT_ONCE) this.#sendAcks();
-    else if (!this.#timers.acks) this.#after("acks", ACK_AFTER, () => this.#sendAcks());
+    else this.#keepSoon();
+  }
+
+  #keepSoon() {
+    if (!this.#timers.acks) this.#after("acks", ACK_AFTER, () => this.#sendAcks());
   }
 
   #sendAcks() {
     clearTimeout(this.#timers.acks);
     delete this.#timers.acks;
-    if (this.#acks.length === 0) return;
+    if (this.#acks.length === 0 && !(this.#leads && this.memory.isNews)) return;
     // Before it is acknowledged: what is not comes again, on the next socket or to the next page.
     this.memory.keep();
+    if (this.#acks.length === 0) return;
     if (this.#ready) this.#send({ action: "ack", payload: { ids: this.#acks } });
     this.#acks = [];
   }
@@ -915,6 +1217,12 @@ class Client {
     });
   }
 
+  /** The device says that it is offline: what is there to be said is true only when something is heard. */
+  #doubt = () => {
+    if (this.#socket && this.#ready) this.#tell({ doubted: true });
+    this.#check();
+  };
+
   /** The network may have come or gone, or somebody looks at the page again. */
   #check = () => {
     if (this.#socket && this.#ready) this.#ping(this.#socket);
@@ -939,18 +1247,21 @@ class Client {
    */
   #lose(socket, why) {
     if (socket !== this.#socket) return;
+    this.#frame("note", this.#isOpen ? `connection lost (${why})` : `could not connect (${why})`);
     this.#leave();
     const most = Math.min(this.retryMost, this.retryFirst * 2 ** (this.#losses + 1));
     const delay = this.retryFirst + Math.random() * Math.max(0, most - this.retryFirst);
     this.#losses += 1;
     this.#after("retry", delay, () => this.#connect());
-    this.#tell({ name: this.#everReady ? "reconnecting" : "connecting", why, retryAt: Date.now() + delay });
+    const name = this.#everReady ? "reconnecting" : "connecting";
+    this.#tell({ name, why, retryAt: Date.now() + delay, doubted: false });
   }
 
   /** @param {string} why */
   #end(why) {
     if (this.#closed) return;
     this.#closed = why;
+    if (this.#isOpen) this.#frame("note", `connection ended (${why})`);
     this.#leave();
     const error = new JobError(why, { code: "closed" });
     for (const asked of this.#asked.values()) this.#refuse(asked, error);
@@ -959,7 +1270,7 @@ class Client {
     this.#jobs.clear();
     this.#unclaimed.clear();
     this.#cancels.clear();
-    this.#tell({ name: "closed", why, retryAt: 0 });
+    this.#tell({ name: "closed", why, retryAt: 0, doubted: false });
     const tabs = this.#tabs;
     this.#tabs = null;
     tabs?.leave();
@@ -971,8 +1282,9 @@ class Client {
     this.#lost();
     this.#session = null;
     this.#early = [];
-    if (this.#acks.length > 0) this.memory.keep();
+    if (this.#acks.length > 0 || (this.#leads && this.memory.isNews)) this.memory.keep();
     this.#acks = [];
+    this.#isOpen = false;
     this.#stopTimers();
     socket?.close();
   }
@@ -1083,6 +1395,31 @@ function parse(data) {
     return typeof value?.action === "string" ? value : null;
   } catch {
     return null;
+  }
+}
+
+/**
+ * What the session is told of by a message.
+ * @param {Message} message
+ * @returns {Told[]}
+ */
+function toldBy(message) {
+  if (message.action === "system_notification") {
+    return message.id ? [{ type: "notice", id: message.id, text: message.payload, at: Date.now() }] : [];
+  }
+  const many = message.action === "jobs_queued" ? /** @type {string[]} */ (message.payload?.job_ids ?? []) : [];
+  const one = message.action === "job_queued" || OUTCOMES.has(message.action) ? jobOf(message) : "";
+  return [...many, one].filter(Boolean).map((id) => ({ type: "job", id }));
+}
+
+/**
+ * Forgets the oldest of what is too much to remember.
+ * @param {Set<string>} ids
+ */
+function trim(ids) {
+  for (const oldest of ids) {
+    if (ids.size <= REMEMBERED) break;
+    ids.delete(oldest);
   }
 }
 

@@ -26,7 +26,7 @@ async fn the_client_keeps_its_promises_whatever_happens_to_the_network() {
 }
 
 #[tokio::test]
-async fn the_types_of_the_client_hold() {
+async fn the_types_of_the_client_and_of_the_pages_hold() {
     let mut check = Program::spawn(
         Command::new(in_the_project("tests/contract/node_modules/.bin/tsc"))
             .args([
@@ -39,8 +39,28 @@ async fn the_types_of_the_client_hold() {
             ])
             .args(["--lib", "es2022,dom,dom.iterable", "--module", "esnext"])
             .args(["--moduleResolution", "bundler"])
-            .arg(in_the_project("clients/js/ringback.js")),
+            .arg(in_the_project("clients/js/ringback.js"))
+            .args(scripts(&in_the_project("static"))),
     );
     let ended = check.ended_within(Duration::from_secs(60)).await;
     assert!(ended.success(), "{}", check.output());
+}
+
+/// Every script in this folder.
+fn scripts(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut found: Vec<PathBuf> = entries
+        .map(|entry| entry.unwrap().path())
+        .flat_map(|path| {
+            if path.is_dir() {
+                scripts(&path)
+            } else {
+                vec![path]
+            }
+        })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "js"))
+        .collect();
+    found.sort();
+    assert!(!found.is_empty(), "{} has no scripts", folder.display());
+    found
 }

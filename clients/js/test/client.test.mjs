@@ -268,3 +268,163 @@ test("what arrives is acknowledged, so that the server may forget it", async (co
   await until("the new result has come", () => again.some((message) => message.job_id === id));
   assert.equal(again.length, 1);
 });
+
+test("what a session was told of is kept in its order, for the next page as well", async (context) => {
+  const store = new Store();
+  const { client } = await on(context, { store });
+  const lengths = [];
+  client.onTold((told) => lengths.push(told.length));
+  const one = await client.submit("count", "").id;
+  const notice = `${Math.random()}`;
+  await api("/api/v1/notices", { content: notice });
+  await until("the notice is told", () => client.told.some((told) => told.text === notice));
+  const two = client.submit("hold", "0.3");
+  await two;
+  const failed = client.submit("fail", "");
+  await assert.rejects(failed);
+  const again = client.retry(await failed.id);
+  await assert.rejects(again);
+  const ids = [one, await two.id, await failed.id, await again.id];
+  const jobs = (told) => told.filter(({ type }) => type === "job").map(({ id }) => id);
+  assert.deepEqual(jobs(client.told), ids);
+  assert.ok(client.told.findIndex(({ type }) => type === "notice") > 0);
+  // It has grown one by one, whatever else was heard.
+  assert.deepEqual(lengths, [...lengths].sort((a, b) => a - b));
+  assert.equal(lengths[0], 0);
+  client.close();
+  const { client: next } = await on(context, { store });
+  assert.deepEqual(jobs(next.told), ids);
+  const [told] = next.told.filter(({ text }) => text === notice);
+  assert.ok(Math.abs(Date.now() - told.at) < 60_000 && told.type === "notice" && told.id.startsWith("notice-"));
+});
+
+test("what is forgotten does not come back, and its jobs go on", async (context) => {
+  const store = new Store();
+  const { client, network } = await on(context, { store });
+  const job = client.submit("hold", "0.5");
+  const id = await job.id;
+  client.forgetTold();
+  assert.deepEqual(client.told, []);
+  // It is pending with the next socket, and its end is heard.
+  network.cut();
+  assert.equal(await job, "held");
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.deepEqual(client.told.filter((told) => told.id === id), []);
+  const after = await client.submit("count", "").id;
+  assert.ok(client.told.some((told) => told.id === after));
+  client.close();
+  const { client: next } = await on(context, { store });
+  const ids = next.told.map((told) => told.id);
+  assert.ok(ids.includes(after) && !ids.includes(id), `${ids}`);
+});
+
+test("a job whose answer nobody has heard is told of by its end", async (context) => {
+  const store = new Store();
+  const { client, network } = await on(context, { store });
+  await until("it is connected", () => client.state.name === "connected");
+  network.isDeaf = true;
+  const content = `${Math.random()}`;
+  client.submit("hold", "0.5", { idempotency_key: content }).catch(() => {});
+  await until("the job is stored", async () => {
+    const { jobs } = await api("/api/v1/jobs?task=hold&state=ready,running&limit=5");
+    return jobs.length > 0;
+  });
+  client.close();
+  const { client: next } = await on(context, { store });
+  await until("its job is told of", () => next.told.length === 1);
+  const [record] = await next.jobs([next.told[0].id]);
+  assert.equal(record.task, "hold");
+  // Asked for again under the same name, it is the same job.
+  const again = next.submit("hold", "0.5", { idempotency_key: content });
+  assert.equal(await again.id, record.id);
+  assert.equal(await again, "held");
+});
+
+test("of what was told the latest is kept", async (context) => {
+  const { client } = await on(context);
+  const jobs = Array.from({ length: 230 }, () => client.submit("count", ""));
+  await Promise.all(jobs);
+  const told = client.told.filter(({ type }) => type === "job").map(({ id }) => id);
+  assert.equal(client.told.length, 200);
+  assert.equal(new Set(told).size, told.length);
+  assert.ok(told.includes(await jobs[229].id) && !told.includes(await jobs[0].id));
+});
+
+test("jobs are looked up by their ids, in their order", async (context) => {
+  const { client } = await on(context);
+  const ids = await Promise.all(Array.from({ length: 130 }, (_, number) => client.submit("count", `${number}`).id));
+  const unknown = "01976f2c-8a40-7b3e-9d51-2f8c6a7e40b1";
+  const records = await client.jobs([...ids.slice(0, 50), unknown, ...ids.slice(50)]);
+  assert.deepEqual(records.map(({ id }) => id), ids);
+  assert.deepEqual(records.map(({ input }) => input), ids.map((_, number) => `${number}`));
+  assert.deepEqual(await client.jobs([]), []);
+  await assert.rejects(client.jobs(["no id"]), (error) => error instanceof JobError && error.code !== "unavailable");
+});
+
+test("the text so far is read, from its beginning or from a place in it", async (context) => {
+  const { client, network } = await on(context);
+  const job = client.submit("story", "600", { stream: true });
+  const id = await job.id;
+  let heard = 0;
+  for await (const event of job) if (event.type === "chunk" && ++heard === 20) break;
+  const read = async (after) => {
+    const pieces = [];
+    for await (const chunk of client.chunks(id, after)) pieces.push(chunk);
+    return pieces;
+  };
+  const soFar = await read();
+  assert.ok(soFar.length >= 20 && soFar.length < 600, `${soFar.length}`);
+  await job;
+  const pieces = await read();
+  assert.deepEqual(pieces.map(({ text }) => text), Array.from({ length: 600 }, (_, piece) => `${piece + 1} `));
+  assert.deepEqual([pieces[0].attempt, pieces[0].seq], [1, 1]);
+  assert.deepEqual((await read([1, 597])).map(({ seq }) => seq), [598, 599, 600]);
+  network.down();
+  await assert.rejects(read(), (error) => error.code === "unavailable");
+  network.up();
+});
+
+test("the frames are heard as they cross the wire, and a message of one's own is sent", async (context) => {
+  const { client, network } = await on(context);
+  const frames = [];
+  client.onFrame((way, text) => frames.push([way, text]));
+  assert.equal(client.send({ action: "ping" }), false);
+  await until("it is connected", () => client.state.name === "connected");
+  assert.deepEqual(frames.map(([way]) => way), ["note", "out", "in"]);
+  const heard = [];
+  client.onMessage((message, job) => heard.push([message, job]));
+  assert.ok(client.send({ action: "ping", ref: "mine" }));
+  await until("there is a pong", () => frames.some(([way, text]) => way === "in" && text.includes('"pong"')));
+  assert.ok(client.send({ action: "nonsense" }));
+  await until("the error is heard", () => heard.some(([message]) => message.action === "error"));
+  assert.ok(client.send({ action: "submit_jobs", payload: { jobs: [{ task_type: "count", content: "" }] }, ref: "many" }));
+  await until("the job is told of", () => client.told.length === 1);
+  const job = client.submit("count", "");
+  await job;
+  const answers = heard.filter(([message, answered]) => message.action === "job_queued" && answered === job);
+  assert.equal(answers.length, 1);
+  assert.ok(heard.every(([message, answered]) => answered === undefined || message.ref !== undefined));
+  network.cut();
+  await until("it is noted", () => frames.some(([way, text]) => way === "note" && text.startsWith("connection lost")));
+});
+
+test("a store that has no room for what was told keeps the session", async (context) => {
+  class SmallStore extends Store {
+    setItem(key, value) {
+      if (JSON.parse(value).told?.length > 0) throw new Error("it is full");
+      super.setItem(key, value);
+    }
+  }
+  const store = new SmallStore();
+  const { client } = await on(context, { store });
+  const later = client.submit("hold", "0.5");
+  const id = await later.id;
+  assert.equal(client.told.length, 1);
+  later.catch(() => {});
+  client.close();
+  const { client: next } = await on(context, { store });
+  const heard = [];
+  next.onMessage((message) => heard.push(message.job_id));
+  await until("the result has come", () => heard.includes(id));
+  assert.deepEqual(next.told, [{ type: "job", id }]);
+});
