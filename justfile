@@ -22,6 +22,10 @@ docs:
     cargo run --quiet -- openapi > docs/openapi.json
     cargo doc --no-deps
 
+# Makes the pictures of the README from the running program, in about six minutes
+pictures:
+    cargo test --test it pictures -- --ignored
+
 # Half an hour of faults; `RINGBACK_FAULT_SEED` repeats a schedule
 faults seconds="1800":
     RINGBACK_FAULT_SECONDS={{seconds}} cargo test --test it ledger -- --nocapture

@@ -174,3 +174,31 @@ fn the_example_environment_lists_every_setting() {
         "src/config.rs and .env.example should have the same settings"
     );
 }
+
+#[test]
+fn every_file_of_the_pages_is_served_and_none_is_long() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let serves = fs::read_to_string(root.join("src/gateway/pages.rs")).unwrap();
+    let mut folders = vec![root.join("static")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = path.strip_prefix(root.join("static")).unwrap();
+            let name = name.to_str().unwrap();
+            assert!(
+                serves.contains(&format!("\"{name}\""))
+                    || serves.contains(&format!("static/{name}\"")),
+                "static/{name} is not served; see FILES in src/gateway/pages.rs"
+            );
+            let lines = fs::read_to_string(&path).unwrap().lines().count();
+            assert!(
+                lines <= LONG || !name.ends_with(".js"),
+                "static/{name} has {lines} lines: look for the second noun in it"
+            );
+        }
+    }
+}

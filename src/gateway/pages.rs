@@ -18,54 +18,125 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 const JSON: &str = "application/json";
 
+/// The files in `static` beside the pages themselves, each by its name there, with its text.
+macro_rules! files {
+    ($($name:literal),* $(,)?) => {
+        &[$((concat!("/static/", $name), include_str!(concat!("../../static/", $name)))),*]
+    };
+}
+
+const FILES: &[(&str, &str)] = files![
+    "asyncapi/codes.js",
+    "asyncapi/contents.js",
+    "asyncapi/contract.js",
+    "asyncapi/docs.css",
+    "asyncapi/docs.js",
+    "asyncapi/draft.js",
+    "asyncapi/example.css",
+    "asyncapi/filter.js",
+    "asyncapi/frames.js",
+    "asyncapi/json.js",
+    "asyncapi/message.js",
+    "asyncapi/parts.js",
+    "asyncapi/reading.js",
+    "asyncapi/reference.css",
+    "asyncapi/reference.js",
+    "asyncapi/rules.js",
+    "asyncapi/schema.js",
+    "asyncapi/table.css",
+    "asyncapi/tryit.css",
+    "asyncapi/tryit.js",
+    "dom.js",
+    "favicon.svg",
+    "jobs/act.js",
+    "jobs/api.js",
+    "jobs/bulk.js",
+    "jobs/chart.js",
+    "jobs/charts.css",
+    "jobs/charts.js",
+    "jobs/console.css",
+    "jobs/console.js",
+    "jobs/crosshair.js",
+    "jobs/dialog.js",
+    "jobs/facts.js",
+    "jobs/feed.js",
+    "jobs/filter.js",
+    "jobs/filters.css",
+    "jobs/filters.js",
+    "jobs/fleet.css",
+    "jobs/fleet.js",
+    "jobs/keyed.js",
+    "jobs/list.css",
+    "jobs/list.js",
+    "jobs/look.js",
+    "jobs/overview.css",
+    "jobs/overview.js",
+    "jobs/parts.css",
+    "jobs/queues.css",
+    "jobs/queues.js",
+    "jobs/row.js",
+    "jobs/said.js",
+    "jobs/scale.js",
+    "jobs/story.css",
+    "jobs/story.js",
+    "jobs/stream.js",
+    "jobs/svg.js",
+    "jobs/timeline.js",
+    "jobs/value.js",
+    "jobs/words.js",
+    "system/announcer.js",
+    "system/badge.js",
+    "system/card.css",
+    "system/card.js",
+    "system/composer.js",
+    "system/conversation.js",
+    "system/foot.js",
+    "system/frames.js",
+    "system/job.js",
+    "system/longtext.js",
+    "system/lookout.js",
+    "system/outbox.js",
+    "system/page.css",
+    "system/page.js",
+    "system/scroller.js",
+    "system/text.js",
+    "theme.css",
+];
+
+const PAGES: &[(&str, &str)] = &[
+    ("/system/", include_str!("../../static/system/index.html")),
+    ("/jobs/", include_str!("../../static/jobs/index.html")),
+    (
+        "/asyncapi/docs/",
+        include_str!("../../static/asyncapi/index.html"),
+    ),
+];
+
+/// Where one is led from other addresses.
+const MOVED: &[(&str, &str)] = &[
+    ("/system", "/system/"),
+    ("/jobs", "/jobs/"),
+    ("/asyncapi/docs", "/asyncapi/docs/"),
+    ("/favicon.ico", "/static/favicon.svg"),
+];
+
 pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let router = Router::new()
+    let moved = MOVED.iter().fold(Router::new(), |router, (from, to)| {
+        router.route(from, get(move || async move { Redirect::permanent(to) }))
+    });
+    let client = (
+        "/static/ringback.js",
+        include_str!("../../clients/js/ringback.js"),
+    );
+    let files = FILES.iter().chain([&client]);
+    let router = files.fold(moved, |router, (path, text)| {
+        router.route(path, page(kind_of(path), text))
+    });
+    let router = PAGES.iter().fold(router, |router, (path, text)| {
+        router.route(path, page(HTML, text))
+    });
+    let router = router
         .route("/", get(|| async { Redirect::temporary("/system/") }))
-        .route("/system", get(|| async { Redirect::permanent("/system/") }))
-        .route(
-            "/asyncapi/docs",
-            get(|| async { Redirect::permanent("/asyncapi/docs/") }),
-        )
-        .route(
-            "/system/",
-            page(HTML, include_str!("../../static/system/index.html")),
-        )
-        .route(
-            "/static/system/page.css",
-            page(CSS, include_str!("../../static/system/page.css")),
-        )
-        .route(
-            "/static/system/page.js",
-            page(SCRIPT, include_str!("../../static/system/page.js")),
-        )
-        .route(
-            "/static/ringback.js",
-            page(SCRIPT, include_str!("../../clients/js/ringback.js")),
-        )
-        .route(
-            "/static/theme.css",
-            page(CSS, include_str!("../../static/theme.css")),
-        )
-        .route(
-            "/static/favicon.svg",
-            page(SVG, include_str!("../../static/favicon.svg")),
-        )
-        .route(
-            "/favicon.ico",
-            get(|| async { Redirect::permanent("/static/favicon.svg") }),
-        )
-        .route(
-            "/asyncapi/docs/",
-            page(HTML, include_str!("../../static/asyncapi/index.html")),
-        )
-        .route(
-            "/static/asyncapi/docs.css",
-            page(CSS, include_str!("../../static/asyncapi/docs.css")),
-        )
-        .route(
-            "/static/asyncapi/docs.js",
-            page(SCRIPT, include_str!("../../static/asyncapi/docs.js")),
-        )
         .route(
             "/asyncapi/schema.json",
             get(|| async { ([(header::CONTENT_TYPE, JSON)], asyncapi::text()) }),
@@ -84,6 +155,15 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     .fold(router, |router, (name, value)| {
         router.layer(with_header(name, value))
     })
+}
+
+fn kind_of(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("css") => CSS,
+        Some("js") => SCRIPT,
+        Some("svg") => SVG,
+        _ => "application/octet-stream",
+    }
 }
 
 fn page<S: Clone + Send + Sync + 'static>(

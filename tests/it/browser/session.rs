@@ -45,7 +45,7 @@ impl Browser {
             .expect("the driver should say its port");
         let driver_url = format!("http://127.0.0.1:{port}");
         let Value::Object(capabilities) = json!({
-            "goog:loggingPrefs": {"browser": "ALL"},
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
             "goog:chromeOptions": {"args": [
                 "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
                 "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -131,11 +131,88 @@ impl Browser {
     pub(super) async fn resize(&self, width: u32, height: u32) {
         let size =
             json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": true});
-        self.command(
-            "goog/cdp/execute",
-            json!({"cmd": "Emulation.setDeviceMetricsOverride", "params": size}),
+        self.devtools("Emulation.setDeviceMetricsOverride", size)
+            .await;
+    }
+
+    /// Shows pages as somebody has them who likes the dark.
+    pub(super) async fn darken(&self) {
+        let dark = json!({"features": [{"name": "prefers-color-scheme", "value": "dark"}]});
+        self.devtools("Emulation.setEmulatedMedia", dark).await;
+    }
+
+    /// Cuts the device off from every network.
+    pub(super) async fn cut_off(&self) {
+        self.network(
+            json!({"offline": true, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0}),
         )
         .await;
+    }
+
+    /// Gives it back.
+    pub(super) async fn reconnect(&self) {
+        self.network(json!({"offline": false, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}))
+            .await;
+    }
+
+    async fn network(&self, conditions: Value) {
+        self.devtools("Network.enable", json!({})).await;
+        self.devtools("Network.emulateNetworkConditions", conditions)
+            .await;
+    }
+
+    /// What is wrong with the page for those who cannot see it, or not well, or have no mouse, as axe finds it.
+    pub(super) async fn barriers(&self) -> Vec<String> {
+        let axe = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/contract/node_modules/axe-core/axe.min.js");
+        let axe = std::fs::read_to_string(axe).expect("run script/bootstrap --tests");
+        self.run(&format!("if (!window.axe) {{ {axe} }}")).await;
+        let found = "return axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) =>
+            violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').flatMap(({ id, nodes }) =>
+                nodes.map((node) => `${id}: ${node.html} ${node.failureSummary}`)));";
+        let found = self.run(found).await;
+        serde_json::from_value(found).unwrap()
+    }
+
+    /// The hosts that anything was asked of since this was last asked, other than that of the page.
+    pub(super) async fn other_hosts(&self) -> Vec<String> {
+        let host = self.run("return location.host;").await;
+        let entries = self
+            .command("se/log", json!({"type": "performance"}))
+            .await
+            .as_array()
+            .cloned()
+            .expect("a list");
+        let mut asked = Vec::new();
+        for entry in entries {
+            let entry: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
+            let event = &entry["message"];
+            let url = match event["method"].as_str() {
+                Some("Network.requestWillBeSent") => &event["params"]["request"]["url"],
+                Some("Network.webSocketCreated") => &event["params"]["url"],
+                _ => continue,
+            };
+            let url = reqwest::Url::parse(url.as_str().unwrap()).unwrap();
+            if matches!(url.scheme(), "data" | "about" | "chrome") {
+                continue;
+            }
+            let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+            let asked_of = format!("{}{port}", url.host_str().unwrap_or_default());
+            if host != asked_of.as_str() {
+                asked.push(url.to_string());
+            }
+        }
+        asked
+    }
+
+    /// A picture of what is to be seen.
+    pub(super) async fn picture(&self) -> Vec<u8> {
+        self.page.screenshot().await.unwrap()
+    }
+
+    async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        let command = json!({"cmd": command, "params": parameters});
+        self.command("goog/cdp/execute", command).await
     }
 
     /// A command that the client has no method for.

@@ -1,4 +1,5 @@
-//! Tabs of one browser that share a session: one holds the socket, the others hear it through that one.
+//! Tabs of one browser that share a session: one holds the socket, the others hear it through that one, and all show the
+//! same conversation.
 
 use fantoccini::wd::WindowHandle;
 use serde_json::{Value, json};
@@ -139,4 +140,121 @@ async fn when_the_tab_with_the_socket_goes_another_takes_it_and_nothing_is_lost_
         database.count("ringback.mailbox").await == 0
     })
     .await;
+}
+
+/// Two tabs with the page, of which the second is looked at.
+async fn two_tabs() -> (TestDatabase, Program, Program, Browser, [WindowHandle; 2]) {
+    let database = TestDatabase::new().await;
+    let worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let browser = Browser::at(&gateway, "/system/").await;
+    let first = browser.page.window().await.unwrap();
+    browser.shows(super::system::CONNECTED).await;
+    let second = browser.open_tab(&gateway).await;
+    browser.shows(super::system::CONNECTED).await;
+    (database, worker, gateway, browser, [first, second])
+}
+
+/// What each card and notice shows.
+async fn shown(browser: &Browser) -> Vec<Value> {
+    let facts = ["kind", "id", "phase", "content", "queued", "outcome"];
+    let of = |item: &Value| facts.iter().map(|name| item[*name].clone()).collect();
+    browser.conversation().await.iter().map(of).collect()
+}
+
+#[tokio::test]
+async fn what_is_asked_for_in_one_tab_is_shown_by_all_and_by_those_that_are_opened_later() {
+    let (database, _worker, gateway, browser, [first, second]) = two_tabs().await;
+    browser.submit("count", "in the second").await;
+    browser.look_at(&first).await;
+    browser.until_phase("succeeded", 1).await;
+    browser.submit("fail", "in the first").await;
+    browser.until_phase("failed", 1).await;
+    super::system::notify(&database, "To all.").await;
+    browser
+        .shows("document.querySelectorAll('.notice').length === 1")
+        .await;
+    let expected = shown(&browser).await;
+    assert_eq!(expected.len(), 3);
+    browser.look_at(&second).await;
+    browser.until_phase("failed", 1).await;
+    browser
+        .shows("document.querySelectorAll('.notice').length === 1")
+        .await;
+    assert_eq!(shown(&browser).await, expected);
+    browser.open_tab(&gateway).await;
+    browser.until_phase("failed", 1).await;
+    browser.until_phase("succeeded", 1).await;
+    assert_eq!(shown(&browser).await, expected);
+    assert_eq!(sessions(&database).await, 1);
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_text_goes_on_in_every_tab_whichever_is_opened_or_closed_amid_it() {
+    let (database, _worker, gateway, browser, [first, second]) = two_tabs().await;
+    let text = "document.querySelector('.card .streamed').textContent";
+    browser.submit("story", "250").await;
+    browser.shows(&format!("{text}.startsWith('1 2 3 ')")).await;
+    let third = browser.open_tab(&gateway).await;
+    browser.shows(&format!("{text}.startsWith('1 2 3 ')")).await;
+    browser.look_at(&first).await;
+    browser.page.close_window().await.unwrap();
+    let whole: String = (1..=250).map(|piece| format!("{piece} ")).collect();
+    for tab in [&second, &third] {
+        browser.look_at(tab).await;
+        let cards = browser.until_phase("succeeded", 1).await;
+        assert_eq!(cards.len(), 1);
+        browser.shows(&format!("{text} === '{whole}'")).await;
+    }
+    assert_eq!(sessions(&database).await, 1);
+}
+
+#[tokio::test]
+async fn what_is_cleared_in_one_tab_is_gone_in_all_for_good_and_its_jobs_go_on() {
+    let (_database, _worker, gateway, browser, [first, second]) = two_tabs().await;
+    browser.submit("hold", "1.5").await;
+    browser.submit("count", "over").await;
+    browser.until_phase("succeeded", 1).await;
+    let cards = browser.until_phase("running", 1).await;
+    let held = cards[0]["id"].as_str().unwrap().to_owned();
+    browser
+        .run("document.getElementById('clear').click();")
+        .await;
+    let is_empty = "document.getElementById('empty').checkVisibility() && document.getElementById('clear').hidden";
+    browser.shows(is_empty).await;
+    browser.look_at(&first).await;
+    browser.shows(is_empty).await;
+    // Its end is heard, and shown by nobody.
+    assert_eq!(Api::of(&gateway).finished(&held).await["result"], "held");
+    browser
+        .shows(&format!("[...document.querySelectorAll('.frame code')].some((code) => code.textContent.includes('\"job_result\"') && code.textContent.includes('{held}'))"))
+        .await;
+    browser.shows(is_empty).await;
+    browser.page.refresh().await.unwrap();
+    browser.shows(super::system::CONNECTED).await;
+    assert_eq!(shown(&browser).await, Vec::<Value>::new());
+    // What comes after that is shown.
+    browser.submit("count", "after").await;
+    browser.look_at(&second).await;
+    let cards = browser.until_phase("succeeded", 1).await;
+    assert_eq!(cards.len(), 1);
+    assert_eq!(cards[0]["content"], "after");
+}
+
+#[tokio::test]
+async fn a_tab_without_the_socket_shows_what_it_hears_and_says_through_the_other() {
+    let (_database, _worker, _gateway, browser, _) = two_tabs().await;
+    browser.submit("count", "x").await;
+    browser.until_phase("succeeded", 1).await;
+    let frames = browser
+        .run("return [...document.querySelectorAll('.frame')].map((item) => [item.dataset.way, item.querySelector('code').textContent.slice(0, 26)]);")
+        .await;
+    let expected = json!([
+        ["note", "connected through another "],
+        ["out", r#"{"action":"system_message""#],
+        ["in", r#"{"action":"job_queued","pa"#],
+        ["in", r#"{"action":"job_result","pa"#],
+    ]);
+    assert_eq!(frames, expected);
 }
