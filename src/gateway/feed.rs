@@ -16,6 +16,9 @@ const LIMIT: usize = 1_000;
 /// How often it is read, at most.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// And how seldom.
+const SELDOM: Duration = Duration::from_secs(30);
+
 /// A reading may take this part of the time: where it is slow, it is rare.
 const SHARE: u32 = 10;
 
@@ -65,8 +68,10 @@ impl Feed {
             let read = async { limited(overview(link.connected().await?)).await };
             let read = read.await;
             link.settle(&read);
+            let pause = (began.elapsed() * SHARE).clamp(EVERY, SELDOM);
             match read {
-                Ok(overview) => {
+                Ok(mut overview) => {
+                    overview.next_in = Some(pause.as_secs_f64());
                     let text = serde_json::to_string(&overview)
                         .expect("an overview is strings and numbers, which all encode");
                     self.newest.send_replace(Some(text.into()));
@@ -76,7 +81,7 @@ impl Feed {
                     self.newest.send_replace(None);
                 }
             }
-            if !shutdown::sleep(EVERY.max(began.elapsed() * SHARE), &stop).await {
+            if !shutdown::sleep(pause, &stop).await {
                 break;
             }
         }

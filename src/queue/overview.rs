@@ -30,6 +30,7 @@ pub async fn overview(connection: &mut PgConnection) -> Result<Overview, sqlx::E
         workers: workers(&mut *connection).await?,
         gateways: gateways(&mut *connection).await?,
         sample: samples::newest(connection).await?,
+        next_in: None,
     })
 }
 

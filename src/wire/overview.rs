@@ -24,6 +24,8 @@ pub struct Overview {
     pub gateways: Vec<Gateway>,
     /// How the last seconds went, where somebody has looked.
     pub sample: Option<Sample>,
+    /// In a stream, after how many seconds the next one comes: later where there is so much that reading takes long.
+    pub next_in: Option<f64>,
 }
 
 /// A worker, and what it does.

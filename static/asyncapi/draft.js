@@ -151,7 +151,7 @@ export class Draft {
     const wrong = complaints(this.contract, value);
     if (wrong.length > 0) {
       this.#say("doubt", `${wrong.slice(0, SHOWN).join(" ")} It can be sent all the same, to see the error.`);
-    } else this.#say("ok", "As the contract has it.");
+    } else this.#say("ok", "The schema has nothing against it.");
     return value;
   }
 

@@ -1,6 +1,7 @@
 // Finding a message, a field or a code: what has none of the words is not shown.
 
 import { byId } from "../dom.js";
+import { decode } from "./contract.js";
 
 const FOUND = "found";
 
@@ -116,7 +117,7 @@ export class Filter {
   }
 
   #reveal() {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const target = document.getElementById(decode(location.hash.slice(1)));
     if (!target?.closest("[hidden]")) return;
     this.clear();
     target.scrollIntoView();

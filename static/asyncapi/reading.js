@@ -25,7 +25,12 @@ export function read(text) {
  */
 function faultIn(text) {
   const reader = new Reader(text);
-  const words = reader.whole() ?? "this cannot be read as JSON";
+  let words;
+  try {
+    words = reader.whole() ?? "this cannot be read as JSON";
+  } catch {
+    words = "this is nested too deeply";
+  }
   const before = text.slice(0, reader.at).split("\n");
   return { at: reader.at, line: before.length, column: (before.at(-1)?.length ?? 0) + 1, words };
 }

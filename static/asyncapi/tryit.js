@@ -125,6 +125,8 @@ export class TryIt {
     if (frame.action === "resumed") {
       this.#known.session = { session: frame.payload.session, token: frame.payload.token };
     }
+    // Pieces of a text and progress come too often to be said.
+    if (frame.action === "job_chunk" || frame.action === "job_progress") return;
     this.#said.textContent = frame.action === "pong" ? "pong" : `Received ${frame.action}`;
   }
 
@@ -137,6 +139,8 @@ export class TryIt {
       this.#state.title = state.why;
       this.#state.textContent = words(state, seconds);
     };
+    // Said when it changes, and not for each second that is counted.
+    if (this.#state.dataset.state !== state.name) this.#said.textContent = words({ ...state, retryAt: 0 }, 0);
     if (state.retryAt > 0) this.#countdown = setInterval(show, 1_000);
     this.#again.hidden = state.retryAt === 0 && state.name !== "closed";
     show();

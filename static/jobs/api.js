@@ -105,6 +105,7 @@
  * @property {Worker[]} workers
  * @property {Gateway[]} gateways
  * @property {Sample | null} sample
+ * @property {number | null} next_in after how many seconds the next one comes
  */
 
 /** A request that was refused, or that nobody answered; its message is a sentence for a person. */

@@ -11,10 +11,12 @@ import { ageOf, timeOfDay } from "./words.js";
  * @property {(state: FeedState) => void} [onState]
  */
 
-/** Figures come every second, and none while the gateway has no database: after so long without, they are old. */
-const OLD = 5_000;
-/** A stream that is silent for so long may be gone without our having heard of it, and is opened anew. */
-const SILENCE = 20_000;
+/** Each overview says when the next one comes, and none comes while the gateway has no database: so long after that time
+ * the figures are old. */
+const LATE = 4_000;
+/** A stream that is silent for so long may be gone without our having heard of it, and is opened anew: longer than the
+ * longest time between two overviews. */
+const SILENCE = 40_000;
 
 export class Feed {
   /** @type {Overview | null} */
@@ -117,7 +119,8 @@ export class Feed {
 
   /** Keeps the ages on the page right: this is the clock, nothing is asked for. */
   #tick() {
-    if (this.state === "live" && Date.now() - this.#heardAt > OLD) this.#become("old");
+    const due = this.#heardAt + (this.latest?.next_in ?? 1) * 1_000;
+    if (this.state === "live" && Date.now() > due + LATE) this.#become("old");
     this.#show();
     showAges(document.body, this.now());
     window.setTimeout(() => this.#tick(), 1_000);

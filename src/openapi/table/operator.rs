@@ -95,7 +95,8 @@ pub(super) fn follow(_: &mut SchemaGenerator) -> Row {
         }],
         ..without(
             "Follow how the whole system is",
-            "Server-sent events called `overview`, once a second or, where reading takes long, less often: \
+            "Server-sent events called `overview`, once a second or, where reading takes long, less often \
+             (`next_in` says when): \
              each what `get_overview` answers. None comes while the database is away.",
             &[],
         )

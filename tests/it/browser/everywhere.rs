@@ -104,12 +104,23 @@ async fn nothing_stands_over_the_edge_of_a_phone() {
     let failed = work(&Api::of(&gateway)).await;
     let browser = Browser::at(&gateway, "/system/").await;
     converse(&browser).await;
-    browser.resize(375, 700).await;
-    for page in PAGES {
-        open(&browser, &gateway, &failed, page).await;
-        let widths =
-            "return [document.documentElement.clientWidth, document.documentElement.scrollWidth];";
-        assert_eq!(browser.run(widths).await, json!([375, 375]), "{page:?}");
+    // A phone, and a page that is shown four times as large on a small screen.
+    for width in [375, 320] {
+        browser.resize(width, 700).await;
+        for page in PAGES {
+            open(&browser, &gateway, &failed, page).await;
+            let over = "
+                const width = document.documentElement.clientWidth;
+                // What scrolls or cuts off within itself is not over the edge.
+                const isWithin = (part) => part !== document.body && (getComputedStyle(part).overflowX !== 'visible'
+                    || isWithin(part.parentElement));
+                const over = [...document.querySelectorAll('body *')].filter((part) => {
+                    const box = part.getBoundingClientRect();
+                    return part.checkVisibility() && box.width > 1 && box.right > width + 1 && !isWithin(part);
+                });
+                return [document.documentElement.scrollWidth, over.slice(0, 5).map(({ outerHTML }) => outerHTML.slice(0, 200))];";
+            assert_eq!(browser.run(over).await, json!([width, []]), "{page:?}");
+        }
     }
 }
 
