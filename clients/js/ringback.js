@@ -138,6 +138,11 @@ const TOLD_AT_MOST = 200;
 const JOBS_AT_ONCE = 100;
 const CHUNKS_AT_ONCE = 500;
 const ANSWER_WITHIN = 30_000;
+/** A submission over so many characters is given up when so many sockets were lost on which it was sent. */
+const LARGE = 65_536;
+const LOSSES = 2;
+/** So long the tab with the socket stays, when that has ended for good: until the others must have heard. */
+const LAST_WORDS = 250;
 /** The messages that say how a job ended. */
 const OUTCOMES = new Set(["job_result", "job_failed", "job_cancelled"]);
 /** Errors after which the same submission may be accepted. */
@@ -272,8 +277,14 @@ class Memory {
     const { session, token } = this.session ?? {};
     const first = { session, token, seen: [...this.#seen] };
     this.isNews = false;
-    // A store that is full may still have room for what nothing goes on without.
-    if (!this.#write({ ...first, ...this.account })) this.#write(first);
+    if (this.#write({ ...first, ...this.account })) return;
+    // A store that is full may still have room for the latest of it, or for what nothing goes on without.
+    let { told } = this;
+    while (told.length > 0) {
+      told = told.slice(Math.ceil(told.length / 2));
+      if (this.#write({ ...first, told, gone: [...this.#gone] })) return;
+    }
+    this.#write(first);
   }
 
   /** @param {object} kept */
@@ -294,6 +305,10 @@ class Asked {
   jobId = null;
   /** Whether the session that there is knows of it. */
   isAnswered = false;
+  /** Whether it was sent on the socket that there is. */
+  isSent = false;
+  /** How many sockets were lost on which it was sent and not answered. */
+  losses = 0;
   /** @type {[number, number]} where it is in the job's text */
   have = [0, 0];
   /** @type {JobEvent[]} */
@@ -932,6 +947,23 @@ class Client {
       clearTimeout(this.#timers[ref]);
       delete this.#timers[ref];
     }
+    for (const asked of this.#asked.values()) {
+      if (asked.isSent && !asked.isAnswered) asked.losses += 1;
+      asked.isSent = false;
+      if (asked.losses >= LOSSES && asked.text.length > LARGE) this.#giveUp(asked);
+    }
+  }
+
+  /**
+   * What cuts the connection whenever it is sent must not do so for ever: the gateway closes on what is far too large, and
+   * not every browser says that it did.
+   * @param {Asked} asked
+   */
+  #giveUp(asked) {
+    this.#asked.delete(asked.ref);
+    this.#forgetUnclaimed();
+    const words = `it is too large: the connection was lost each time it was sent (${asked.text.length} characters)`;
+    this.#refuse(asked, new JobError(words, { code: "too_large" }));
   }
 
   /**
@@ -976,7 +1008,10 @@ class Client {
   #keepUnclaimed(message) {
     if (!this.#isUnanswered()) return;
     const jobId = jobOf(message);
-    this.#unclaimed.set(jobId, [...(this.#unclaimed.get(jobId) ?? []), message].slice(-UNCLAIMED_AT_MOST));
+    const said = this.#unclaimed.get(jobId) ?? [];
+    this.#unclaimed.set(jobId, said);
+    said.push(message);
+    if (said.length > UNCLAIMED_AT_MOST) said.shift();
   }
 
   /** Whether a submission has no answer, so that any job may be its. */
@@ -1068,7 +1103,7 @@ class Client {
    */
   #refuse(asked, error) {
     asked.notQueued?.(error);
-    asked.add({ type: "failed", job_id: "", error }, true);
+    asked.add({ type: "failed", job_id: asked.jobId ?? "", error }, true);
     asked.fail?.(error);
   }
 
@@ -1111,6 +1146,7 @@ class Client {
 
   /** @param {Asked} asked */
   #ask(asked) {
+    asked.isSent = true;
     this.#write(asked.text);
   }
 
@@ -1273,7 +1309,8 @@ class Client {
     this.#tell({ name: "closed", why, retryAt: 0, doubted: false });
     const tabs = this.#tabs;
     this.#tabs = null;
-    tabs?.leave();
+    // Who gets the lock before it has heard would take the session back.
+    if (tabs) setTimeout(() => tabs.leave(), LAST_WORDS);
   }
 
   #leave() {

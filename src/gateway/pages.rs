@@ -95,6 +95,7 @@ const FILES: &[(&str, &str)] = files![
     "system/job.js",
     "system/longtext.js",
     "system/lookout.js",
+    "system/notice.js",
     "system/outbox.js",
     "system/page.css",
     "system/page.js",

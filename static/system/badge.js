@@ -41,6 +41,7 @@ export class Badge {
   }
 
   #connect() {
+    if (this.#tryNow.ariaDisabled === "true") return;
     // A client whose connection has ended does not come back; the next page's does, and sends what is not yet answered.
     if (this.ringback.state.name === "closed") location.reload();
     else this.ringback.connectNow();
@@ -51,8 +52,21 @@ export class Badge {
     const { name, text, hint, canTry } = wordsFor(this.ringback.state);
     if (this.#place.dataset.state !== name) this.#place.dataset.state = name;
     setText(this.#place, text);
-    this.#tryNow.hidden = !canTry;
+    this.#showButton(canTry, name === "connected");
     this.setHint(hint);
+  }
+
+  /**
+   * What has the focus does not go away under it: it is disabled while there is nothing to try, and hands the focus on
+   * when there is a connection.
+   * @param {boolean} canTry
+   * @param {boolean} isConnected
+   */
+  #showButton(canTry, isConnected) {
+    const hasFocus = this.#tryNow === document.activeElement;
+    if (hasFocus && isConnected) byId("content", HTMLInputElement).focus();
+    this.#tryNow.hidden = !canTry && (isConnected || !hasFocus);
+    this.#tryNow.ariaDisabled = String(!canTry);
   }
 }
 

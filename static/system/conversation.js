@@ -1,11 +1,12 @@
 // What this browser has asked for and was told, oldest first: the list that the client module keeps for all its tabs,
 // and after it what this tab has asked for and has no answer to.
 
-import { byId, clock, element } from "../dom.js";
+import { byId } from "../dom.js";
 import { Announcer } from "./announcer.js";
 import { JobCard } from "./card.js";
 import { Job } from "./job.js";
 import { Lookout } from "./lookout.js";
+import { noticeItem } from "./notice.js";
 import { Outbox } from "./outbox.js";
 import { Scroller } from "./scroller.js";
 
@@ -73,12 +74,12 @@ export class Conversation {
    * @param {string} content
    */
   submit(task, content) {
-    this.#begin({ key: newKey(), task, content, at: Date.now() });
+    this.#begin(this.#outbox.write(task, content));
   }
 
   /** @param {JobCard} card */
   retry({ job }) {
-    this.#begin({ key: newKey(), task: job.task, content: job.content, at: Date.now(), retryOf: job.id });
+    this.#begin(this.#outbox.write(job.task, job.content, job.id));
   }
 
   /**
@@ -87,7 +88,11 @@ export class Conversation {
    * @returns {Promise<void>}
    */
   async cancel(card) {
-    for (const [asked, waiting] of this.#unanswered) if (waiting.card === card) return asked.cancel();
+    for (const [asked, waiting] of this.#unanswered) {
+      if (waiting.card !== card) continue;
+      this.#outbox.cancel(waiting.key);
+      return asked.cancel();
+    }
     await this.ringback.cancel(card.job.id);
   }
 
@@ -119,7 +124,6 @@ export class Conversation {
 
   /** @param {Unanswered} entry */
   #begin(entry) {
-    this.#outbox.add(entry);
     this.#ask(entry);
     this.#scroller.toEnd();
   }
@@ -128,7 +132,7 @@ export class Conversation {
    * @param {Unanswered} entry
    * @param {boolean} [wasSent]
    */
-  #ask({ key, task, content, at, retryOf }, wasSent = false) {
+  #ask({ key, task, content, at, retryOf, isCancelled }, wasSent = false) {
     const asked = retryOf
       ? this.ringback.retry(retryOf)
       : this.ringback.submit(task, content, { stream: true, idempotency_key: key });
@@ -139,6 +143,7 @@ export class Conversation {
     asked.id.catch((error) => this.#refused(asked, error));
     card.send(this.#isConnected);
     this.#list.append(card.element);
+    if (isCancelled) void card.foot.askToCancel();
     this.#count();
   }
 
@@ -188,16 +193,22 @@ export class Conversation {
     if (!waiting || error.code === "closed") return;
     this.#unanswered.delete(asked);
     this.#outbox.remove(waiting.key);
-    this.#cards.get(waiting.card.job.retryOf)?.foot.notRetried();
-    waiting.card.refuse(error.errors ?? [{ type: error.code, msg: error.message }]);
+    const { card } = waiting;
+    const before = this.#cards.get(card.job.retryOf);
+    before?.foot.notRetried();
+    if (error.code === "not_found" && typeof before?.job.record?.input === "string") {
+      // It is a job of an earlier session, which this one may not retry; but the same can be asked for.
+      card.element.remove();
+      return this.submit(card.job.task, card.job.content);
+    }
+    card.refuse(error.errors ?? [{ type: error.code, msg: error.message }]);
   }
 
   /** @param {readonly Told[]} told */
   #show(told) {
     const ids = new Set(told.map(({ id }) => id));
     if (told.length === 0 && this.#cards.size + this.#notices.size > 0) this.#clearRefused();
-    for (const [id, card] of this.#cards) if (!ids.has(id)) this.#remove(this.#cards, id, card.element);
-    for (const [id, notice] of this.#notices) if (!ids.has(id)) this.#remove(this.#notices, id, notice);
+    for (const id of [...this.#cards.keys(), ...this.#notices.keys()]) if (!ids.has(id)) this.#remove(id);
     /** @type {string[]} */
     const unknown = [];
     /** @type {HTMLElement | null} */
@@ -231,21 +242,17 @@ export class Conversation {
 
   /** @param {Told & {type: "notice"}} notice */
   #newNotice({ id, text, at }) {
-    const item = element("li", "notice");
-    item.append(element("span", "visually-hidden", "Notice: "), element("p", "text", text), clock(new Date(at)));
+    const item = noticeItem(text, at);
     this.#notices.set(id, item);
     this.announce(`Notice: ${text}`);
     return item;
   }
 
-  /**
-   * @param {Map<string, unknown>} kept
-   * @param {string} id
-   * @param {HTMLElement} item
-   */
-  #remove(kept, id, item) {
-    kept.delete(id);
-    item.remove();
+  /** @param {string} id */
+  #remove(id) {
+    (this.#cards.get(id)?.element ?? this.#notices.get(id))?.remove();
+    this.#cards.delete(id);
+    this.#notices.delete(id);
   }
 
   /** What was not accepted is nothing that the session was told of. */
@@ -290,9 +297,4 @@ export class Conversation {
     this.#empty.hidden = count > 0;
     this.#countTo(count);
   }
-}
-
-/** A name that no other submission has. */
-function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16).padStart(8, "0")).join("");
 }

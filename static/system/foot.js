@@ -40,7 +40,7 @@ export class Foot {
   #facts = element("span", "facts");
   #story = element("a", "", "Story");
   #actions = element("span", "actions");
-  #cancel = button("plain", "Cancel", () => void this.#askToCancel());
+  #cancel = button("plain", "Cancel", () => void this.askToCancel());
   #retry = button("plain", "Retry", () => this.#askToRetry());
   #again = button("plain", "Write it again", () => this.deeds.writeAgain());
   /** What came of what was pressed. */
@@ -94,7 +94,7 @@ export class Foot {
     this.#say("");
   }
 
-  async #askToCancel() {
+  async askToCancel() {
     if (this.#isCancelling) return;
     this.#setCancelling(true);
     this.#say(this.job.isStored ? "Asking to cancel it…" : "It is cancelled as soon as it is stored");
@@ -104,8 +104,7 @@ export class Foot {
     } catch (thrown) {
       const error = /** @type {JobError} */ (thrown);
       this.#setCancelling(false);
-      const words = error.code === "conflict" ? "Too late to cancel it: it was over" : error.message;
-      this.#say(this.job.phase === "refused" ? "" : words);
+      this.#say(this.job.phase === "refused" ? "" : whyNot(error));
     }
   }
 
@@ -127,6 +126,14 @@ export class Foot {
     this.show();
     if (words) this.deeds.announce(words);
   }
+}
+
+/** @param {JobError} error */
+function whyNot({ code, message }) {
+  if (code === "conflict") return "Too late to cancel it: it was over";
+  if (code === "not_found") return "It is of an earlier session of this browser; its story has a button that cancels it";
+  if (code === "closed") return "Not cancelled: the connection has ended";
+  return message;
 }
 
 /**

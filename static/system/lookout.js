@@ -46,6 +46,8 @@ export class Lookout {
 
   /** Something has happened: more will, soon. */
   hurry() {
+    // One that is planned already is not put off, however much happens.
+    if (this.#again && this.#delay === AGAIN_FIRST) return;
     this.#delay = AGAIN_FIRST;
     this.#lookAgain();
   }
@@ -70,6 +72,7 @@ export class Lookout {
   #lookAgain() {
     clearTimeout(this.#again);
     this.#again = window.setTimeout(() => {
+      this.#again = 0;
       if (document.visibilityState === "hidden") return;
       const ids = this.unfinished();
       if (ids.length === 0) return;

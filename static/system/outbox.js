@@ -6,6 +6,7 @@
  * @property {string} task
  * @property {string} content
  * @property {number} at when it was submitted, in milliseconds since 1970
+ * @property {boolean} [isCancelled] whether it is not wanted any more
  * @property {string} [retryOf] the job that is to be given another chance, if it is that
  */
 
@@ -29,10 +30,28 @@ export class Outbox {
     return [...this.#entries.values()];
   }
 
+  /**
+   * Keeps a new submission.
+   * @param {string} task
+   * @param {string} content
+   * @param {string} [retryOf]
+   */
+  write(task, content, retryOf) {
+    const entry = { key: newKey(), task, content, at: Date.now(), retryOf };
+    this.#add(entry);
+    return entry;
+  }
+
   /** @param {Unanswered} entry */
-  add(entry) {
+  #add(entry) {
     this.#entries.set(entry.key, entry);
     this.#keep();
+  }
+
+  /** @param {string} key */
+  cancel(key) {
+    const entry = this.#entries.get(key);
+    if (entry) this.#add({ ...entry, isCancelled: true });
   }
 
   /** @param {string} key */
@@ -47,4 +66,9 @@ export class Outbox {
       // Full or forbidden: it is sent all the same, while this page is open.
     }
   }
+}
+
+/** A name that no other submission has. */
+function newKey() {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(16).padStart(8, "0")).join("");
 }

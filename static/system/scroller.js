@@ -50,6 +50,7 @@ export class Scroller {
 
   #allSeen() {
     this.#unseen = 0;
+    if (this.#newer === document.activeElement) this.#view.focus({ preventScroll: true });
     this.#newer.hidden = true;
   }
 }

@@ -428,3 +428,29 @@ test("a store that has no room for what was told keeps the session", async (cont
   await until("the result has come", () => heard.includes(id));
   assert.deepEqual(next.told, [{ type: "job", id }]);
 });
+
+test("a store that has little room keeps the latest of what was told", async (context) => {
+  class SmallStore extends Store {
+    setItem(key, value) {
+      if (JSON.parse(value).told?.length > 2) throw new Error("it is full");
+      super.setItem(key, value);
+    }
+  }
+  const store = new SmallStore();
+  const { client } = await on(context, { store });
+  for (let count = 0; count < 5; count += 1) await client.submit("count", "");
+  const ids = client.told.map(({ id }) => id);
+  assert.equal(ids.length, 5);
+  client.close();
+  const { client: next } = await on(context, { store });
+  assert.deepEqual(next.told.map(({ id }) => id), ids.slice(3));
+});
+
+test("what cuts the connection whenever it is sent is given up, and everything else goes on", async (context) => {
+  const { client } = await on(context);
+  const huge = client.submit("count", "x".repeat(6_000_000));
+  const small = client.submit("count", "");
+  await assert.rejects(huge, (error) => error instanceof JobError && error.code === "too_large");
+  assert.equal(await small, "1");
+  assert.equal(await client.submit("count", ""), "1");
+});

@@ -112,6 +112,30 @@ async fn notices_that_came_while_the_page_was_away_are_there() {
 }
 
 #[tokio::test]
+async fn what_was_cancelled_before_it_could_be_sent_is_cancelled_also_by_the_next_page() {
+    let database = TestDatabase::new().await;
+    let mut gateway = Program::serve(&database, &[]).await;
+    let address = gateway.address();
+    let browser = Browser::at(&gateway, "/system/").await;
+    browser.shows(CONNECTED).await;
+    gateway.kill();
+    browser.shows(RECONNECTING).await;
+    browser.submit("translate", "not wanted").await;
+    browser.until_phase("unsent", 1).await;
+    browser
+        .run("[...document.querySelectorAll('.card button')].find(({ textContent }) => textContent === 'Cancel').click();")
+        .await;
+    browser
+        .shows("JSON.parse(sessionStorage.getItem('ringback outbox'))[0].isCancelled")
+        .await;
+    let _gateway = restarted(&database, &address).await;
+    browser.page.refresh().await.unwrap();
+    browser.until_phase("cancelled", 1).await;
+    let cancelled = "ringback.jobs where state = 'cancelled' and content = 'not wanted'";
+    assert_eq!(database.count(cancelled).await, 1);
+}
+
+#[tokio::test]
 async fn a_device_that_is_offline_says_so_and_comes_back_by_itself() {
     let (database, mut gateway, _worker, browser) = everything().await;
     let address = gateway.address();
