@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use ringback::openapi::{Operation, document, text};
-use ringback::wire::{parse_jobs, parse_notice, parse_task};
+use ringback::wire::{parse_cancel, parse_jobs, parse_notice, parse_retry, parse_task};
 use serde_json::Value;
 
 const COPY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
@@ -45,6 +45,8 @@ fn every_example_is_accepted_and_fits_its_schema() {
             let accepted = match path.as_str() {
                 "/api/v1/jobs" => parse_task(text.as_bytes()).is_ok(),
                 "/api/v1/jobs/batch" => parse_jobs(text.as_bytes()).is_ok(),
+                "/api/v1/jobs/cancel" => parse_cancel(text.as_bytes()).is_ok(),
+                "/api/v1/jobs/retry" => parse_retry(text.as_bytes()).is_ok(),
                 "/api/v1/notices" => parse_notice(text.as_bytes()).is_ok(),
                 other => panic!("{other} has a body that this test does not know"),
             };
@@ -54,7 +56,7 @@ fn every_example_is_accepted_and_fits_its_schema() {
             examples += 1;
         }
     }
-    assert_eq!(examples, 3);
+    assert_eq!(examples, 5);
 }
 
 /// A schema with those that it refers to beside it.

@@ -131,7 +131,7 @@ async fn is_waiting(database: &TestDatabase) {
     eventually("it should wait", async || {
         let looks =
             "pg_stat_activity where datname = current_database() and application_name = 'ringback'
-            and query like '%both_sides%' and state = 'idle'";
+            and query like '-- The jobs $1, live or finished%' and state = 'idle'";
         database.count(looks).await > 0
     })
     .await;

@@ -110,7 +110,7 @@ pub(super) fn of_a_search() -> Vec<Value> {
         ),
         query(
             "search",
-            "Only those with this in their content, whatever the case.",
+            "Only those with this in their content, in upper or lower case, as far as the database's locale knows these.",
             &text,
         ),
         id,

@@ -30,7 +30,7 @@ pub struct Filter {
     pub since: Option<Timestamp>,
     /// Submitted before this time.
     pub until: Option<Timestamp>,
-    /// With this in their content, whatever the case.
+    /// With this in their content, in upper or lower case, as far as the database's locale knows these.
     pub search: Option<String>,
     /// Only these.
     pub ids: Option<Vec<JobId>>,
