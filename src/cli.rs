@@ -1,6 +1,7 @@
 //! The command line: the verbs, one file each.
 
 mod asyncapi;
+mod bench;
 mod completions;
 mod database;
 mod dev;
@@ -52,6 +53,8 @@ enum Verb {
     Migrate(migrate::Migrate),
     /// Prints the URL of the database in use, for `psql "$(ringback url)"`
     Url(url::Url),
+    /// Measures a running gateway, or the queue alone
+    Bench(bench::Bench),
     /// Prints the contract of the socket (AsyncAPI 3)
     Asyncapi,
     /// Prints the contract of HTTP (OpenAPI 3.1)
@@ -76,6 +79,7 @@ impl Cli {
             | Verb::Queues(_)
             | Verb::Recurring(_)
             | Verb::Url(_)
+            | Verb::Bench(_)
             | Verb::Asyncapi
             | Verb::Openapi
             | Verb::Completions(_)
@@ -105,6 +109,7 @@ impl Cli {
             Verb::Recurring(verb) => verb.run().await,
             Verb::Migrate(verb) => verb.run().await,
             Verb::Url(verb) => verb.run().await,
+            Verb::Bench(verb) => verb.run().await,
             Verb::Asyncapi => asyncapi::run(),
             Verb::Openapi => openapi::run(),
             Verb::Completions(verb) => verb.run(),

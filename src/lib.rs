@@ -15,6 +15,7 @@
 //! | [`queue`], [`session`], [`notice`], [`asyncapi`], [`openapi`] | all SQL of jobs; sessions and their mailboxes; notices; the two contracts |
 //! | [`sweeper`] | what keeps the tables true without anybody asking |
 //! | [`worker`], [`gateway`] | runs jobs; the socket, HTTP and the pages; never each other |
+//! | [`bench`] | what is measured |
 //! | [`cli`] | the verbs |
 //!
 //! # The path of one job
@@ -35,6 +36,7 @@
 //! No step goes back. A notice starts at step 5, addressed to the group.
 
 pub mod asyncapi;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod gateway;

@@ -13,12 +13,13 @@ const LAYERS: [&[&str]; 7] = [
     &["queue", "session", "notice", "asyncapi", "openapi"],
     &["sweeper"],
     &["worker", "gateway"],
+    &["bench"],
     &["cli"],
     &["main", "lib"],
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 12] = [
+const HOMES: [(&str, &[&str]); 13] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
@@ -29,6 +30,7 @@ const HOMES: [(&str, &[&str]); 12] = [
     ("form_urlencoded", &["gateway"]),
     ("indicatif", &["cli"]),
     ("tower_http", &["gateway"]),
+    ("tokio_tungstenite", &["bench"]),
     ("clap", &["config", "cli", "main"]),
     ("schemars", &["ids", "wire", "asyncapi", "openapi"]),
 ];

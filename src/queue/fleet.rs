@@ -172,6 +172,22 @@ pub async fn gateways_alive(executor: impl PgExecutor<'_>) -> Result<i64, sqlx::
     .await
 }
 
+/// The process that is the gateway which serves this address, if one does.
+///
+/// # Errors
+/// Those of the database.
+pub async fn gateway_at(
+    executor: impl PgExecutor<'_>,
+    listen: &str,
+) -> Result<Option<i32>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "select pid from ringback.gateway where listen = $1 order by beat_at desc limit 1",
+        listen
+    )
+    .fetch_optional(executor)
+    .await
+}
+
 /// Says that `gateway` has left.
 ///
 /// # Errors

@@ -1,0 +1,151 @@
+//! Notices to everybody: many sockets, and how long until each of them has heard.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use serde::Serialize;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::socket::{Socket, read};
+use super::{Latency, Progress, rate};
+use crate::notice;
+use crate::postgres::Database;
+use crate::wire::SYSTEM_GROUP;
+
+/// What is asked of the gateway.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Load {
+    /// How many sockets.
+    pub sockets: usize,
+    /// How many notices.
+    pub notices: usize,
+    /// Whether they are all sent at once, or each when everybody has heard the one before.
+    pub burst: bool,
+}
+
+/// What was found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Found {
+    /// From the first notice to the last message.
+    pub seconds: f64,
+    /// How many messages a second.
+    pub messages_per_second: f64,
+    /// From before a notice is stored until a socket has heard it.
+    pub heard: Latency,
+    /// Messages that did not come.
+    pub missing: usize,
+}
+
+/// How long everybody waits for a notice.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The notices are for those who are there.
+const TTL: Duration = Duration::from_secs(1);
+
+/// Runs the load on the gateway that serves `address` and has this database.
+///
+/// # Errors
+/// When a socket cannot be opened, or is lost; or those of the database.
+pub async fn run(
+    address: &str,
+    database: &Database,
+    load: &Load,
+    progress: &Progress,
+) -> anyhow::Result<Found> {
+    // Others may speak as well meanwhile.
+    let mark = Uuid::new_v4().simple().to_string();
+    let sent: Arc<Vec<OnceLock<Instant>>> =
+        Arc::new((0..load.notices).map(|_| OnceLock::new()).collect());
+    let heard = Arc::new(AtomicUsize::new(0));
+    let mut listening = JoinSet::new();
+    for _ in 0..load.sockets {
+        let socket = Socket::open(address).await?;
+        let ear = Ear {
+            socket,
+            mark: format!("\"{mark} "),
+            sent: Arc::clone(&sent),
+            heard: Arc::clone(&heard),
+            progress: progress.clone(),
+        };
+        listening.spawn(ear.listen());
+    }
+    let mut connection = database
+        .pool()
+        .acquire()
+        .await
+        .context("could not reach the database")?;
+    let began = Instant::now();
+    for (number, moment) in sent.iter().enumerate() {
+        let _ = moment.set(Instant::now());
+        notice::send(&mut connection, SYSTEM_GROUP, &format!("{mark} {number}"), TTL)
+            .await
+            .context("could not send a notice")?;
+        if !load.burst {
+            let everybody = (number + 1) * load.sockets;
+            let give_up = Instant::now() + PATIENCE;
+            while heard.load(Ordering::Relaxed) < everybody && Instant::now() < give_up {
+                tokio::time::sleep(Duration::from_micros(200)).await;
+            }
+        }
+    }
+    let mut times = Vec::new();
+    let mut last = began;
+    while let Some(ear) = listening.join_next().await {
+        let (of_one, end) = ear.context("a socket of the load has panicked")??;
+        last = last.max(end);
+        times.extend(of_one);
+    }
+    let took = last - began;
+    Ok(Found {
+        seconds: took.as_secs_f64(),
+        messages_per_second: rate(times.len(), took),
+        missing: load.sockets * load.notices - times.len(),
+        heard: Latency::of(times),
+    })
+}
+
+/// One socket that listens until it has heard every notice.
+struct Ear {
+    socket: Socket,
+    mark: String,
+    sent: Arc<Vec<OnceLock<Instant>>>,
+    heard: Arc<AtomicUsize>,
+    progress: Progress,
+}
+
+impl Ear {
+    async fn listen(mut self) -> anyhow::Result<(Vec<Duration>, Instant)> {
+        let mut times = Vec::with_capacity(self.sent.len());
+        let mut last = Instant::now();
+        while times.len() < self.sent.len() {
+            let Ok(texts) = tokio::time::timeout(PATIENCE, self.socket.hear()).await else {
+                break;
+            };
+            let now = Instant::now();
+            let before = times.len();
+            for text in texts? {
+                if let Some(sent) = self.number(&text)?.and_then(|number| self.sent.get(number)?.get()) {
+                    times.push(now - *sent);
+                    last = now;
+                }
+            }
+            self.heard.fetch_add(times.len() - before, Ordering::Relaxed);
+            self.progress.add(times.len() - before);
+        }
+        Ok((times, last))
+    }
+
+    /// Which of our notices this message is.
+    fn number(&self, text: &str) -> anyhow::Result<Option<usize>> {
+        let Some((_, rest)) = text.split_once(&*self.mark) else {
+            return Ok(None);
+        };
+        if read(text)?.action != "system_notification" {
+            return Ok(None);
+        }
+        Ok(rest.split('"').next().and_then(|number| number.parse().ok()))
+    }
+}
