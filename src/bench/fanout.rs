@@ -80,9 +80,14 @@ pub async fn run(
     let began = Instant::now();
     for (number, moment) in sent.iter().enumerate() {
         let _ = moment.set(Instant::now());
-        notice::send(&mut connection, SYSTEM_GROUP, &format!("{mark} {number}"), TTL)
-            .await
-            .context("could not send a notice")?;
+        notice::send(
+            &mut connection,
+            SYSTEM_GROUP,
+            &format!("{mark} {number}"),
+            TTL,
+        )
+        .await
+        .context("could not send a notice")?;
         if !load.burst {
             let everybody = (number + 1) * load.sockets;
             let give_up = Instant::now() + PATIENCE;
@@ -127,12 +132,16 @@ impl Ear {
             let now = Instant::now();
             let before = times.len();
             for text in texts? {
-                if let Some(sent) = self.number(&text)?.and_then(|number| self.sent.get(number)?.get()) {
+                if let Some(sent) = self
+                    .number(&text)?
+                    .and_then(|number| self.sent.get(number)?.get())
+                {
                     times.push(now - *sent);
                     last = now;
                 }
             }
-            self.heard.fetch_add(times.len() - before, Ordering::Relaxed);
+            self.heard
+                .fetch_add(times.len() - before, Ordering::Relaxed);
             self.progress.add(times.len() - before);
         }
         Ok((times, last))
@@ -146,6 +155,9 @@ impl Ear {
         if read(text)?.action != "system_notification" {
             return Ok(None);
         }
-        Ok(rest.split('"').next().and_then(|number| number.parse().ok()))
+        Ok(rest
+            .split('"')
+            .next()
+            .and_then(|number| number.parse().ok()))
     }
 }

@@ -91,7 +91,9 @@ fn memory(pid: i32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(&path).with_context(|| {
         format!("could not read {path}; the gateway must run on this machine, and this on Linux")
     })?;
-    let own = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    let own = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
     let kilobytes = own.and_then(|own| own.trim().strip_suffix(" kB")?.parse::<u64>().ok());
     Ok(kilobytes.with_context(|| format!("{path} does not say RssAnon"))? * 1_024)
 }

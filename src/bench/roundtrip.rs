@@ -1,6 +1,7 @@
 //! Jobs there and back: many sockets, each with so many jobs under way, as fast as they come back.
 
-use std::collections::HashMap;
+mod ledger;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -9,8 +10,9 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::socket::{Heard, Socket, read};
+use super::socket::{Socket, read};
 use super::{Latency, Progress, rate};
+use ledger::{Ledger, Seen};
 
 /// What is asked of the gateway.
 #[derive(Clone, Debug, Serialize)]
@@ -27,6 +29,8 @@ pub struct Load {
     pub content: String,
     /// Whether each socket has a session, each job a key, and each result is acknowledged.
     pub sessions: bool,
+    /// For how many seconds a socket waits on which nothing comes.
+    pub patience: f64,
 }
 
 /// What was found.
@@ -42,6 +46,8 @@ pub struct Found {
     pub result: Latency,
     /// Acknowledged jobs without a result.
     pub lost: usize,
+    /// Submissions without any answer.
+    pub unanswered: usize,
     /// Results that came again.
     pub duplicated: usize,
     /// Results on a socket that had not asked.
@@ -52,8 +58,13 @@ pub struct Found {
     pub failed: usize,
 }
 
-/// How long a socket waits for anything at all.
-const PATIENCE: Duration = Duration::from_secs(30);
+impl Found {
+    /// How many jobs did not come back as they should.
+    #[must_use]
+    pub fn wrong(&self) -> usize {
+        self.lost + self.unanswered + self.duplicated + self.misrouted + self.refused + self.failed
+    }
+}
 
 /// Runs the load on the gateway that serves `address`.
 ///
@@ -64,7 +75,9 @@ pub async fn run(address: &str, load: &Load, progress: &Progress) -> anyhow::Res
     for number in 0..load.sockets {
         let mut socket = Socket::open(address).await?;
         if load.sessions {
-            socket.send([json!({"action": "resume"}).to_string()]).await?;
+            socket
+                .send([json!({"action": "resume"}).to_string()])
+                .await?;
             socket.hear().await?;
         }
         // The first ones have one more where it does not come out even.
@@ -87,37 +100,12 @@ pub async fn run(address: &str, load: &Load, progress: &Progress) -> anyhow::Res
         queued: Latency::of(all.queued),
         result: Latency::of(all.results),
         lost: all.lost,
+        unanswered: all.unanswered,
         duplicated: all.duplicated,
         misrouted: all.misrouted,
         refused: all.refused,
         failed: all.failed,
     })
-}
-
-/// What one socket has seen, or all of them.
-#[derive(Default)]
-struct Seen {
-    queued: Vec<Duration>,
-    results: Vec<Duration>,
-    last: Option<Instant>,
-    lost: usize,
-    duplicated: usize,
-    misrouted: usize,
-    refused: usize,
-    failed: usize,
-}
-
-impl Seen {
-    fn add(&mut self, mut other: Self) {
-        self.queued.append(&mut other.queued);
-        self.results.append(&mut other.results);
-        self.last = self.last.max(other.last);
-        self.lost += other.lost;
-        self.duplicated += other.duplicated;
-        self.misrouted += other.misrouted;
-        self.refused += other.refused;
-        self.failed += other.failed;
-    }
 }
 
 /// One socket, and what it still has to ask.
@@ -130,13 +118,9 @@ struct Asking {
     tail: String,
     /// What each session's keys begin with; nothing without sessions.
     keys: Option<String>,
-    /// When each was sent, by its number.
-    sent: Vec<Instant>,
-    /// The numbers of those that are stored, and whether they are over.
-    stored: HashMap<Uuid, (usize, bool)>,
-    out: usize,
+    patience: Duration,
+    ledger: Ledger,
     progress: Progress,
-    seen: Seen,
 }
 
 impl Asking {
@@ -148,11 +132,17 @@ impl Asking {
             Some(keys) => {
                 let payload = payload.to_string();
                 let payload = payload.trim_end_matches('}');
-                format!(r#"{{"action":"system_message","payload":{payload},"idempotency_key":"{keys}-"#)
+                format!(
+                    r#"{{"action":"system_message","payload":{payload},"idempotency_key":"{keys}-"#
+                )
             }
             None => format!(r#"{{"action":"system_message","payload":{payload},"ref":""#),
         };
-        let tail = if keys.is_some() { r#""},"ref":""# } else { r#""}"# };
+        let tail = if keys.is_some() {
+            r#""},"ref":""#
+        } else {
+            r#""}"#
+        };
         Self {
             socket,
             jobs,
@@ -160,11 +150,9 @@ impl Asking {
             head,
             tail: tail.to_owned(),
             keys,
-            sent: Vec::with_capacity(jobs),
-            stored: HashMap::with_capacity(jobs),
-            out: 0,
+            patience: Duration::from_secs_f64(load.patience),
+            ledger: Ledger::default(),
             progress: progress.clone(),
-            seen: Seen::default(),
         }
     }
 
@@ -176,22 +164,21 @@ impl Asking {
                 texts.push(json!({"action": "ack", "payload": {"ids": acks}}).to_string());
                 acks.clear();
             }
-            while self.out < self.in_flight && self.sent.len() < self.jobs {
-                texts.push(self.submission(self.sent.len()));
-                self.sent.push(Instant::now());
-                self.out += 1;
+            while self.ledger.out() < self.in_flight && self.ledger.sent() < self.jobs {
+                texts.push(self.submission(self.ledger.sent()));
+                self.ledger.send(Instant::now());
             }
             if !texts.is_empty() {
                 self.socket.send(texts).await?;
             }
-            if self.out == 0 {
+            if self.ledger.out() == 0 {
                 break;
             }
-            let Ok(heard) = tokio::time::timeout(PATIENCE, self.socket.hear()).await else {
+            let Ok(heard) = tokio::time::timeout(self.patience, self.socket.hear()).await else {
                 break;
             };
             let now = Instant::now();
-            let before = self.out;
+            let before = self.ledger.out();
             for text in heard? {
                 let heard = read(&text)?;
                 if self.keys.is_some()
@@ -199,12 +186,11 @@ impl Asking {
                 {
                     acks.push(id.to_string());
                 }
-                self.hear(&heard, now);
+                self.ledger.hear(&heard, now);
             }
-            self.progress.add(before - self.out);
+            self.progress.add(before - self.ledger.out());
         }
-        self.seen.lost = self.stored.values().filter(|(_, over)| !over).count();
-        Ok(self.seen)
+        Ok(self.ledger.close())
     }
 
     fn submission(&self, number: usize) -> String {
@@ -213,37 +199,6 @@ impl Asking {
             format!(r#"{head}{number}{tail}{number}"}}"#)
         } else {
             format!("{head}{number}{tail}")
-        }
-    }
-
-    fn hear(&mut self, heard: &Heard<'_>, now: Instant) {
-        let number = heard.reference.as_ref().and_then(|mark| mark.parse::<usize>().ok());
-        match &*heard.action {
-            "job_queued" => {
-                if let (Some(number), Some(job)) = (number, heard.job_id) {
-                    self.seen.queued.push(now - self.sent[number]);
-                    self.stored.insert(job, (number, false));
-                }
-            }
-            "job_result" | "job_failed" | "job_cancelled" => {
-                let known = heard.job_id.and_then(|job| self.stored.get_mut(&job));
-                match known {
-                    None => self.seen.misrouted += 1,
-                    Some((_, true)) => self.seen.duplicated += 1,
-                    Some((number, over)) => {
-                        *over = true;
-                        self.out -= 1;
-                        self.seen.results.push(now - self.sent[*number]);
-                        self.seen.last = Some(now);
-                        self.seen.failed += usize::from(heard.action != "job_result");
-                    }
-                }
-            }
-            "error" if number.is_some() => {
-                self.out -= 1;
-                self.seen.refused += 1;
-            }
-            _ => {}
         }
     }
 }

@@ -30,9 +30,9 @@ pub(super) struct Heard<'a> {
 impl Socket {
     /// Opens one to the gateway that serves `address`.
     pub(super) async fn open(address: &str) -> anyhow::Result<Self> {
-        let stream = TcpStream::connect(address)
-            .await
-            .with_context(|| format!("could not connect to {address}; is a gateway running there?"))?;
+        let stream = TcpStream::connect(address).await.with_context(|| {
+            format!("could not connect to {address}; is a gateway running there?")
+        })?;
         stream
             .set_nodelay(true)
             .context("could not prepare a connection")?;
@@ -81,5 +81,6 @@ impl Socket {
 
 /// What a message says.
 pub(super) fn read(text: &str) -> anyhow::Result<Heard<'_>> {
-    serde_json::from_str(text).with_context(|| format!("the gateway said what is no message: {text}"))
+    serde_json::from_str(text)
+        .with_context(|| format!("the gateway said what is no message: {text}"))
 }

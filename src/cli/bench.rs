@@ -12,9 +12,9 @@ use super::database::{self, Open, Private};
 use super::exit::Exit;
 use super::output::{lines, say, say_json};
 use crate::bench::{self, Progress};
-use crate::config::DatabaseConfig;
-use crate::postgres::private::{self, Durability};
+use crate::config::{DatabaseConfig, duration};
 use crate::postgres::Database;
+use crate::postgres::private::{self, Durability};
 use crate::queue::fleet;
 use crate::shutdown::Stop;
 
@@ -76,6 +76,10 @@ struct Roundtrip {
     /// Gives each socket a session and each job a key, and acknowledges each result
     #[arg(long)]
     sessions: bool,
+
+    /// How long a socket waits on which nothing comes
+    #[arg(long, default_value = "30s", value_parser = duration, value_name = "TIME")]
+    patience: Duration,
 }
 
 #[derive(Args, Debug)]
@@ -151,13 +155,13 @@ impl Roundtrip {
             task: self.task,
             content: self.content,
             sessions: self.sessions,
+            patience: self.patience.as_secs_f64(),
         };
         let progress = Progress::default();
         let running = bench::roundtrip::run(&self.gateway.gateway, &load, &progress);
         let found = with_a_bar(u64::from(self.jobs), &progress, running).await?;
         tell("roundtrip", &load, &found)?;
-        let wrong = found.lost + found.duplicated + found.misrouted + found.refused + found.failed;
-        if wrong > 0 {
+        if found.wrong() > 0 {
             let text = "not every job came back as it should: see the figures";
             return Err(Exit::NotDone(text.to_owned()).into());
         }
@@ -236,7 +240,7 @@ impl Queue {
         tokio::task::spawn_blocking(move || {
             let left = cluster.leave();
             // Where it cannot be removed it is the system's to clean up.
-            let _ = std::fs::remove_dir_all(folder);
+            let _ = private::discard(&folder);
             left
         })
         .await

@@ -6,6 +6,7 @@ mod support;
 
 mod access;
 mod apalis;
+mod bench;
 mod browser;
 mod bulk;
 mod cancel;
