@@ -77,8 +77,10 @@ pub struct Settings {
 }
 
 /// What every request can reach.
-#[derive(Clone, Debug)]
-struct Shared {
+type Shared = Arc<Gateway>;
+
+#[derive(Debug)]
+struct Gateway {
     hub: Arc<Hub>,
     tasks: Arc<KnownTasks>,
     gateway: GatewayId,
@@ -129,7 +131,7 @@ pub async fn run(
     let (wanted, look) = mpsc::channel(relay::WANTED);
     let relayed = Stop::new();
     let served = Stop::new();
-    let shared = Shared {
+    let shared = Arc::new(Gateway {
         hub: Arc::clone(&hub),
         tasks: Arc::clone(&known),
         gateway: gateway.id,
@@ -143,7 +145,7 @@ pub async fn run(
         relayed: relayed.clone(),
         settings: settings.clone(),
         database: database.clone(),
-    };
+    });
     tracing::info!(gateway.id = %gateway.id, %address, "serving");
 
     let mut parts = Parts::default();
@@ -193,7 +195,7 @@ async fn serve(
     // Given however this ends: a request that is never finished keeps what it shares with the intake.
     let _served = served.drop_guard();
     let stop = shared.stop.clone();
-    let sockets = shared.sockets.clone();
+    let (hub, sockets) = (Arc::clone(&shared.hub), shared.sockets.clone());
     let grace = shared.settings.grace;
     // Small frames at once: a result must not wait until the client has acknowledged what came before it.
     let listener = listener.tap_io(|stream| {
@@ -201,10 +203,13 @@ async fn serve(
             tracing::debug!(%error, "a connection was lost as it was opened");
         }
     });
-    let server = axum::serve(listener, router(address, shared))
-        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    // Made whole once: as it comes, a router is put together anew for each connection.
+    let router = router(address, shared).with_state(()).into_make_service();
+    let server =
+        axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
     let all_closed = async {
         stop.cancelled().await;
+        hub.stop();
         sockets.close();
         sockets.wait().await;
     };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Serialize;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
@@ -59,7 +60,7 @@ pub async fn run(
     let mark = Uuid::new_v4().simple().to_string();
     let sent: Arc<Vec<OnceLock<Instant>>> =
         Arc::new((0..load.notices).map(|_| OnceLock::new()).collect());
-    let heard = Arc::new(AtomicUsize::new(0));
+    let heard = Arc::new(Heard::default());
     let mut listening = JoinSet::new();
     for _ in 0..load.sockets {
         let socket = Socket::open(address).await?;
@@ -90,10 +91,8 @@ pub async fn run(
         .context("could not send a notice")?;
         if !load.burst {
             let everybody = (number + 1) * load.sockets;
-            let give_up = Instant::now() + PATIENCE;
-            while heard.load(Ordering::Relaxed) < everybody && Instant::now() < give_up {
-                tokio::time::sleep(Duration::from_micros(200)).await;
-            }
+            // Where somebody does not hear it, that is counted below.
+            let _ = tokio::time::timeout(PATIENCE, heard.wait_for(everybody)).await;
         }
     }
     let mut times = Vec::new();
@@ -112,12 +111,36 @@ pub async fn run(
     })
 }
 
+/// How many messages all sockets have heard, and who waits until it is so many.
+#[derive(Default)]
+struct Heard {
+    messages: AtomicUsize,
+    wanted: AtomicUsize,
+    enough: Notify,
+}
+
+impl Heard {
+    fn add(&self, more: usize) {
+        let messages = self.messages.fetch_add(more, Ordering::SeqCst) + more;
+        if more > 0 && messages >= self.wanted.load(Ordering::SeqCst) {
+            self.enough.notify_one();
+        }
+    }
+
+    async fn wait_for(&self, messages: usize) {
+        self.wanted.store(messages, Ordering::SeqCst);
+        while self.messages.load(Ordering::SeqCst) < messages {
+            self.enough.notified().await;
+        }
+    }
+}
+
 /// One socket that listens until it has heard every notice.
 struct Ear {
     socket: Socket,
     mark: String,
     sent: Arc<Vec<OnceLock<Instant>>>,
-    heard: Arc<AtomicUsize>,
+    heard: Arc<Heard>,
     progress: Progress,
 }
 
@@ -140,8 +163,7 @@ impl Ear {
                     last = now;
                 }
             }
-            self.heard
-                .fetch_add(times.len() - before, Ordering::Relaxed);
+            self.heard.add(times.len() - before);
             self.progress.add(times.len() - before);
         }
         Ok((times, last))

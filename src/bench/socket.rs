@@ -7,10 +7,14 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use uuid::Uuid;
 
 use crate::wire::SOCKET_PATH;
+
+/// The library clears all of its read buffer before each read, so a large one costs more than everything else.
+const READ_BUFFER: usize = 4 * 1024;
 
 /// An open socket.
 pub(super) struct Socket(WebSocketStream<TcpStream>);
@@ -37,7 +41,8 @@ impl Socket {
             .set_nodelay(true)
             .context("could not prepare a connection")?;
         let url = format!("ws://{address}{SOCKET_PATH}");
-        let (stream, _) = tokio_tungstenite::client_async(url, stream)
+        let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER);
+        let (stream, _) = tokio_tungstenite::client_async_with_config(url, stream, Some(config))
             .await
             .with_context(|| format!("{address} opened no socket"))?;
         Ok(Self(stream))

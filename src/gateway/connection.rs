@@ -6,10 +6,10 @@ mod notices;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
-use tokio::sync::Notify;
 
 use super::outbox::{FULL, Outbox};
 use crate::ids::{ConnectionId, JobId};
@@ -29,16 +29,16 @@ const JOBS_LIMIT: usize = 50_000;
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
-    /// Woken when the outbox is no longer empty, or the socket is to be closed.
-    pub(super) wake: Notify,
-    /// Woken when the socket is to be closed, also while it is being written to.
-    pub(super) closing: Notify,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     outbox: Outbox,
+    /// The gateway is stopping.
+    stopping: bool,
+    /// The socket's task, where it has found nothing to do and waits.
+    waiting: Option<Waker>,
     jobs: HashMap<JobId, Waiting>,
     /// Outcomes that found no room, and how much they need; to be asked for again when there is some.
     skipped: VecDeque<(JobId, usize)>,
@@ -71,6 +71,15 @@ pub(super) enum Patience {
     Over,
 }
 
+/// What a socket that waits is woken for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// There is something to write, or the socket is to be closed.
+    Write,
+    /// The gateway is stopping.
+    Stop,
+}
+
 /// What a socket has to do.
 #[derive(Debug)]
 pub(super) struct Due {
@@ -84,8 +93,6 @@ impl Connection {
     pub(super) fn new() -> Self {
         Self {
             id: ConnectionId::random(),
-            wake: Notify::new(),
-            closing: Notify::new(),
             state: Mutex::default(),
         }
     }
@@ -102,6 +109,46 @@ impl Connection {
         let mut state = self.lock();
         state.outbox.close(why);
         self.wake(state);
+    }
+
+    /// The gateway is stopping: the socket is to be wound down.
+    pub(super) fn stop(&self) {
+        let mut state = self.lock();
+        state.stopping = true;
+        self.wake(state);
+    }
+
+    /// Waits for a call. Only the socket's own task may wait: it is the one that is woken.
+    pub(super) fn poll_call(&self, cx: &Context<'_>) -> Poll<Call> {
+        let mut state = self.lock();
+        if state.is_due() {
+            Poll::Ready(Call::Write)
+        } else if state.stopping {
+            Poll::Ready(Call::Stop)
+        } else {
+            state.wait(cx);
+            Poll::Pending
+        }
+    }
+
+    /// Waits until there is something to write, or the socket is to be closed; as [`Self::poll_call`].
+    pub(super) fn poll_due(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.is_due() {
+            return Poll::Ready(());
+        }
+        state.wait(cx);
+        Poll::Pending
+    }
+
+    /// Waits until the socket is to be closed; as [`Self::poll_call`].
+    pub(super) fn poll_close(&self, cx: &Context<'_>) -> Poll<Close> {
+        let mut state = self.lock();
+        if let Some(why) = state.outbox.closed() {
+            return Poll::Ready(why);
+        }
+        state.wait(cx);
+        Poll::Pending
     }
 
     /// Why it may not ask for so many more jobs before some are over, if that is so.
@@ -215,13 +262,12 @@ impl Connection {
         }
     }
 
-    /// Wakes whoever writes the outbox.
-    fn wake(&self, state: MutexGuard<'_, State>) {
-        let is_closed = state.outbox.is_closed();
+    /// Wakes the socket's task, if that waits.
+    fn wake(&self, mut state: MutexGuard<'_, State>) {
+        let waiting = state.waiting.take();
         drop(state);
-        self.wake.notify_one();
-        if is_closed {
-            self.closing.notify_one();
+        if let Some(waiting) = waiting {
+            waiting.wake();
         }
     }
 
@@ -242,6 +288,17 @@ impl Connection {
 }
 
 impl State {
+    fn is_due(&self) -> bool {
+        !self.outbox.is_empty() || self.outbox.closed().is_some()
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        match &mut self.waiting {
+            Some(waiting) => waiting.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+    }
+
     /// As many of the outcomes that found no room as fit into an empty outbox.
     fn take_skipped(&mut self) -> Vec<JobId> {
         let mut size = 0;

@@ -27,6 +27,7 @@ struct Here {
     askers: HashMap<JobId, Vec<Arc<Connection>>>,
     /// The sockets that belong to a session.
     sessions: HashMap<SessionId, Arc<Connection>>,
+    stopping: bool,
 }
 
 /// How a job ended, for those who wait for it.
@@ -43,6 +44,17 @@ impl Hub {
         let mut here = self.lock();
         here.connections
             .insert(connection.id, Arc::clone(connection));
+        if here.stopping {
+            connection.stop();
+        }
+    }
+
+    /// The gateway is stopping: every socket is told, and each that still comes.
+    pub(super) fn stop(&self) {
+        self.lock().stopping = true;
+        for connection in self.everyone() {
+            connection.stop();
+        }
     }
 
     pub(super) fn leave(&self, connection: &Connection) {

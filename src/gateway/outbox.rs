@@ -54,9 +54,9 @@ impl Outbox {
         self.close.get_or_insert(why);
     }
 
-    /// Whether the socket is to be ended.
-    pub(super) fn is_closed(&self) -> bool {
-        self.close.is_some()
+    /// Why the socket is to be ended, if it is.
+    pub(super) fn closed(&self) -> Option<Close> {
+        self.close
     }
 
     /// Takes everything.

@@ -5,27 +5,30 @@ mod pulse;
 mod requests;
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt, poll};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::Shared;
-use super::connection::Connection;
+use super::connection::{Call, Connection};
 use super::goodbye;
 use crate::postgres::link::limited_to;
 use crate::session;
 use crate::wire::Close;
 
-use missed::Missed;
+use missed::{Missed, Page};
 use pulse::{Due, Pulse};
+use requests::Work;
 
 /// How many of a socket's submissions may be on their way to the database; it is not read further before they are
 /// answered, so that one client cannot fill the intake.
@@ -65,22 +68,33 @@ pub(super) async fn upgrade(State(shared): State<Shared>, upgrade: WebSocketUpgr
         })
 }
 
-async fn live(mut socket: WebSocket, connection: Arc<Connection>, shared: Shared) {
-    tracing::debug!("connected");
-    shared.hub.join(&connection);
+/// Not an `async fn`, whose arguments would be in its future twice.
+fn live(
+    mut socket: WebSocket,
+    connection: Arc<Connection>,
+    shared: Shared,
+) -> impl Future<Output = ()> {
     let peer = Peer {
         connection,
         shared,
         turns: Arc::new(Semaphore::new(UNDER_WAY as usize)),
     };
-    let Err(end) = peer.talk(&mut socket).await;
-    peer.shared.hub.leave(&peer.connection);
-    peer.leave_session().await;
-    tracing::debug!(?end, "disconnected");
-    match end {
-        End::Gone => {}
-        End::Left => goodbye::answer(socket).await,
-        End::Close(why) => goodbye::say(socket, why).await,
+    async move {
+        tracing::debug!("connected");
+        peer.shared.hub.join(&peer.connection);
+        let Err(end) = peer.talk(&mut socket).await;
+        peer.shared.hub.leave(&peer.connection);
+        // Boxed, like all that is rare: otherwise its size is part of every socket.
+        Box::pin(async move {
+            peer.leave_session().await;
+            tracing::debug!(?end, "disconnected");
+            match end {
+                End::Gone => {}
+                End::Left => goodbye::answer(socket).await,
+                End::Close(why) => goodbye::say(socket, why).await,
+            }
+        })
+        .await;
     }
 }
 
@@ -105,8 +119,10 @@ enum End {
 /// What a conversation goes on with.
 enum Next {
     Hear(Message),
+    CatchUp(Page),
     Write,
     Pulse(Due),
+    Stop,
 }
 
 impl Peer {
@@ -116,71 +132,92 @@ impl Peer {
         let mut pulse = Pulse::new(settings.ping_every, settings.ping_patience);
         let mut missed = Missed::default();
         loop {
-            let next = tokio::select! {
-                frame = read(socket) => Next::Hear(frame?),
-                () = self.connection.wake.notified() => Next::Write,
-                (asked, page) = missed.page() => {
+            let frame = match self.next(socket, &mut missed, &mut pulse).await? {
+                Next::Hear(frame) => Some(frame),
+                Next::CatchUp((asked, page)) => {
                     self.connection.catch_up(asked, page);
-                    Next::Write
+                    None
                 }
-                due = pulse.due() => Next::Pulse(due),
-                () = self.shared.stop.cancelled() => break,
+                Next::Write => None,
+                Next::Pulse(Due::Ask) => {
+                    let ping = [Message::Ping(Bytes::new())];
+                    missed.beside(self.write(socket, ping)).await?;
+                    pulse.asked();
+                    None
+                }
+                // It may have answered while we were writing to it.
+                Next::Pulse(Due::GiveUp) => match read(socket).now_or_never() {
+                    Some(frame) => Some(frame?),
+                    None => return Err(End::Close(Close::Silent)),
+                },
+                Next::Stop => break,
             };
-            missed.beside(self.act(next, socket, &mut pulse)).await?;
+            missed.beside(self.act(frame, socket, &mut pulse)).await?;
             missed.look(&self.connection, &self.shared);
         }
         drop(missed);
-        self.wind_down(socket).await
+        Box::pin(self.wind_down(socket)).await
+    }
+
+    /// Waits for whatever comes next. What waits to be written goes first: whoever sends without pause is answered.
+    async fn next(
+        &self,
+        socket: &mut WebSocket,
+        missed: &mut Missed,
+        pulse: &mut Pulse,
+    ) -> Result<Next, End> {
+        poll_fn(|cx| {
+            if let Poll::Ready(call) = self.connection.poll_call(cx) {
+                return Poll::Ready(Ok(match call {
+                    Call::Write => Next::Write,
+                    Call::Stop => Next::Stop,
+                }));
+            }
+            if let Poll::Ready(frame) = socket.poll_next_unpin(cx) {
+                return Poll::Ready(heard(frame).map(Next::Hear));
+            }
+            if let Poll::Ready(page) = missed.poll_page(cx) {
+                return Poll::Ready(Ok(Next::CatchUp(page)));
+            }
+            pulse.poll_due(cx).map(|due| Ok(Next::Pulse(due)))
+        })
+        .await
     }
 
     /// Reads everything that is ready, then writes everything that is ready.
-    async fn act(&self, next: Next, socket: &mut WebSocket, pulse: &mut Pulse) -> Result<(), End> {
-        let mut frame = match next {
-            Next::Hear(frame) => Some(frame),
-            Next::Write => None,
-            Next::Pulse(Due::Ask) => {
-                self.write(socket, [Message::Ping(Bytes::new())]).await?;
-                pulse.asked();
-                None
+    async fn act(
+        &self,
+        mut frame: Option<Message>,
+        socket: &mut WebSocket,
+        pulse: &mut Pulse,
+    ) -> Result<(), End> {
+        let mut left = READ_AT_ONCE;
+        while let Some(ready) = frame {
+            if let Some(work) = self.hear(ready)? {
+                self.writing(socket, work).await?;
             }
-            // It may have answered while we were writing to it.
-            Next::Pulse(Due::GiveUp) => match read(socket).now_or_never() {
-                Some(frame) => Some(frame?),
-                None => return Err(End::Close(Close::Silent)),
-            },
-        };
-        for _ in 0..READ_AT_ONCE {
-            let Some(ready) = frame else { break };
-            self.hear(ready, socket).await?;
             // After it: a client is not silent while we make it wait.
             pulse.heard();
-            frame = read(socket).now_or_never().transpose()?;
-        }
-        if let Some(ready) = frame {
-            self.hear(ready, socket).await?;
+            left -= 1;
+            frame = match left {
+                0 => None,
+                _ => read(socket).now_or_never().transpose()?,
+            };
         }
         self.write_due(socket).await
     }
 
     /// Does `work`, and writes what is due meanwhile. Neither waits for the other: work that holds something others need
     /// is not held up by a client that does not read.
-    async fn writing<T>(
-        &self,
-        socket: &mut WebSocket,
-        work: impl Future<Output = T>,
-    ) -> Result<T, End> {
-        let mut work = pin!(work);
+    async fn writing(&self, socket: &mut WebSocket, mut work: Work<'_>) -> Result<(), End> {
         loop {
             tokio::select! {
-                done = &mut work => return Ok(done),
-                () = self.connection.wake.notified() => {}
+                () = &mut work => return Ok(()),
+                () = poll_fn(|cx| self.connection.poll_due(cx)) => {}
             }
             let mut write = pin!(self.write_due(socket));
             tokio::select! {
-                done = &mut work => {
-                    write.await?;
-                    return Ok(done);
-                }
+                () = &mut work => return write.await,
                 written = &mut write => written?,
             }
         }
@@ -223,19 +260,22 @@ impl Peer {
         socket: &mut WebSocket,
         messages: impl IntoIterator<Item = Message>,
     ) -> Result<(), End> {
-        let write = async {
+        let mut write = pin!(async {
             for message in messages {
                 socket.feed(message).await?;
             }
             socket.flush().await
+        });
+        // As a rule the socket takes it at once, and nothing else has to be watched.
+        let written = match poll!(write.as_mut()) {
+            Poll::Ready(written) => written,
+            Poll::Pending => tokio::select! {
+                written = write => written,
+                why = poll_fn(|cx| self.connection.poll_close(cx)) => return Err(End::Close(why)),
+                () = Box::pin(tokio::time::sleep(WRITE_LIMIT)) => return Err(End::Close(Close::TooSlow)),
+            },
         };
-        tokio::select! {
-            written = write => written.map_err(|_: axum::Error| End::Gone),
-            () = self.connection.closing.notified() => {
-                Err(End::Close(self.connection.take().close.unwrap_or(Close::TooSlow)))
-            }
-            () = tokio::time::sleep(WRITE_LIMIT) => Err(End::Close(Close::TooSlow)),
-        }
+        written.map_err(|_: axum::Error| End::Gone)
     }
 
     /// The gateway is stopping: what was submitted is still answered, and what has finished is still delivered.
@@ -251,7 +291,11 @@ impl Peer {
 
 /// The next frame. It may be dropped while it waits; nothing is lost by it.
 async fn read(socket: &mut WebSocket) -> Result<Message, End> {
-    match socket.next().await {
+    heard(socket.next().await)
+}
+
+fn heard(frame: Option<Result<Message, axum::Error>>) -> Result<Message, End> {
+    match frame {
         Some(Ok(frame)) => Ok(frame),
         Some(Err(error)) => {
             tracing::debug!(%error, "could not read");

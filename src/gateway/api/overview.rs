@@ -51,7 +51,7 @@ pub(super) async fn follow(State(shared): State<Shared>) -> Answer {
     };
     let following = Following {
         news,
-        stop: shared.stop,
+        stop: shared.stop.clone(),
         is_first: true,
     };
     let events = stream::unfold(following, |mut following| async {

@@ -1,6 +1,8 @@
 //! Reads the notices that a socket has missed, beside everything else that it does.
 
+use std::future::poll_fn;
 use std::pin::pin;
+use std::task::{Context, Poll, ready};
 
 use futures_util::future::BoxFuture;
 
@@ -12,7 +14,7 @@ use crate::postgres::link::limited;
 use crate::wire::SYSTEM_GROUP;
 
 /// What was read, and what for.
-type Page = (Behind, Vec<Notice>);
+pub(super) type Page = (Behind, Vec<Notice>);
 
 /// A reading under way, or its page, if there is one.
 #[derive(Default)]
@@ -32,32 +34,33 @@ impl Missed {
         }
     }
 
-    /// The next page; for ever, where none is being read. It may be dropped while it waits.
-    pub(super) async fn page(&mut self) -> Page {
+    /// Waits for the next page; for ever, where none is being read.
+    pub(super) fn poll_page(&mut self, cx: &mut Context<'_>) -> Poll<Page> {
         match self.page.take() {
-            Some(page) => page,
-            None => self.read().await,
+            Some(page) => Poll::Ready(page),
+            None => self.poll_read(cx),
         }
     }
 
     /// Goes on reading while `work` is done: a connection to the database is not kept for a client that makes us wait.
     pub(super) async fn beside<T>(&mut self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
-        loop {
-            tokio::select! {
-                done = &mut work => return done,
-                page = self.read() => self.page = Some(page),
+        poll_fn(|cx| {
+            if let Poll::Ready(page) = self.poll_read(cx) {
+                self.page = Some(page);
             }
-        }
+            work.as_mut().poll(cx)
+        })
+        .await
     }
 
-    async fn read(&mut self) -> Page {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Page> {
         let Some(reading) = &mut self.reading else {
-            return std::future::pending().await;
+            return Poll::Pending;
         };
-        let page = reading.await;
+        let page = ready!(reading.as_mut().poll(cx));
         self.reading = None;
-        page
+        Poll::Ready(page)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::ws::{Message, WebSocket};
-use tokio::sync::OwnedSemaphorePermit;
+use axum::extract::ws::Message;
+use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
@@ -12,159 +12,138 @@ use super::super::intake::{Asked, Job, Reply, Submission, To};
 use super::super::resume::resume;
 use super::super::retry::retry;
 use super::{End, Peer, UNDER_WAY};
-use crate::wire::{
-    ClientMessage, ErrorItem, Frame, ResumePayload, ServerMessage, parse, reference_of,
-};
+use crate::wire::{ClientMessage, ErrorItem, Frame, Request, ServerMessage, parse, reference_of};
 
 /// The bytes that one of a socket's places on the way to the database has room for.
 const PLACE: usize = 4 * 1024;
 
+/// What a frame has begun, and the socket waits for before it reads the next one. Boxed, since it is rare: otherwise
+/// its size is part of every socket.
+pub(super) type Work<'a> = BoxFuture<'a, ()>;
+
 impl Peer {
     /// Acts on one frame.
-    pub(super) async fn hear(&self, frame: Message, socket: &mut WebSocket) -> Result<(), End> {
+    pub(super) fn hear(&self, frame: Message) -> Result<Option<Work<'_>>, End> {
         let text = match frame {
             Message::Text(text) => text,
             Message::Binary(_) => {
-                self.refuse(
-                    None,
-                    vec![ErrorItem::json_invalid("binary frames are not supported")],
-                );
-                return Ok(());
+                let error = ErrorItem::json_invalid("binary frames are not supported");
+                self.refuse(None, vec![error]);
+                return Ok(None);
             }
             // Pings are answered by the library.
-            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+            Message::Ping(_) | Message::Pong(_) => return Ok(None),
             Message::Close(_) => return Err(End::Left),
         };
         let limit = self.shared.settings.max_frame;
         if text.len() > limit {
             let error = ErrorItem::frame_too_large(text.len(), limit);
             self.refuse(reference_of(&text), vec![error]);
-            return Ok(());
+            return Ok(None);
         }
-        let request = parse(&text);
-        match request.message {
-            Ok(ClientMessage::Ping) => self.answer(request.reference, ServerMessage::Pong(())),
-            Ok(ClientMessage::SystemMessage(payload)) => match Job::of(payload, &self.shared.tasks)
-            {
-                Ok(job) => {
-                    self.submit(request.reference, Asked::One(job), socket)
-                        .await?;
-                }
-                Err(error) => self.refuse(request.reference, vec![error]),
-            },
-            Ok(ClientMessage::SubmitJobs(payload)) => {
-                let jobs = payload.jobs.into_iter().enumerate().map(|(number, job)| {
-                    Job::of(job, &self.shared.tasks).map_err(|error| error.of_job(number))
-                });
-                match jobs.collect() {
-                    Ok(jobs) => {
-                        self.submit(request.reference, Asked::Many(jobs), socket)
-                            .await?;
-                    }
-                    Err(error) => self.refuse(request.reference, vec![error]),
-                }
-            }
-            Ok(ClientMessage::CancelJob(payload)) => {
-                let cancelled = Box::pin(async {
-                    let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
-                    let (shared, connection) = (&self.shared, &self.connection);
-                    cancel(shared, connection, request.reference, payload.job_id).await;
-                });
-                self.writing(socket, cancelled).await?;
-            }
-            Ok(ClientMessage::RetryJob(payload)) => {
-                if let Some(error) = self.connection.is_busy(1) {
-                    self.refuse(request.reference, vec![error]);
-                    return Ok(());
-                }
-                let retried = Box::pin(async {
-                    let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
-                    let (shared, connection) = (&self.shared, &self.connection);
-                    retry(shared, connection, request.reference, payload.job_id).await;
-                });
-                self.writing(socket, retried).await?;
-            }
-            Ok(ClientMessage::Resume(asked)) => {
-                self.resume(request.reference, asked, socket).await?;
-            }
-            Ok(ClientMessage::Ack(payload)) => {
-                if let Some(acknowledged) =
-                    self.shared.hub.acknowledge(&self.connection, &payload.ids)
-                {
-                    // Where there is no room it is dropped: what it is about may come again.
-                    let _ = self.shared.acknowledged.try_send(acknowledged);
-                }
-            }
-            Err(errors) => self.refuse(request.reference, errors),
-        }
-        Ok(())
+        let Request { message, reference } = parse(&text);
+        let begun = match message {
+            Ok(message) => self.act_on(message, reference.clone()),
+            Err(errors) => Err(errors),
+        };
+        Ok(begun.unwrap_or_else(|errors| {
+            self.refuse(reference, errors);
+            None
+        }))
     }
 
-    async fn submit(
+    fn act_on(
+        &self,
+        message: ClientMessage,
+        reference: Option<String>,
+    ) -> Result<Option<Work<'_>>, Vec<ErrorItem>> {
+        let (shared, connection) = (&self.shared, &self.connection);
+        match message {
+            ClientMessage::Ping => {
+                self.answer(reference, ServerMessage::Pong(()));
+                Ok(None)
+            }
+            ClientMessage::SystemMessage(payload) => {
+                let job = Job::of(payload, &shared.tasks).map_err(|error| vec![error])?;
+                self.submit(reference, Asked::One(job))
+            }
+            ClientMessage::SubmitJobs(payload) => {
+                let jobs = payload.jobs.into_iter().enumerate().map(|(number, job)| {
+                    Job::of(job, &shared.tasks).map_err(|error| vec![error.of_job(number)])
+                });
+                self.submit(reference, Asked::Many(jobs.collect::<Result<_, _>>()?))
+            }
+            ClientMessage::CancelJob(payload) => Ok(Some(Box::pin(async move {
+                let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
+                cancel(shared, connection, reference, payload.job_id).await;
+            }))),
+            ClientMessage::RetryJob(payload) => {
+                self.may_ask_for(1)?;
+                Ok(Some(Box::pin(async move {
+                    let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
+                    retry(shared, connection, reference, payload.job_id).await;
+                })))
+            }
+            // What it has asked for before is answered first, and belongs to its session as well.
+            ClientMessage::Resume(asked) => Ok(Some(Box::pin(async move {
+                let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
+                resume(shared, connection, reference, asked).await;
+            }))),
+            ClientMessage::Ack(payload) => {
+                if let Some(acknowledged) = shared.hub.acknowledge(connection, &payload.ids) {
+                    // Where there is no room it is dropped: what it is about may come again.
+                    let _ = shared.acknowledged.try_send(acknowledged);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Hands on what was asked for as soon as it has a place on the way to the database, or several if it is large.
+    fn submit(
         &self,
         reference: Option<String>,
         asked: Asked,
-        socket: &mut WebSocket,
-    ) -> Result<(), End> {
-        if let Some(error) = self.connection.is_busy(asked.jobs().len()) {
-            self.refuse(reference, vec![error]);
-            return Ok(());
-        }
+    ) -> Result<Option<Work<'_>>, Vec<ErrorItem>> {
+        self.may_ask_for(asked.jobs().len())?;
         let arrived = Instant::now();
-        let turn = self.turn(&asked, socket).await?;
-        let connection = Arc::clone(&self.connection);
-        let to = To::Socket {
-            connection,
-            reference,
-            turn,
-        };
-        let reply = Reply { to, arrived };
-        match self
-            .shared
-            .submissions
-            .try_send(Submission { asked, reply })
-        {
-            Ok(()) => {}
-            Err(TrySendError::Full(submission) | TrySendError::Closed(submission)) => {
-                let reply = submission.reply;
-                reply.refused(&self.shared.hub, &[], ErrorItem::busy());
+        let places = places(&asked);
+        let hand_on = move |turn| {
+            let connection = Arc::clone(&self.connection);
+            let to = To::Socket {
+                connection,
+                reference,
+                turn,
+            };
+            let reply = Reply { to, arrived };
+            match self
+                .shared
+                .submissions
+                .try_send(Submission { asked, reply })
+            {
+                Ok(()) => {}
+                Err(TrySendError::Full(submission) | TrySendError::Closed(submission)) => {
+                    let reply = submission.reply;
+                    reply.refused(&self.shared.hub, &[], ErrorItem::busy());
+                }
             }
+        };
+        match Arc::clone(&self.turns).try_acquire_many_owned(places) {
+            Ok(turn) => {
+                hand_on(turn);
+                Ok(None)
+            }
+            Err(_) => Ok(Some(Box::pin(async move {
+                let turn = Arc::clone(&self.turns).acquire_many_owned(places).await;
+                hand_on(turn.expect("the turns are never closed"));
+            }))),
         }
-        Ok(())
     }
 
-    /// Gives it its session; what it has asked for before is answered first, and belongs to it as well.
-    async fn resume(
-        &self,
-        reference: Option<String>,
-        asked: Option<ResumePayload>,
-        socket: &mut WebSocket,
-    ) -> Result<(), End> {
-        // Boxed, since it is large and rare: otherwise its size is part of every socket's future.
-        let resumed = Box::pin(async {
-            let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
-            resume(&self.shared, &self.connection, reference, asked).await;
-        });
-        self.writing(socket, resumed).await
-    }
-
-    /// Waits for a place on the way to the database, or several for a large job; the answers to earlier ones are written
-    /// meanwhile.
-    async fn turn(
-        &self,
-        asked: &Asked,
-        socket: &mut WebSocket,
-    ) -> Result<OwnedSemaphorePermit, End> {
-        let jobs = asked.jobs().iter();
-        let bytes: usize = jobs
-            .map(|job| job.payload.to_text().len() + job.payload.task_type.len())
-            .sum();
-        let places = u32::try_from(asked.jobs().len() + bytes / PLACE)
-            .unwrap_or(UNDER_WAY)
-            .min(UNDER_WAY);
-        let turn = Arc::clone(&self.turns).acquire_many_owned(places);
-        let turn = self.writing(socket, turn).await?;
-        Ok(turn.expect("the turns are never closed"))
+    fn may_ask_for(&self, jobs: usize) -> Result<(), Vec<ErrorItem>> {
+        self.connection
+            .is_busy(jobs)
+            .map_or(Ok(()), |error| Err(vec![error]))
     }
 
     fn refuse(&self, reference: Option<String>, errors: Vec<ErrorItem>) {
@@ -175,4 +154,14 @@ impl Peer {
         self.connection
             .send(Frame::answering(message, reference).encode().into());
     }
+}
+
+fn places(asked: &Asked) -> u32 {
+    let jobs = asked.jobs().iter();
+    let bytes: usize = jobs
+        .map(|job| job.payload.to_text().len() + job.payload.task_type.len())
+        .sum();
+    u32::try_from(asked.jobs().len() + bytes / PLACE)
+        .unwrap_or(UNDER_WAY)
+        .min(UNDER_WAY)
 }
