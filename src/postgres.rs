@@ -201,6 +201,9 @@ fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
             ("enable_seqscan", "off"),
             ("enable_mergejoin", "off"),
             ("jit", "off"),
+            // Such a walk is the same whatever it is asked for, so it is planned once for each connection: for a job
+            // that comes alone, planning would take longer than storing it.
+            ("plan_cache_mode", "force_generic_plan"),
             // A forgotten transaction must not hold locks or dead rows for ever.
             ("idle_in_transaction_session_timeout", "20s"),
             // The server notices a client that is gone, even while it sends to it.
