@@ -54,3 +54,13 @@ pub struct Try {
     /// Whether to send hints.
     pub hints: bool,
 }
+
+/// A column of a statement. One without any value is left empty: the server then fills it with nulls, and spends
+/// nothing on it.
+fn sparse<T>(values: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {
+    let values: Vec<Option<T>> = values.collect();
+    if values.iter().all(Option::is_none) {
+        return Vec::new();
+    }
+    values
+}

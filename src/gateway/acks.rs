@@ -1,5 +1,7 @@
 //! Forgets what clients have said they have, in natural batches.
 
+use std::time::Duration;
+
 use tokio::sync::mpsc;
 
 use super::batch;
@@ -16,6 +18,10 @@ pub(super) const WAITING: usize = 10_000;
 /// The most of them in one batch.
 const WIDEST: usize = 500;
 
+/// How long they are gathered. Nobody waits for them, and a statement for each handful would cost more than all of them in
+/// one.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// Writes acknowledgements until `last` is given and none is left.
 pub(super) async fn run(
     mut waiting: mpsc::Receiver<Acknowledged>,
@@ -24,6 +30,7 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     while let Some(batch) = batch::next(&mut waiting, WIDEST, &last).await {
         write(&mut link, &batch, &last).await;
+        sleep(GATHER, &last).await;
     }
     link.close().await;
     Ok(())

@@ -101,21 +101,21 @@ impl Connection {
     pub(super) fn send(&self, text: Utf8Bytes) {
         let mut state = self.lock();
         state.outbox.push(text);
-        self.wake(state);
+        wake(state);
     }
 
     /// Ends the socket.
     pub(super) fn close(&self, why: Close) {
         let mut state = self.lock();
         state.outbox.close(why);
-        self.wake(state);
+        wake(state);
     }
 
     /// The gateway is stopping: the socket is to be wound down.
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         state.stopping = true;
-        self.wake(state);
+        wake(state);
     }
 
     /// Waits for a call. Only the socket's own task may wait: it is the one that is woken.
@@ -192,7 +192,7 @@ impl Connection {
         state.outbox.push(text);
         let mut over = jobs.to_vec();
         over.retain(|job| state.make_known(*job) == Patience::Over);
-        self.wake(state);
+        wake(state);
         over
     }
 
@@ -227,7 +227,7 @@ impl Connection {
             Some(Stage::Queued) => state.hand_over(job, text),
             None => Patience::Over,
         };
-        self.wake(state);
+        wake(state);
         patience
     }
 
@@ -262,19 +262,19 @@ impl Connection {
         }
     }
 
-    /// Wakes the socket's task, if that waits.
-    fn wake(&self, mut state: MutexGuard<'_, State>) {
-        let waiting = state.waiting.take();
-        drop(state);
-        if let Some(waiting) = waiting {
-            waiting.wake();
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state
             .lock()
             .expect("nobody panics while holding a connection's state")
+    }
+}
+
+/// Wakes the socket's task, if that waits.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let waiting = state.waiting.take();
+    drop(state);
+    if let Some(waiting) = waiting {
+        waiting.wake();
     }
 }
 

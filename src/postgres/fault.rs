@@ -9,6 +9,8 @@ pub enum Fault {
     Hints,
     /// A partition is missing for one of these ids: make it, then the same again.
     Partition,
+    /// A job with one of these ids is stored already, or over: the same again, without what is there.
+    There,
     /// Somebody else's transaction holds something of what was sent, and it was asked not to wait for that.
     Locked,
     /// Something in what was sent is at fault.
@@ -36,6 +38,7 @@ impl Fault {
             // transaction that was ended because we were frozen in it.
             ("08" | "53" | "57" | "40" | "58", _) | (_, "25006" | "25P03" | "25P04") => Self::Away,
             (_, "55P03") => Self::Locked,
+            (_, "23505") if database.constraint().is_some_and(is_key_of_jobs) => Self::There,
             ("54", _) if database.message().contains("NOTIFY") => Self::Hints,
             // A check that fails has a name, a partition that is missing has none; its words are in the server's
             // language.
@@ -43,4 +46,10 @@ impl Fault {
             _ => Self::Data,
         }
     }
+}
+
+/// Whether a constraint is what makes a second job of the same id impossible, among the live ones or in the history.
+fn is_key_of_jobs(constraint: &str) -> bool {
+    constraint == "job_pkey"
+        || (constraint.starts_with("job_history_") && constraint.ends_with("_pkey"))
 }

@@ -116,6 +116,21 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
                     wait(&mut backoff, &made.err().unwrap_or(error), part).await;
                 }
             }
+            Fault::There if !this.again => parts.push((
+                from,
+                to,
+                Try {
+                    again: true,
+                    ..this
+                },
+            )),
+            // Looked for and not seen: it was stored meanwhile, and the next look sees it; or it is in here twice.
+            Fault::There => {
+                wait(&mut backoff, &error, part).await;
+                let middle = from.midpoint(to);
+                parts.push((middle, to, this));
+                parts.push((from, middle, this));
+            }
             // Full of notifications that are not ours, such as those of somebody's trigger: it is read some time.
             Fault::Away | Fault::Hints
                 if give_up.is_some_and(|give_up| Instant::now() >= give_up) =>

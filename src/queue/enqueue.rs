@@ -7,8 +7,8 @@ use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use super::Try;
 use super::keys::{Key, Repeat};
+use super::{Try, sparse};
 use crate::ids::{ConnectionId, GatewayId, JobId, SessionId};
 
 /// Whose jobs they are that nobody has signed in for.
@@ -120,36 +120,23 @@ async fn insert(
     let task_types: Vec<&str> = jobs.iter().map(|job| job.task_type.as_str()).collect();
     let queues: Vec<&str> = jobs.iter().map(|job| job.queue.as_str()).collect();
     let inputs: Vec<String> = jobs.iter().map(|job| job.input.to_string()).collect();
-    let priorities: Vec<i16> = jobs.iter().map(|job| job.priority).collect();
-    let max_attempts: Vec<Option<i32>> = jobs.iter().map(|job| job.max_attempts).collect();
-    let connections: Vec<Option<Uuid>> = jobs
-        .iter()
-        .map(|job| job.asker.connection.map(|id| id.0))
-        .collect();
-    let gateways: Vec<Option<Uuid>> = jobs
-        .iter()
-        .map(|job| job.asker.gateway.map(|id| id.0))
-        .collect();
-    let sessions: Vec<Option<Uuid>> = jobs
-        .iter()
-        .map(|job| job.asker.session.map(|id| id.0))
-        .collect();
+    // As a rule they have none of all this.
+    let priorities = sparse(
+        jobs.iter()
+            .map(|job| Some(job.priority).filter(|&it| it != 0)),
+    );
+    let max_attempts = sparse(jobs.iter().map(|job| job.max_attempts));
+    let connections = sparse(jobs.iter().map(|job| job.asker.connection.map(|id| id.0)));
+    let gateways = sparse(jobs.iter().map(|job| job.asker.gateway.map(|id| id.0)));
+    let sessions = sparse(jobs.iter().map(|job| job.asker.session.map(|id| id.0)));
+    let due = sparse(jobs.iter().map(|job| job.due.at()));
+    let delays = sparse(jobs.iter().map(|job| job.due.after()));
+    let concurrency_keys = sparse(jobs.iter().map(|job| job.concurrency_key.as_deref()));
+    let stream = sparse(jobs.iter().map(|job| job.stream.then_some(true)));
+    let keys = jobs.iter().map(|job| job.key.as_ref());
+    let names = sparse(keys.clone().map(|key| key.map(|key| key.name.as_str())));
+    let keep = sparse(keys.map(|key| key.map(|key| key.keep.as_secs_f64())));
     let owners: Vec<&str> = jobs.iter().map(|job| job.asker.owner.as_str()).collect();
-    let keys: Vec<Option<&str>> = jobs
-        .iter()
-        .map(|job| job.key.as_ref().map(|key| key.name.as_str()))
-        .collect();
-    let keep: Vec<Option<f64>> = jobs
-        .iter()
-        .map(|job| job.key.as_ref().map(|key| key.keep.as_secs_f64()))
-        .collect();
-    let due: Vec<Option<f64>> = jobs.iter().map(|job| job.due.at()).collect();
-    let delays: Vec<Option<f64>> = jobs.iter().map(|job| job.due.after()).collect();
-    let concurrency_keys: Vec<Option<&str>> = jobs
-        .iter()
-        .map(|job| job.concurrency_key.as_deref())
-        .collect();
-    let stream: Vec<bool> = jobs.iter().map(|job| job.stream).collect();
     let stored = sqlx::query_file!(
         "src/queue/enqueue.sql",
         &ids,
@@ -157,7 +144,7 @@ async fn insert(
         &task_types as _,
         &queues as _,
         &inputs,
-        &priorities,
+        &priorities as _,
         &max_attempts as _,
         &connections as _,
         &gateways as _,
@@ -166,8 +153,8 @@ async fn insert(
         &concurrency_keys as _,
         &sessions as _,
         &owners as _,
-        &stream,
-        &keys as _,
+        &stream as _,
+        &names as _,
         &keep as _,
         this.again,
         this.hints

@@ -1,11 +1,15 @@
 -- Commits a batch of new jobs and hints the workers of each queue.
 -- $1..$17 are columns, a row each: $7 is how often it may fail, null is as often as its task; $10 is in seconds since
 -- 1970, and $11 in seconds from now; $16 is the key of a submission that may be repeated, and $17 for how many seconds.
--- $18 says that this batch may be stored already (its connection was cut while it
--- was being committed), so whatever the history has is left out; $19 whether to hint.
+-- A column in which no row has a value may be empty.
+-- $18 says that this batch may be stored already (its connection was cut while it was being committed), so whatever
+-- is stored or over is left out; as a rule nothing is, and looking for it would cost more than storing; $19 whether to
+-- hint.
 -- Answers which of them repeat an earlier submission, of which job, and whether they ask for the same.
 with submitted as materialized (
-    select given.*, input::jsonb as content,
+    select
+        given.id, given.task, task_type, given.queue, input::jsonb as content, coalesce(given.priority, 0::smallint) as priority,
+        connection_id, gateway_id, session_id, owner, concurrency_key, coalesce(stream, false) as stream, key, keep,
         coalesce(to_timestamp(due), now()) + coalesce(make_interval(secs => delay), interval '0') as run_at,
         -- A task that nobody has registered yet has no say.
         coalesce(attempts, known.max_attempts, 5) as max_attempts,
@@ -13,8 +17,8 @@ with submitted as materialized (
         coalesce(known.limits_keys, false) and concurrency_key is not null as limited_key,
         case when key is not null then
             ringback.request_hash(
-                task_type, input::jsonb, given.priority, to_timestamp(due), make_interval(secs => delay), attempts,
-                concurrency_key, stream
+                task_type, input::jsonb, coalesce(given.priority, 0), to_timestamp(due), make_interval(secs => delay),
+                attempts, concurrency_key, coalesce(stream, false)
             )
         end as request
     from unnest(
@@ -60,12 +64,12 @@ with submitted as materialized (
         ringback.rank(run_at, priority)
     from submitted
     where id <> all (array(select repeated.id from repeated))
-        -- Not `exists`, which may be planned as a hash of the whole history.
+        -- Not `exists`, which may be planned as a hash of the whole table.
         and (
             not $18::boolean
-            or (select past.id from ringback.job_history past where past.id = submitted.id) is null
+            or (select live.id from ringback.job live where live.id = submitted.id) is null
+            and (select past.id from ringback.job_history past where past.id = submitted.id) is null
         )
-    on conflict (id) do nothing
     returning queue, rank, state
 ), hinted as (
     select ringback.hint('ringback_ready', queue || ' ' || min(rank))

@@ -6,7 +6,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::Try;
+use super::{Try, sparse};
 use crate::ids::{ClaimId, JobId};
 
 /// A job that is over.
@@ -75,15 +75,10 @@ pub async fn finish(
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let claims: Vec<Uuid> = jobs.iter().map(|job| job.claim_id.0).collect();
     let states: Vec<&str> = jobs.iter().map(|job| job.ending.state()).collect();
-    let results: Vec<Option<String>> = jobs.iter().map(|job| job.ending.result()).collect();
-    let codes: Vec<Option<&str>> = jobs
-        .iter()
-        .map(|job| job.ending.error().map(|(code, _)| code))
-        .collect();
-    let errors: Vec<Option<&str>> = jobs
-        .iter()
-        .map(|job| job.ending.error().map(|(_, error)| error))
-        .collect();
+    let results = sparse(jobs.iter().map(|job| job.ending.result()));
+    let endings = jobs.iter().map(|job| job.ending.error());
+    let codes = sparse(endings.clone().map(|error| error.map(|(code, _)| code)));
+    let errors = sparse(endings.map(|error| error.map(|(_, error)| error)));
     let written = sqlx::query_file!(
         "src/queue/finish.sql",
         &ids,
@@ -92,7 +87,8 @@ pub async fn finish(
         &results as _,
         &codes as _,
         &errors as _,
-        this.hints
+        this.hints,
+        this.again
     )
     .fetch_one(connection)
     .await?;

@@ -42,12 +42,16 @@ pub async fn commit_whole(link: &mut Link, jobs: &[NewJob], patience: Duration) 
                 this.hints = false;
                 continue;
             }
+            Fault::There if !this.again => {
+                this.again = true;
+                continue;
+            }
             Fault::Locked => return Whole::Refused(Refusal::Locked),
             Fault::Data | Fault::Partition => {
                 tracing::warn!(%error, "the database refused jobs that were submitted together");
                 return Whole::Refused(Refusal::Data(error));
             }
-            Fault::Away | Fault::Hints => {
+            Fault::Away | Fault::Hints | Fault::There => {
                 this.again |= may_have_committed(&error);
             }
         }

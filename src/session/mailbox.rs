@@ -83,6 +83,9 @@ pub async fn unread(
 
 /// Forgets what clients have said they have: outcomes, and notices up to a number.
 ///
+/// Committed a little later than it is answered: a crash of the server may undo it, and what was acknowledged then comes
+/// again, with its id.
+///
 /// # Errors
 /// Those of the database.
 pub async fn acknowledge(
@@ -95,10 +98,11 @@ pub async fn acknowledge(
     if !jobs.is_empty() {
         sqlx::query!(
             r#"
+            with relaxed as materialized (select set_config('synchronous_commit', 'off', true))
             delete from ringback.mailbox
             where ctid = any (array(
                 select mail.ctid
-                from unnest($1::uuid[], $2::uuid[]) as given (session_id, job_id)
+                from relaxed, unnest($1::uuid[], $2::uuid[]) as given (session_id, job_id)
                 cross join lateral (
                     select mailbox.ctid from ringback.mailbox
                     where mailbox.session_id = given.session_id and mailbox.job_id = given.job_id
@@ -114,7 +118,10 @@ pub async fn acknowledge(
     }
     for (session, number) in notices {
         sqlx::query!(
-            "update ringback.session set notified = $2 where id = $1 and notified < $2",
+            r#"
+            with relaxed as materialized (select set_config('synchronous_commit', 'off', true))
+            update ringback.session set notified = $2 from relaxed where id = $1 and notified < $2
+            "#,
             session.0,
             number
         )

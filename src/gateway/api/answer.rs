@@ -37,7 +37,9 @@ impl Refused {
         match Fault::of(error) {
             Fault::Away | Fault::Hints | Fault::Partition => ErrorItem::away().into(),
             Fault::Locked => ErrorItem::locked().into(),
-            Fault::Data => Problem::of_the_request(500, format!("could not {what}")).into(),
+            Fault::Data | Fault::There => {
+                Problem::of_the_request(500, format!("could not {what}")).into()
+            }
         }
     }
 }

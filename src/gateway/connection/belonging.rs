@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::{Connection, Listening, Notices, Patience, State, Waiting};
+use super::{Connection, Listening, Notices, Patience, State, Waiting, wake};
 use crate::ids::{JobId, SessionId};
 use crate::queue::report::Position;
 use crate::session::{Seat, Unread};
@@ -136,7 +136,7 @@ impl Connection {
             session.missed.extend(&unread.finished);
             look.extend(session.catching_up.take().into_iter().flatten());
         }
-        self.wake(state);
+        wake(state);
         look
     }
 
@@ -157,7 +157,7 @@ impl Connection {
         }
         state.jobs.entry(job).or_insert_with(Waiting::queued);
         let patience = state.hand_over(job, text);
-        self.wake(state);
+        wake(state);
         patience
     }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::{Connection, Stage, State};
+use super::{Connection, Stage, State, wake};
 use crate::ids::JobId;
 use crate::queue::report::Position;
 
@@ -143,7 +143,7 @@ impl Connection {
             listening.at = *at;
             outbox.push(text.clone());
         }
-        self.wake(state);
+        wake(state);
     }
 
     /// A job has said nothing after `last`, as far as is known.
@@ -174,7 +174,7 @@ impl Connection {
         }
         listening.progress = Some(text.clone());
         outbox.push(text.clone());
-        self.wake(state);
+        wake(state);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use axum::extract::ws::Utf8Bytes;
 
-use super::{Connection, State};
+use super::{Connection, State, wake};
 use crate::notice::Notice;
 use crate::wire::Frame;
 
@@ -73,7 +73,7 @@ impl Connection {
                 outbox.push(text);
             }
         }
-        self.wake(state);
+        wake(state);
     }
 
     /// What there is to read, if it is behind and there is room.
@@ -115,7 +115,7 @@ impl Connection {
             behind.heard = behind.heard.max(notice.number);
             outbox.push(text.into());
         }
-        self.wake(state);
+        wake(state);
     }
 }
 
