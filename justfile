@@ -30,6 +30,11 @@ pictures:
 faults seconds="1800":
     RINGBACK_FAULT_SECONDS={{seconds}} cargo test --test it ledger -- --nocapture
 
-# What is measured
+# What the parts take, and the queue beside what Postgres alone can do and beside apalis-postgres
 bench:
-    cargo bench
+    cargo bench --bench parts
+    cargo bench --bench queue
+
+# How many instructions the hot paths take, against their limits
+counts:
+    script/counts

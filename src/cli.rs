@@ -6,6 +6,7 @@ mod completions;
 mod database;
 mod dev;
 mod exit;
+mod files;
 mod fleet;
 mod jobs;
 mod man;

@@ -4,6 +4,7 @@
 
 mod access;
 mod acks;
+pub mod apart;
 mod api;
 mod batch;
 mod cancel;

@@ -19,7 +19,7 @@ const LAYERS: [&[&str]; 8] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 13] = [
+const HOMES: [(&str, &[&str]); 14] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
@@ -29,6 +29,7 @@ const HOMES: [(&str, &[&str]); 13] = [
     ("croner", &["queue"]),
     ("form_urlencoded", &["gateway"]),
     ("indicatif", &["cli"]),
+    ("rustix", &["cli"]),
     ("tower_http", &["gateway"]),
     ("tokio_tungstenite", &["bench"]),
     ("clap", &["config", "cli", "main"]),

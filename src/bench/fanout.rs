@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::socket::{Socket, read};
+use super::socket::Socket;
 use super::{Latency, Progress, rate};
 use crate::notice;
 use crate::postgres::Database;
@@ -63,7 +63,7 @@ pub async fn run(
     let heard = Arc::new(Heard::default());
     let mut listening = JoinSet::new();
     for _ in 0..load.sockets {
-        let socket = Socket::open(address).await?;
+        let socket = Socket::open(address, PATIENCE).await?;
         let ear = Ear {
             socket,
             mark: format!("\"{mark} "),
@@ -149,16 +149,15 @@ impl Ear {
         let mut times = Vec::with_capacity(self.sent.len());
         let mut last = Instant::now();
         while times.len() < self.sent.len() {
-            let Ok(texts) = tokio::time::timeout(PATIENCE, self.socket.hear()).await else {
+            let texts = self.socket.hear().await?;
+            if texts.is_empty() {
                 break;
-            };
+            }
             let now = Instant::now();
             let before = times.len();
-            for text in texts? {
-                if let Some(sent) = self
-                    .number(&text)?
-                    .and_then(|number| self.sent.get(number)?.get())
-                {
+            for text in texts {
+                let number = number(&text, &self.mark);
+                if let Some(sent) = number.and_then(|number| self.sent.get(number)?.get()) {
                     times.push(now - *sent);
                     last = now;
                 }
@@ -168,18 +167,10 @@ impl Ear {
         }
         Ok((times, last))
     }
+}
 
-    /// Which of our notices this message is.
-    fn number(&self, text: &str) -> anyhow::Result<Option<usize>> {
-        let Some((_, rest)) = text.split_once(&*self.mark) else {
-            return Ok(None);
-        };
-        if read(text)?.action != "system_notification" {
-            return Ok(None);
-        }
-        Ok(rest
-            .split('"')
-            .next()
-            .and_then(|number| number.parse().ok()))
-    }
+/// Which of our notices this message is: they are told from others by their mark.
+fn number(text: &str, mark: &str) -> Option<usize> {
+    let (_, rest) = text.split_once(mark)?;
+    rest.split('"').next()?.parse().ok()
 }

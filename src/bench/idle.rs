@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use futures_util::StreamExt;
 use futures_util::stream;
 use serde::Serialize;
@@ -12,6 +12,9 @@ use super::{Progress, rate};
 use crate::notice;
 use crate::postgres::Database;
 use crate::wire::SYSTEM_GROUP;
+
+/// How long a socket waits for a notice.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is asked of the gateway.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -48,7 +51,7 @@ pub async fn run(
 ) -> anyhow::Result<Found> {
     let before = memory(pid)?;
     let began = Instant::now();
-    let opening = stream::iter(0..load.sockets).map(|_| Socket::open(address));
+    let opening = stream::iter(0..load.sockets).map(|_| Socket::open(address, PATIENCE));
     let mut opening = opening.buffer_unordered(load.opening.max(1));
     let mut sockets = Vec::with_capacity(load.sockets);
     while let Some(socket) = opening.next().await {
@@ -69,7 +72,9 @@ pub async fn run(
             .await
             .context("could not send a notice")?;
         for socket in &mut sockets {
-            socket.hear().await?;
+            if socket.hear().await?.is_empty() {
+                bail!("a socket has not heard a notice");
+            }
         }
     }
     let heard = memory(pid)?;

@@ -2,21 +2,29 @@
 //!
 //! It works on a database of its own: whatever waits there is taken for its jobs.
 
+mod drain;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::{Latency, Progress, rate};
+use crate::gateway::apart::Desk;
 use crate::ids::{JobId, JobIds};
 use crate::postgres::{Database, Link};
 use crate::queue::enqueue::enqueue;
-use crate::queue::{Asker, Due, NewJob, Try, stats};
+use crate::queue::tasks::KnownTask;
+use crate::queue::{Asker, Due, NewJob, Try};
 use crate::shutdown::Stop;
-use crate::task::{Task, Tasks};
-use crate::worker::{self, Settings};
+use crate::task::Task;
+use crate::wire::TaskPayload;
+
+use drain::working;
+pub use drain::{drain, drain_some};
 
 /// What the jobs are.
 pub const TASK: &str = "nothing";
@@ -24,12 +32,12 @@ pub const TASK: &str = "nothing";
 /// How many are stored together.
 pub const BATCH: usize = 500;
 
+/// How many ask at once when each asks for one job.
+const AT_ONCE: usize = 32;
+
 /// How many jobs are timed one by one, after some that still make connections and plans.
 const ALONE: usize = 1_000;
 const BEFORE: usize = 50;
-
-/// How often it is seen whether everything is done.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// What is asked of the queue.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -45,6 +53,8 @@ pub struct Load {
 pub struct Found {
     /// How many were stored in a second, in batches over one connection.
     pub enqueued_per_second: f64,
+    /// How many were stored in a second when each asks for one and waits for it, so many at once.
+    pub enqueued_one_by_one_per_second: f64,
     /// How many a worker has worked off in a second, from its start until the last was recorded.
     pub drained_per_second: f64,
     /// From before one job alone is stored until its task starts.
@@ -58,10 +68,14 @@ pub struct Found {
 pub async fn run(database: &Database, load: &Load, progress: &Progress) -> anyhow::Result<Found> {
     let enqueued = fill(database, load.jobs, progress).await?;
     let drained = drain(database, load.jobs, load.concurrency, progress).await?;
+    let start = start(database).await?;
+    // Last, since nobody works these off.
+    let asked_for = one_by_one(database, load.jobs, progress).await?;
     Ok(Found {
         enqueued_per_second: rate(load.jobs, enqueued),
+        enqueued_one_by_one_per_second: rate(load.jobs, asked_for),
         drained_per_second: rate(load.jobs, drained),
-        start: start(database).await?,
+        start,
     })
 }
 
@@ -125,46 +139,50 @@ pub async fn fill(
     Ok(took)
 }
 
-/// Works off so many jobs, which are all that there is; answers how long that took, from the worker's start until the last was recorded.
+/// Stores jobs as a gateway does, for 32 who ask at once, each for one job after the other; answers how long that took.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn drain(
+pub async fn one_by_one(
     database: &Database,
-    jobs: usize,
-    concurrency: usize,
+    count: usize,
     progress: &Progress,
 ) -> anyhow::Result<Duration> {
-    let before = progress.done();
-    let task = {
-        let progress = progress.clone();
-        Task::new(TASK, move |_, _| {
-            progress.add(1);
-            async { Ok(json!("done")) }
-        })
+    let task = KnownTask {
+        name: TASK.to_owned(),
+        queue: "default".to_owned(),
     };
-    let stop = Stop::new();
-    let worker = working(database, task, concurrency, &stop);
+    let last = Stop::new();
+    let (desk, intake) = Desk::open(database, task, last.clone());
+    let mut running = JoinSet::new();
+    running.spawn(intake);
     let began = Instant::now();
-    let watching = async {
-        // The database is asked only when all of them have been started, so as not to be what is measured.
-        while progress.done() < before + u64::try_from(jobs).unwrap_or(u64::MAX) {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-        loop {
-            let mut connection = database.pool().acquire().await?;
-            let left = stats::stats(&mut connection).await?.live;
-            if left.ready + left.running == 0 {
-                stop.cancel();
-                return Ok::<_, sqlx::Error>(began.elapsed());
+    let mut asking = JoinSet::new();
+    for number in 0..AT_ONCE {
+        let (desk, progress) = (desk.clone(), progress.clone());
+        let jobs = count / AT_ONCE + usize::from(number < count % AT_ONCE);
+        asking.spawn(async move {
+            for _ in 0..jobs {
+                desk.submit(TaskPayload {
+                    task_type: TASK.to_owned(),
+                    content: Some("hello".to_owned()),
+                    ..TaskPayload::default()
+                })
+                .await?;
+                progress.add(1);
             }
-            drop(connection);
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    let (worked, took) = futures_util::join!(worker, watching);
-    worked?;
-    took.context("could not see how far the worker is")
+            anyhow::Ok(())
+        });
+    }
+    while let Some(asked) = asking.join_next().await {
+        asked.context("one who asks has panicked")??;
+    }
+    let took = began.elapsed();
+    last.cancel();
+    while let Some(ended) = running.join_next().await {
+        ended.context("the intake has panicked")??;
+    }
+    Ok(took)
 }
 
 /// From before one job alone is stored until its task starts.
@@ -199,22 +217,4 @@ pub async fn start(database: &Database) -> anyhow::Result<Latency> {
     let (worked, found) = futures_util::join!(worker, asking);
     worked?;
     found
-}
-
-fn working(
-    database: &Database,
-    task: Task,
-    concurrency: usize,
-    stop: &Stop,
-) -> impl Future<Output = anyhow::Result<()>> + use<> {
-    let settings = Settings {
-        concurrency,
-        ..Settings::default()
-    };
-    worker::run(
-        database.clone(),
-        Tasks::new().with(task),
-        settings,
-        stop.clone(),
-    )
 }

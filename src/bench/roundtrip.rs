@@ -4,7 +4,7 @@ mod ledger;
 
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::Serialize;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -72,13 +72,16 @@ impl Found {
 /// When a socket cannot be opened, or is lost.
 pub async fn run(address: &str, load: &Load, progress: &Progress) -> anyhow::Result<Found> {
     let mut sockets = Vec::with_capacity(load.sockets);
+    let patience = Duration::from_secs_f64(load.patience);
     for number in 0..load.sockets {
-        let mut socket = Socket::open(address).await?;
+        let mut socket = Socket::open(address, patience).await?;
         if load.sessions {
             socket
                 .send([json!({"action": "resume"}).to_string()])
                 .await?;
-            socket.hear().await?;
+            if socket.hear().await?.is_empty() {
+                bail!("the gateway has not answered a resume");
+            }
         }
         // The first ones have one more where it does not come out even.
         let jobs = load.jobs / load.sockets + usize::from(number < load.jobs % load.sockets);
@@ -118,7 +121,6 @@ struct Asking {
     tail: String,
     /// What each session's keys begin with; nothing without sessions.
     keys: Option<String>,
-    patience: Duration,
     ledger: Ledger,
     progress: Progress,
 }
@@ -150,7 +152,6 @@ impl Asking {
             head,
             tail: tail.to_owned(),
             keys,
-            patience: Duration::from_secs_f64(load.patience),
             ledger: Ledger::default(),
             progress: progress.clone(),
         }
@@ -174,12 +175,13 @@ impl Asking {
             if self.ledger.out() == 0 {
                 break;
             }
-            let Ok(heard) = tokio::time::timeout(self.patience, self.socket.hear()).await else {
+            let heard = self.socket.hear().await?;
+            if heard.is_empty() {
                 break;
-            };
+            }
             let now = Instant::now();
             let before = self.ledger.out();
-            for text in heard? {
+            for text in heard {
                 let heard = read(&text)?;
                 if self.keys.is_some()
                     && let Some(id) = &heard.id

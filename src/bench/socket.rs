@@ -1,14 +1,19 @@
 //! One socket of a load: it does as little as a client can, so that the gateway is measured and not this.
 
 use std::borrow::Cow;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 use uuid::Uuid;
 
 use crate::wire::SOCKET_PATH;
@@ -17,7 +22,15 @@ use crate::wire::SOCKET_PATH;
 const READ_BUFFER: usize = 4 * 1024;
 
 /// An open socket.
-pub(super) struct Socket(WebSocketStream<TcpStream>);
+pub(super) struct Socket {
+    stream: WebSocketStream<TcpStream>,
+    patience: Duration,
+    /// When something was last heard, or begun to be waited for.
+    heard: Instant,
+    /// Never later than the end of the patience. It is put off only when it goes off, since doing that for each message
+    /// would cost more than reading it.
+    timer: Pin<Box<Sleep>>,
+}
 
 /// What a load looks at in a message; the rest is passed over.
 #[derive(Debug, Deserialize)]
@@ -32,8 +45,8 @@ pub(super) struct Heard<'a> {
 }
 
 impl Socket {
-    /// Opens one to the gateway that serves `address`.
-    pub(super) async fn open(address: &str) -> anyhow::Result<Self> {
+    /// Opens one to the gateway that serves `address`, on which messages are waited for no longer than `patience`.
+    pub(super) async fn open(address: &str, patience: Duration) -> anyhow::Result<Self> {
         let stream = TcpStream::connect(address).await.with_context(|| {
             format!("could not connect to {address}; is a gateway running there?")
         })?;
@@ -45,7 +58,12 @@ impl Socket {
         let (stream, _) = tokio_tungstenite::client_async_with_config(url, stream, Some(config))
             .await
             .with_context(|| format!("{address} opened no socket"))?;
-        Ok(Self(stream))
+        Ok(Self {
+            stream,
+            patience,
+            heard: Instant::now(),
+            timer: Box::pin(sleep(patience)),
+        })
     }
 
     /// Sends these messages together.
@@ -55,32 +73,50 @@ impl Socket {
     ) -> anyhow::Result<()> {
         for text in texts {
             let message = Message::Text(text.into());
-            self.0.feed(message).await.context("could not send")?;
+            self.stream.feed(message).await.context("could not send")?;
         }
-        self.0.flush().await.context("could not send")
+        self.stream.flush().await.context("could not send")
     }
 
-    /// Waits for a message, and answers it with all others that are there.
+    /// Waits for a message, and answers it with all others that are there; with none, when nothing came for too long.
     pub(super) async fn hear(&mut self) -> anyhow::Result<Vec<Utf8Bytes>> {
         let mut texts = Vec::new();
-        let mut next = self.0.next().await;
-        loop {
-            match next {
-                Some(Ok(Message::Text(text))) => texts.push(text),
-                Some(Ok(Message::Close(frame))) => {
-                    let why = frame.map_or_else(String::new, |frame| frame.to_string());
-                    bail!("the gateway has closed a socket: {why}");
+        self.heard = Instant::now();
+        poll_fn(|cx| {
+            loop {
+                match self.stream.poll_next_unpin(cx) {
+                    Poll::Ready(frame) => texts.extend(text_of(frame)?),
+                    Poll::Pending if texts.is_empty() => break,
+                    Poll::Pending => return Poll::Ready(Ok(())),
                 }
-                Some(Ok(_)) => {}
-                Some(Err(error)) => return Err(error).context("a socket was lost"),
-                None => bail!("the gateway has ended a socket"),
             }
-            next = match self.0.next().now_or_never() {
-                Some(next) => next,
-                None if texts.is_empty() => self.0.next().await,
-                None => return Ok(texts),
-            };
+            while self.timer.as_mut().poll(cx).is_ready() {
+                let end = self.heard + self.patience;
+                if end <= Instant::now() {
+                    return Poll::Ready(Ok(()));
+                }
+                self.timer.as_mut().reset(end);
+            }
+            Poll::Pending
+        })
+        .await
+        .map(|()| texts)
+    }
+}
+
+/// The text of a frame, if it has one.
+fn text_of(
+    frame: Option<Result<Message, tungstenite::Error>>,
+) -> anyhow::Result<Option<Utf8Bytes>> {
+    match frame {
+        Some(Ok(Message::Text(text))) => Ok(Some(text)),
+        Some(Ok(Message::Close(frame))) => {
+            let why = frame.map_or_else(String::new, |frame| frame.to_string());
+            bail!("the gateway has closed a socket: {why}");
         }
+        Some(Ok(_)) => Ok(None),
+        Some(Err(error)) => Err(error).context("a socket was lost"),
+        None => bail!("the gateway has ended a socket"),
     }
 }
 

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::files;
 use super::output::{lines, say, say_json};
 use crate::bench::Progress;
 
@@ -52,6 +53,7 @@ struct Gateway {
 
 impl Bench {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        files::allow_all();
         match self.what {
             What::Roundtrip(verb) => verb.run().await,
             What::Fanout(verb) => verb.run().await,

@@ -5,7 +5,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::database::{self, Open};
-use super::fleet;
+use super::{files, fleet};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig};
 use crate::gateway;
 use crate::shutdown::Stop;
@@ -53,6 +53,7 @@ impl Serve {
 }
 
 pub(super) async fn bind(config: &GatewayConfig) -> anyhow::Result<TcpListener> {
+    files::allow_all();
     TcpListener::bind(config.listen).await.with_context(|| {
         format!(
             "could not listen on {}; is something else there? (see --listen)",

@@ -7,7 +7,8 @@ mod reply;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::batch;
 use super::connection::{Connection, Listens};
@@ -89,6 +90,25 @@ impl Job {
             Listens::No
         }
     }
+}
+
+/// Asks for jobs, and waits until they are stored; answers which they are.
+pub(super) async fn request(
+    submissions: &mpsc::Sender<Submission>,
+    asked: Asked,
+) -> Result<Vec<JobId>, ErrorItem> {
+    let (answer, answered) = oneshot::channel();
+    let reply = Reply {
+        to: To::Request(answer),
+        arrived: Instant::now(),
+    };
+    if submissions.try_send(Submission { asked, reply }).is_err() {
+        return Err(ErrorItem::busy());
+    }
+    // Whoever commits them is gone without an answer only when the process is.
+    answered
+        .await
+        .unwrap_or_else(|_| Err(ErrorItem::unavailable(true)))
 }
 
 /// What commits the submissions of all sockets.

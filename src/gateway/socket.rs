@@ -3,10 +3,10 @@
 mod missed;
 mod pulse;
 mod requests;
+mod writing;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use futures_util::{FutureExt, SinkExt, StreamExt, poll};
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -28,7 +28,6 @@ use crate::wire::Close;
 
 use missed::{Missed, Page};
 use pulse::{Due, Pulse};
-use requests::Work;
 
 /// How many of a socket's submissions may be on their way to the database; it is not read further before they are
 /// answered, so that one client cannot fill the intake.
@@ -45,9 +44,6 @@ const READ_BUFFER: usize = 1024;
 
 /// Written through beyond this, so that a socket does not keep a large buffer.
 const WRITE_BUFFER: usize = 8 * 1024;
-
-/// How long a client may take to read what is being written to it.
-const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long the database may take to note that a session has lost its socket.
 const LEAVING: Duration = Duration::from_secs(5);
@@ -207,22 +203,6 @@ impl Peer {
         self.write_due(socket).await
     }
 
-    /// Does `work`, and writes what is due meanwhile. Neither waits for the other: work that holds something others need
-    /// is not held up by a client that does not read.
-    async fn writing(&self, socket: &mut WebSocket, mut work: Work<'_>) -> Result<(), End> {
-        loop {
-            tokio::select! {
-                () = &mut work => return Ok(()),
-                () = poll_fn(|cx| self.connection.poll_due(cx)) => {}
-            }
-            let mut write = pin!(self.write_due(socket));
-            tokio::select! {
-                () = &mut work => return write.await,
-                written = &mut write => written?,
-            }
-        }
-    }
-
     /// Its session lives on without it. While the gateway stops, all sessions are left together.
     async fn leave_session(&self) {
         let Some(seat) = self.connection.seat() else {
@@ -238,44 +218,6 @@ impl Peer {
         if let Err(error) = limited_to(LEAVING, left).await {
             tracing::debug!(%error, "could not leave a session; it is let go of later");
         }
-    }
-
-    /// Writes what is in the outbox.
-    async fn write_due(&self, socket: &mut WebSocket) -> Result<(), End> {
-        let due = self.connection.take();
-        if !due.messages.is_empty() {
-            self.write(socket, due.messages.into_iter().map(Message::Text))
-                .await?;
-        }
-        if !due.skipped.is_empty() {
-            // There is room now. Where the relay has none, they are found by polling.
-            let _ = self.shared.wanted.try_send(due.skipped);
-        }
-        due.close.map_or(Ok(()), |why| Err(End::Close(why)))
-    }
-
-    /// Writes, and flushes once.
-    async fn write(
-        &self,
-        socket: &mut WebSocket,
-        messages: impl IntoIterator<Item = Message>,
-    ) -> Result<(), End> {
-        let mut write = pin!(async {
-            for message in messages {
-                socket.feed(message).await?;
-            }
-            socket.flush().await
-        });
-        // As a rule the socket takes it at once, and nothing else has to be watched.
-        let written = match poll!(write.as_mut()) {
-            Poll::Ready(written) => written,
-            Poll::Pending => tokio::select! {
-                written = write => written,
-                why = poll_fn(|cx| self.connection.poll_close(cx)) => return Err(End::Close(why)),
-                () = Box::pin(tokio::time::sleep(WRITE_LIMIT)) => return Err(End::Close(Close::TooSlow)),
-            },
-        };
-        written.map_err(|_: axum::Error| End::Gone)
     }
 
     /// The gateway is stopping: what was submitted is still answered, and what has finished is still delivered.

@@ -48,9 +48,11 @@ with submitted as materialized (
     returning kept.owner, kept.key, kept.job_id, kept.request
 ), repeated as materialized (
     select submitted.id, kept.job_id, kept.request = submitted.request as same
+    -- A full join: that is done by hashing, whatever the planner believes about their number; the condition is put so
+    -- that it remains one.
     from submitted
-    join kept using (owner, key)
-    where kept.job_id <> submitted.id
+    full join kept on kept.owner = submitted.owner and kept.key = submitted.key
+    where case when kept.job_id <> submitted.id then true else false end
 ), stored as (
     insert into ringback.job (
         id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, session_id, owner, run_at,

@@ -144,6 +144,25 @@ async fn idle_sockets_cost_the_gateway_memory_and_a_gateway_that_is_not_there_is
 }
 
 #[tokio::test]
+async fn more_sockets_are_open_than_a_shell_allows_files() {
+    let database = TestDatabase::new().await;
+    let few = |arguments: &str| {
+        let mut command = Command::new("sh");
+        let program = env!("CARGO_BIN_EXE_ringback");
+        command.args(["-c", &format!("ulimit -Sn 64; exec {program} {arguments}")]);
+        command.env("DATABASE_URL", &database.url);
+        Program::spawn(&mut command)
+    };
+    let gateway = few("serve --listen 127.0.0.1:0");
+    gateway.printed("serving").await;
+    let mut bench = few(&format!(
+        "bench idle --sockets 200 --gateway {}",
+        gateway.address()
+    ));
+    assert!(bench.ended().await.success(), "{}", bench.output());
+}
+
+#[tokio::test]
 async fn the_queue_is_measured_on_a_postgres_that_is_thrown_away() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ringback"));
     command.args(["bench", "queue", "--jobs", "2000"]);

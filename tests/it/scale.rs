@@ -820,6 +820,7 @@ fn statements(
         same("null", old, "text"),
         same("null", old, "text"),
         "false".to_owned(),
+        "true".to_owned(),
     ];
     let asked = ids(claimed.iter().map(|(id, _)| *id).collect());
     let wanted = format!(
@@ -967,7 +968,9 @@ fn most_rows(plan: &str) -> u64 {
         if let Some(rows) = number(line, "actual rows=") {
             loops = number(line, "loops=").unwrap_or(1);
             most = most.max(rows * loops);
-        } else if let Some(rows) = number(line, "Rows Removed by Filter:") {
+        } else if let Some(rows) = number(line, "Rows Removed by Filter:")
+            .or_else(|| number(line, "Rows Removed by Join Filter:"))
+        {
             most = most.max(rows * loops);
         }
     }

@@ -6,9 +6,10 @@ use clap::Args;
 use super::{size, tell, with_a_bar};
 use crate::bench::Progress;
 use crate::bench::queue::{Load, run};
+use crate::cli::exit::Exit;
 use crate::postgres::Database;
 use crate::postgres::private::{self, Durability};
-use crate::shutdown::Stop;
+use crate::shutdown;
 
 #[derive(Args, Debug)]
 pub(super) struct Queue {
@@ -27,10 +28,12 @@ impl Queue {
             jobs: size(self.jobs),
             concurrency: size(self.concurrency),
         };
+        // Heard from the beginning, so that its server is not left behind.
+        let stop = shutdown::on_signal()?;
         let folder = std::env::temp_dir().join(format!("ringback-bench-{}", std::process::id()));
-        let made = folder.clone();
+        let (made, stopping) = (folder.clone(), stop.clone());
         let cluster = tokio::task::spawn_blocking(move || {
-            private::ensure(&made, Durability::Full, &Stop::new())
+            private::ensure(&made, Durability::Full, &stopping)
         });
         let cluster = cluster.await.context("could not start a Postgres")??;
         let database = Database::new(cluster.url())?;
@@ -38,10 +41,10 @@ impl Queue {
             database.migrate().await?;
             let progress = Progress::default();
             let running = run(&database, &load, &progress);
-            let steps = 2 * u64::from(self.jobs);
+            let steps = 3 * u64::from(self.jobs);
             with_a_bar(steps, &progress, running).await
         };
-        let found = measured.await;
+        let found = stop.run_until_cancelled(Box::pin(measured)).await;
         database.close().await;
         tokio::task::spawn_blocking(move || {
             let left = cluster.leave();
@@ -51,6 +54,10 @@ impl Queue {
         })
         .await
         .context("could not stop the Postgres")??;
-        tell("queue", &load, &found?)
+        tell(
+            "queue",
+            &load,
+            &found.unwrap_or_else(|| Err(Exit::Stopped.into()))?,
+        )
     }
 }

@@ -2,17 +2,14 @@
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use tokio::sync::oneshot;
-use tokio::time::Instant;
 
 use super::super::Shared;
-use super::super::intake::{Asked, Job, Reply, Submission, To};
+use super::super::intake::{Asked, Job, request};
 use super::Refused;
 use super::answer::{Answer, json, link, located};
 use super::body::JsonBody;
 use super::query::{Query, idempotency_key};
 use super::read::when_over;
-use crate::ids::JobId;
 use crate::wire::{ErrorItem, ErrorType, JobsQueuedPayload, Problem, parse_jobs, parse_task};
 
 pub(super) async fn one(
@@ -38,7 +35,7 @@ pub(super) async fn one(
         payload.idempotency_key = Some(key);
     }
     let job = Job::of(payload, &shared.tasks).map_err(in_the_body)?;
-    let stored = submit(&shared, Asked::One(job))
+    let stored = request(&shared.submissions, Asked::One(job))
         .await
         .map_err(in_the_body)?;
     let Some(id) = stored.first().copied() else {
@@ -72,29 +69,10 @@ pub(super) async fn many(
         })
         .collect();
     let jobs = jobs.map_err(in_the_body)?;
-    let job_ids = submit(&shared, Asked::Many(jobs))
+    let job_ids = request(&shared.submissions, Asked::Many(jobs))
         .await
         .map_err(in_the_body)?;
     Ok(json(StatusCode::ACCEPTED, &JobsQueuedPayload { job_ids }))
-}
-
-async fn submit(shared: &Shared, asked: Asked) -> Result<Vec<JobId>, ErrorItem> {
-    let (answer, answered) = oneshot::channel();
-    let reply = Reply {
-        to: To::Request(answer),
-        arrived: Instant::now(),
-    };
-    if shared
-        .submissions
-        .try_send(Submission { asked, reply })
-        .is_err()
-    {
-        return Err(ErrorItem::busy());
-    }
-    // Whoever commits them is gone without an answer only when the process is.
-    answered
-        .await
-        .unwrap_or_else(|_| Err(ErrorItem::unavailable(true)))
 }
 
 /// The same error, where HTTP has it: in the body, and with the statuses that an idempotency key asks for.
