@@ -168,11 +168,9 @@ impl Hub {
     /// Those of them of which jobs may still turn up that their socket does not know of.
     pub(super) fn unsettled(&self) -> Vec<SessionId> {
         let here = self.lock();
-        let unsettled = here
-            .sessions
-            .iter()
-            .filter(|(_, connection)| connection.is_unsettled());
-        unsettled.map(|(session, _)| *session).collect()
+        let mut sessions: Vec<SessionId> = here.sessions.keys().copied().collect();
+        sessions.retain(|session| here.sessions[session].is_unsettled());
+        sessions
     }
 
     /// `connection` asks for a job that is being stored, or was before, and perhaps `listens` to it. A socket that has
