@@ -97,7 +97,7 @@ impl Bench {
     }
 
     async fn against_apalis(&mut self) {
-        let jobs = setting("RINGBACK_BENCH_APALIS", JOBS);
+        let jobs = setting("RINGBACK_BENCH_APALIS", 20_000);
         if jobs == 0 {
             return;
         }
@@ -230,20 +230,23 @@ fn median(values: &mut [f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// A history of jobs that finished during the last minutes.
+/// A history of jobs that finished one after the other until now.
 async fn remember(database: &Database, count: usize) {
-    let insert = format!(
-        "insert into ringback.job_history (id, task, task_type, queue, input, state, result, priority, run_at,
-             created_at, attempt, failures, crashes, max_attempts, started_at, finished_at, owner)
-         select overlay(gen_random_uuid()::text placing left(ringback.uuid_floor(at)::text, 13) from 1 for 13)::uuid,
-             'a', 'a', 'default', '\"x\"', 'succeeded', '\"y\"', 0, at, at, 1, 0, 0, 5, at, at, 'anonymous'
-         from (select now() - make_interval(secs => number / 1000.0) as at from generate_series(1, {count}) as number)
-             as given"
-    );
-    database
-        .pool()
-        .execute(AssertSqlSafe(insert))
-        .await
-        .unwrap();
+    const PORTION: usize = 200_000;
+    for from in (0..count).step_by(PORTION) {
+        let to = count.min(from + PORTION);
+        let insert = format!(
+            "insert into ringback.job_history (id, task, task_type, queue, input, state, result, priority, run_at,
+                 created_at, attempt, failures, crashes, max_attempts, started_at, finished_at, owner)
+             select overlay(gen_random_uuid()::text placing left(ringback.uuid_floor(at)::text, 13) from 1 for 13)::uuid,
+                 'a', 'a', 'default', '\"x\"', 'succeeded', '\"y\"', 0, at, at, 1, 0, 0, 5, at, at, 'anonymous'
+             from (
+                 select now() - make_interval(secs => ({count} - number) / 10000.0) as at
+                 from generate_series({from}, {to} - 1) as number
+             ) as given"
+        );
+        let pool = database.pool();
+        pool.execute(AssertSqlSafe(insert)).await.unwrap();
+    }
     database.pool().execute("checkpoint").await.unwrap();
 }
