@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Serialize;
+use sqlx::{Connection, PgConnection};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use uuid::Uuid;
@@ -23,7 +24,7 @@ pub struct Load {
     pub sockets: usize,
     /// How many notices.
     pub notices: usize,
-    /// Whether they are all sent at once, or each when everybody has heard the one before.
+    /// Whether they are all sent at once, in one transaction, or each when everybody has heard the one before.
     pub burst: bool,
 }
 
@@ -78,18 +79,22 @@ pub async fn run(
         .acquire()
         .await
         .context("could not reach the database")?;
+    let say = async |connection: &mut PgConnection, number: usize| {
+        let _ = sent[number].set(Instant::now());
+        let text = format!("{mark} {number}");
+        let said = notice::send(connection, SYSTEM_GROUP, &text, TTL).await;
+        said.context("could not send a notice")
+    };
     let began = Instant::now();
-    for (number, moment) in sent.iter().enumerate() {
-        let _ = moment.set(Instant::now());
-        notice::send(
-            &mut connection,
-            SYSTEM_GROUP,
-            &format!("{mark} {number}"),
-            TTL,
-        )
-        .await
-        .context("could not send a notice")?;
-        if !load.burst {
+    if load.burst {
+        let mut together = connection.begin().await?;
+        for number in 0..load.notices {
+            say(&mut together, number).await?;
+        }
+        together.commit().await?;
+    } else {
+        for number in 0..load.notices {
+            say(&mut connection, number).await?;
             let everybody = (number + 1) * load.sockets;
             // Where somebody does not hear it, that is counted below.
             let _ = tokio::time::timeout(PATIENCE, heard.wait_for(everybody)).await;

@@ -22,7 +22,7 @@ pub(super) struct Fanout {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..), value_name = "NOTICES")]
     notices: u32,
 
-    /// Sends all notices at once, and not each when everybody has heard the one before
+    /// Sends all notices at once, in one transaction, and not each when everybody has heard the one before
     #[arg(long)]
     burst: bool,
 
