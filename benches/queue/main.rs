@@ -17,7 +17,7 @@ mod snapshot;
 use std::time::Duration;
 
 use ringback::bench::Progress;
-use ringback::bench::queue::{drain, drain_some, fill, one_by_one, start};
+use ringback::bench::queue::{ALONE, drain, drain_some, fill, one_by_one, start};
 use ringback::postgres::Database;
 use ringback::postgres::private::{self, Durability};
 use ringback::shutdown::Stop;
@@ -113,7 +113,7 @@ impl Bench {
     /// One job at a time.
     async fn alone(&mut self) {
         let database = self.database().await;
-        let took = start(&database).await.unwrap();
+        let took = start(&database, ALONE).await.unwrap();
         println!(
             "| from storing one job alone until it starts, ms: p50, p99 | {:.2} | {:.2} |",
             took.p50, took.p99

@@ -35,8 +35,8 @@ pub const BATCH: usize = 500;
 /// How many ask at once when each asks for one job.
 const AT_ONCE: usize = 32;
 
-/// How many jobs are timed one by one, after some that still make connections and plans.
-const ALONE: usize = 1_000;
+/// How many jobs are timed one by one, at most, after some that still make connections and plans.
+pub const ALONE: usize = 1_000;
 const BEFORE: usize = 50;
 
 /// What is asked of the queue.
@@ -68,7 +68,7 @@ pub struct Found {
 pub async fn run(database: &Database, load: &Load, progress: &Progress) -> anyhow::Result<Found> {
     let enqueued = fill(database, load.jobs, progress).await?;
     let drained = drain(database, load.jobs, load.concurrency, progress).await?;
-    let start = start(database).await?;
+    let start = start(database, load.jobs.min(ALONE)).await?;
     // Last, since nobody works these off.
     let asked_for = one_by_one(database, load.jobs, progress).await?;
     Ok(Found {
@@ -185,11 +185,11 @@ pub async fn one_by_one(
     Ok(took)
 }
 
-/// From before one job alone is stored until its task starts.
+/// From before one job alone is stored until its task starts, for so many.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn start(database: &Database) -> anyhow::Result<Latency> {
+pub async fn start(database: &Database, jobs: usize) -> anyhow::Result<Latency> {
     let (starts, mut started) = mpsc::channel(1);
     let task = Task::new(TASK, move |_, _| {
         // Where nobody counts any more, the load is over.
@@ -202,7 +202,7 @@ pub async fn start(database: &Database) -> anyhow::Result<Latency> {
         let mut link = database.link("bench");
         let mut ids = JobIds::default();
         let mut times = Vec::new();
-        for _ in 0..ALONE + BEFORE {
+        for _ in 0..jobs + BEFORE {
             let asked = Instant::now();
             store(&mut link, &mut ids, 1).await?;
             let started = started.recv().await.context("the worker has ended")?;

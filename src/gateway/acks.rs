@@ -30,7 +30,9 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     while let Some(batch) = batch::next(&mut waiting, WIDEST, &last).await {
         write(&mut link, &batch, &last).await;
-        sleep(GATHER, &last).await;
+        if batch.len() < WIDEST {
+            sleep(GATHER, &last).await;
+        }
     }
     link.close().await;
     Ok(())

@@ -39,6 +39,8 @@ struct State {
     stopping: bool,
     /// The socket's task, where it has found nothing to do and waits.
     waiting: Option<Waker>,
+    /// Something has happened since outcomes were last asked for again, and there are more that found no room.
+    stirred: bool,
     jobs: HashMap<JobId, Waiting>,
     /// Outcomes that found no room, and how much they need; to be asked for again when there is some.
     skipped: VecDeque<(JobId, usize)>,
@@ -255,6 +257,7 @@ impl Connection {
     pub(super) fn take(&self) -> Due {
         let mut state = self.lock();
         let (messages, close) = state.outbox.take();
+        state.stirred = false;
         Due {
             messages,
             close,
@@ -271,6 +274,8 @@ impl Connection {
 
 /// Wakes the socket's task, if that waits.
 fn wake(mut state: MutexGuard<'_, State>) {
+    // They are asked for portion by portion, the next one when something has come of the one before.
+    state.stirred |= !state.skipped.is_empty();
     let waiting = state.waiting.take();
     drop(state);
     if let Some(waiting) = waiting {
@@ -289,7 +294,7 @@ impl Connection {
 
 impl State {
     fn is_due(&self) -> bool {
-        !self.outbox.is_empty() || self.outbox.closed().is_some()
+        !self.outbox.is_empty() || self.outbox.closed().is_some() || self.stirred
     }
 
     fn wait(&mut self, cx: &Context<'_>) {
@@ -450,6 +455,30 @@ mod tests {
         assert_eq!(connection.take().skipped, jobs[2..4]);
         assert_eq!(connection.take().skipped, jobs[4..]);
         assert!(connection.take().skipped.is_empty());
+    }
+
+    #[test]
+    fn what_found_no_room_is_asked_for_again_also_when_nothing_came_of_the_portion_before() {
+        let connection = Connection::new();
+        connection.send("x".repeat(FULL).into());
+        let jobs = [1, 2].map(|number| JobId(Uuid::from_u128(number)));
+        for job in jobs {
+            connection.expect(job, Listens::No);
+            connection.queued(&[job], "queued".into());
+            connection.deliver(job, "x".repeat(FULL).into());
+        }
+        let is_due = || {
+            connection
+                .poll_due(&Context::from_waker(Waker::noop()))
+                .is_ready()
+        };
+        assert_eq!(connection.take().skipped, jobs[..1]);
+        assert!(!is_due(), "one portion at a time");
+        connection.forget(jobs[0]);
+        connection.deliver(jobs[0], "it was acknowledged meanwhile".into());
+        assert!(is_due());
+        assert_eq!(connection.take().skipped, jobs[1..]);
+        assert!(!is_due());
     }
 
     #[test]

@@ -155,7 +155,8 @@ impl Peer {
         Box::pin(self.wind_down(socket)).await
     }
 
-    /// Waits for whatever comes next. What waits to be written goes first: whoever sends without pause is answered.
+    /// Waits for whatever comes next. What waits to be written goes first, and what was missed: whoever sends without
+    /// pause is answered, and told.
     async fn next(
         &self,
         socket: &mut WebSocket,
@@ -169,11 +170,11 @@ impl Peer {
                     Call::Stop => Next::Stop,
                 }));
             }
-            if let Poll::Ready(frame) = socket.poll_next_unpin(cx) {
-                return Poll::Ready(heard(frame).map(Next::Hear));
-            }
             if let Poll::Ready(page) = missed.poll_page(cx) {
                 return Poll::Ready(Ok(Next::CatchUp(page)));
+            }
+            if let Poll::Ready(frame) = socket.poll_next_unpin(cx) {
+                return Poll::Ready(heard(frame).map(Next::Hear));
             }
             pulse.poll_due(cx).map(|due| Ok(Next::Pulse(due)))
         })

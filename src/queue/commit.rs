@@ -124,12 +124,16 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
                     ..this
                 },
             )),
-            // Looked for and not seen: it was stored meanwhile, and the next look sees it; or it is in here twice.
-            Fault::There => {
-                wait(&mut backoff, &error, part).await;
+            // Looked for and not seen: it is in here twice, or was stored meanwhile, and the next look sees it.
+            Fault::There if to - from > 1 => {
                 let middle = from.midpoint(to);
                 parts.push((middle, to, this));
                 parts.push((from, middle, this));
+            }
+            Fault::There => {
+                tracing::debug!(%error, what = part.what(), "stored meanwhile, looking again");
+                tokio::time::sleep(backoff.delay()).await;
+                parts.push((from, to, this));
             }
             // Full of notifications that are not ours, such as those of somebody's trigger: it is read some time.
             Fault::Away | Fault::Hints
@@ -221,10 +225,14 @@ impl NotSent {
 }
 
 /// Whether a batch that met this error may have been committed all the same: always, when the connection was lost after
-/// something was sent. An administrator's stop (class 57) can also come between the commit and its answer.
+/// something was sent. An administrator's stop (class 57) can also come between the commit and its answer, and so can a pooler's word that its
+/// server is gone (class 08).
 pub(super) fn may_have_committed(error: &sqlx::Error) -> bool {
     match error {
-        sqlx::Error::Database(error) => error.code().is_some_and(|code| code.starts_with("57")),
+        sqlx::Error::Database(error) => {
+            let code = error.code().unwrap_or_default();
+            code.starts_with("57") || code.starts_with("08")
+        }
         sqlx::Error::Io(error) => !error
             .get_ref()
             .is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotSent>),

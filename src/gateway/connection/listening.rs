@@ -69,7 +69,8 @@ impl Listening {
     fn expects(&self, look: Look) -> bool {
         match look {
             Look::Said => true,
-            Look::Over => self.is_asked_for || self.at != Position::default(),
+            // One that is behind gets no outcome before it was looked at.
+            Look::Over => self.is_asked_for || self.at != Position::default() || self.is_behind(),
         }
     }
 
@@ -180,11 +181,15 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use uuid::Uuid;
 
     use super::super::super::outbox::FULL;
     use super::super::Patience;
     use super::*;
+    use crate::ids::SessionId;
+    use crate::session::{Seat, Unread};
 
     const JOB: JobId = JobId(Uuid::nil());
     const BEGINNING: Position = Position { attempt: 0, seq: 0 };
@@ -224,6 +229,27 @@ mod tests {
         connection.said_all(JOB, Position { attempt: 1, seq: 3 });
         assert_eq!(connection.deliver(JOB, "result".into()), Patience::Over);
         assert_eq!(connection.texts(), ["b", "c", "result"]);
+    }
+
+    #[test]
+    fn a_job_of_a_session_that_spoke_before_it_was_queued_gives_its_outcome() {
+        let connection = Connection::new();
+        connection.belong(Seat {
+            session: SessionId(Uuid::nil()),
+            epoch: 1,
+            notified: 0,
+        });
+        connection.resumed("resumed".into(), &Unread::default(), &HashMap::new());
+        connection.expect(JOB, Listens::No);
+        assert_eq!(connection.listens(JOB, Look::Said), None);
+        connection.deliver(JOB, "result".into());
+        connection.queued(&[JOB], "queued".into());
+        assert_eq!(connection.texts(), ["resumed", "queued"]);
+        let at = connection.listens(JOB, Look::Over);
+        assert_eq!(at, Some(Position::default()));
+        connection.said_all(JOB, Position::default());
+        assert_eq!(connection.deliver(JOB, "result".into()), Patience::Over);
+        assert_eq!(connection.texts(), ["result"]);
     }
 
     #[test]
