@@ -15,7 +15,7 @@
 //! | [`queue`], [`session`], [`notice`], [`asyncapi`], [`openapi`] | all SQL of jobs; sessions and their mailboxes; notices; the two contracts |
 //! | [`sweeper`] | what keeps the tables true without anybody asking |
 //! | [`worker`], [`gateway`] | runs jobs; the socket, HTTP and the pages; never each other |
-//! | [`bench`] | what is measured |
+//! | [`bench`](mod@bench) | what is measured |
 //! | [`cli`] | the verbs |
 //!
 //! # The path of one job
