@@ -55,6 +55,14 @@ pub struct Try {
     pub hints: bool,
 }
 
+impl Try {
+    /// The first time.
+    pub const FIRST: Self = Self {
+        again: false,
+        hints: true,
+    };
+}
+
 /// A column of a statement. One without any value is left empty: the server then fills it with nulls, and spends
 /// nothing on it.
 fn sparse<T>(values: impl Iterator<Item = Option<T>>) -> Vec<Option<T>> {

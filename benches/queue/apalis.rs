@@ -7,9 +7,10 @@ use std::time::Instant;
 use apalis::prelude::{BoxDynError, TaskSink, WorkerBuilder};
 use apalis_core::worker::context::WorkerContext;
 use apalis_postgres::{Config, PostgresStorage};
+use ringback::bench::queue::BATCH;
 use sqlx::PgPool;
 
-/// Jobs a second: stored by 500, and worked off.
+/// Jobs a second: stored in batches, and worked off.
 pub(crate) struct Rates {
     pub(crate) stored: f64,
     pub(crate) drained: f64,
@@ -21,10 +22,10 @@ pub(crate) async fn run(url: &str, batch: usize, count: usize) -> Rates {
     PostgresStorage::<()>::setup(&pool).await.unwrap();
     let config = Config::default().queue("bench").batch_size(batch);
     let mut storage = PostgresStorage::<usize>::new(&pool).with_config(config);
-    let count = count / 500 * 500;
+    let count = count / BATCH * BATCH;
     let started = Instant::now();
-    for _ in 0..count / 500 {
-        storage.push_bulk((0..500).collect()).await.unwrap();
+    for _ in 0..count / BATCH {
+        storage.push_bulk((0..BATCH).collect()).await.unwrap();
     }
     let stored = count as f64 / started.elapsed().as_secs_f64();
     let done = Arc::new(AtomicUsize::new(0));

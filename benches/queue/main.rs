@@ -27,9 +27,6 @@ use sqlx::{AssertSqlSafe, Executor, PgPool};
 const JOBS: usize = 100_000;
 const TIMES: usize = 3;
 
-/// How many jobs one statement stores, or `pgbench` claims.
-const BATCH: usize = 500;
-
 /// How many jobs our worker runs at once.
 const CONCURRENCY: usize = 1_000;
 

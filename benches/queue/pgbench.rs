@@ -5,9 +5,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use ringback::bench::queue::BATCH;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
-
-use crate::BATCH;
 
 const ENQUEUE: &str = include_str!("../../src/queue/enqueue.sql");
 const CLAIM: &str = include_str!("../../src/queue/claim.sql");

@@ -3,19 +3,13 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use ringback::bench::queue::{TASK, store};
+use ringback::bench::queue::{BATCH, TASK, done, store};
 use ringback::ids::{JobIds, WorkerId};
 use ringback::postgres::Database;
 use ringback::queue::claim::{Want, claim};
 use ringback::queue::finish::finish;
-use ringback::queue::{Cursor, Ended, Ending, Try};
-use serde_json::json;
+use ringback::queue::{Cursor, Ended, Try};
 use sqlx::Executor;
-
-const NOW: Try = Try {
-    again: false,
-    hints: true,
-};
 
 /// How long claims of 500 take.
 pub(crate) struct Claims {
@@ -44,25 +38,18 @@ pub(crate) async fn run(database: &Database, passed: usize) -> Claims {
     let cursor = Mutex::new(Cursor::new(["default".to_owned()]));
     let tasks = [TASK.to_owned()];
     let mut times = Vec::new();
-    for round in 0..=passed / 500 {
-        store(&mut link, &mut ids, 500).await.unwrap();
-        if round == passed / 500 {
+    for round in 0..=passed / BATCH {
+        store(&mut link, &mut ids, BATCH).await.unwrap();
+        if round == passed / BATCH {
             cursor.lock().unwrap().rewind();
         }
         let connection = link.connected().await.unwrap();
         let started = Instant::now();
-        let want = Want::any(WorkerId::random(), &tasks, 500);
+        let want = Want::any(WorkerId::random(), &tasks, BATCH);
         let claimed = claim(connection, &cursor, &want).await.unwrap().jobs;
         times.push(started.elapsed());
-        let ended: Vec<Ended> = claimed
-            .iter()
-            .map(|job| Ended {
-                id: job.id,
-                claim_id: job.claim_id,
-                ending: Ending::Succeeded(json!("done")),
-            })
-            .collect();
-        finish(connection, &ended, NOW).await.unwrap();
+        let ended: Vec<Ended> = claimed.iter().map(done).collect();
+        finish(connection, &ended, Try::FIRST).await.unwrap();
     }
     old.rollback().await.unwrap();
     let whole = times.pop().unwrap();

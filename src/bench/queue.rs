@@ -18,7 +18,7 @@ use crate::ids::{JobId, JobIds};
 use crate::postgres::{Database, Link};
 use crate::queue::enqueue::enqueue;
 use crate::queue::tasks::KnownTask;
-use crate::queue::{Asker, Due, NewJob, Try};
+use crate::queue::{Asker, Claimed, Due, Ended, Ending, NewJob, Try};
 use crate::shutdown::Stop;
 use crate::task::Task;
 use crate::wire::TaskPayload;
@@ -98,6 +98,16 @@ pub fn job(id: JobId) -> NewJob {
     }
 }
 
+/// The outcome of a job that had nothing to do.
+#[must_use]
+pub fn done(job: &Claimed) -> Ended {
+    Ended {
+        id: job.id,
+        claim_id: job.claim_id,
+        ending: Ending::Succeeded(json!("done")),
+    }
+}
+
 /// Stores jobs, all in one statement.
 ///
 /// # Errors
@@ -105,12 +115,8 @@ pub fn job(id: JobId) -> NewJob {
 pub async fn store(link: &mut Link, ids: &mut JobIds, count: usize) -> anyhow::Result<()> {
     link.connected().await.context("could not connect")?;
     let jobs: Vec<NewJob> = (0..count).map(|_| job(ids.next(link.now()))).collect();
-    let this = Try {
-        again: false,
-        hints: true,
-    };
     let connection = link.connected().await.context("could not connect")?;
-    let stored = enqueue(connection, &jobs, this).await;
+    let stored = enqueue(connection, &jobs, Try::FIRST).await;
     stored.map(|_| ()).context("could not store jobs")
 }
 

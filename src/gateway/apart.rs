@@ -7,7 +7,6 @@ use std::time::Duration;
 use anyhow::bail;
 use axum::extract::ws::Utf8Bytes;
 use tokio::sync::mpsc;
-use uuid::Uuid;
 
 use super::connection::{Connection, Listens};
 use super::hub::{Ended, Hub};
@@ -53,7 +52,7 @@ impl Sockets {
     /// Gives each of them the outcome of a job that it has asked for.
     pub fn deliver(&self) {
         for connection in &self.all {
-            let job = JobId(Uuid::from_u128(connection.id.0.as_u128()));
+            let job = JobId(connection.id.0);
             self.hub.expect(connection, job, Listens::No);
             self.hub.queued(connection, &[job], "queued".into());
             let text: Utf8Bytes = Frame::about(job, ServerMessage::JobResult("done".to_owned()))

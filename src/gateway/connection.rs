@@ -120,36 +120,34 @@ impl Connection {
         wake(state);
     }
 
-    /// Waits for a call. Only the socket's own task may wait: it is the one that is woken.
+    /// Waits for a call.
     pub(super) fn poll_call(&self, cx: &Context<'_>) -> Poll<Call> {
-        let mut state = self.lock();
-        if state.is_due() {
-            Poll::Ready(Call::Write)
-        } else if state.stopping {
-            Poll::Ready(Call::Stop)
-        } else {
-            state.wait(cx);
-            Poll::Pending
-        }
+        self.poll(cx, |state| {
+            if state.is_due() {
+                return Some(Call::Write);
+            }
+            state.stopping.then_some(Call::Stop)
+        })
     }
 
-    /// Waits until there is something to write, or the socket is to be closed; as [`Self::poll_call`].
+    /// Waits until there is something to write, or the socket is to be closed.
     pub(super) fn poll_due(&self, cx: &Context<'_>) -> Poll<()> {
-        let mut state = self.lock();
-        if state.is_due() {
-            return Poll::Ready(());
-        }
-        state.wait(cx);
-        Poll::Pending
+        self.poll(cx, |state| state.is_due().then_some(()))
     }
 
-    /// Waits until the socket is to be closed; as [`Self::poll_call`].
+    /// Waits until the socket is to be closed.
     pub(super) fn poll_close(&self, cx: &Context<'_>) -> Poll<Close> {
+        self.poll(cx, |state| state.outbox.closed())
+    }
+
+    /// Waits until there is an answer. Only the socket's own task may wait: it is the one that is woken.
+    fn poll<T>(&self, cx: &Context<'_>, answer: impl FnOnce(&State) -> Option<T>) -> Poll<T> {
         let mut state = self.lock();
-        if let Some(why) = state.outbox.closed() {
-            return Poll::Ready(why);
+        match (answer(&state), &mut state.waiting) {
+            (Some(answer), _) => return Poll::Ready(answer),
+            (None, Some(waiting)) => waiting.clone_from(cx.waker()),
+            (None, waiting) => *waiting = Some(cx.waker().clone()),
         }
-        state.wait(cx);
         Poll::Pending
     }
 
@@ -295,13 +293,6 @@ impl Connection {
 impl State {
     fn is_due(&self) -> bool {
         !self.outbox.is_empty() || self.outbox.closed().is_some() || self.stirred
-    }
-
-    fn wait(&mut self, cx: &Context<'_>) {
-        match &mut self.waiting {
-            Some(waiting) => waiting.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
     }
 
     /// As many of the outcomes that found no room as fit into an empty outbox.

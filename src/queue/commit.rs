@@ -71,14 +71,7 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
     // The part whose partitions were made just now.
     let mut made_for = None;
     // Parts of the batch still to be written, as positions in it, with what is known of each.
-    let mut parts = vec![(
-        0,
-        rows.len(),
-        Try {
-            again: false,
-            hints: true,
-        },
-    )];
+    let mut parts = vec![(0, rows.len(), Try::FIRST)];
     while let Some((from, to, this)) = parts.pop() {
         if from == to {
             continue;

@@ -26,10 +26,7 @@ pub enum Whole {
 pub async fn commit_whole(link: &mut Link, jobs: &[NewJob], patience: Duration) -> Whole {
     let give_up = Instant::now() + patience;
     let mut backoff = Backoff::new();
-    let mut this = Try {
-        again: false,
-        hints: true,
-    };
+    let mut this = Try::FIRST;
     loop {
         let written = write(link, jobs, this).await;
         link.settle(&written);
