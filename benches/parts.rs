@@ -1,4 +1,4 @@
-//! How long the parts of the hot path take: `cargo bench --bench parts`. `benches/README.md` has figures.
+//! How long the parts of the hot path take: `cargo bench --bench parts`.
 
 #![allow(
     clippy::unwrap_used,
