@@ -37,16 +37,17 @@ use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use crate::ids::{GatewayId, JobId, JobIds};
 use crate::postgres::listener::Hearing;
 use crate::postgres::{Database, patiently};
-use crate::queue::fleet::{self, GatewayRow};
-use crate::queue::tasks::{self, KnownTask, TaskRow};
+use crate::queue::fleet::{self, GatewayRow, Heard};
+use crate::queue::tasks::{self, TaskRow};
 use crate::shutdown::{Parts, Stop};
 use crate::task::Tasks;
-use crate::wire::SOCKET_PATH;
+use crate::wire::{SOCKET_PATH, SYSTEM_GROUP};
 
 use connection::Acknowledged;
 use feed::Feed;
@@ -120,10 +121,10 @@ pub async fn run(
         host: fleet::host(),
         listen: address.to_string(),
     };
-    let known = patiently(STARTING, || announce(&database, &gateway, &tasks))
+    let heard = patiently(STARTING, || announce(&database, &gateway, &tasks))
         .await
         .context("could not make this gateway known to the fleet")?;
-    let known = Arc::new(KnownTasks::new(known));
+    let known = Arc::new(KnownTasks::new(heard.tasks));
     let hub = Arc::new(Hub::default());
     let watched = Arc::new(Watched::default());
     let feed = Arc::new(Feed::default());
@@ -169,22 +170,30 @@ pub async fn run(
     let watch = Arc::clone(&watched).run(database.link("watch"), stop.clone());
     parts.spawn("watch over jobs", watch);
     parts.spawn("feed", feed.run(database.link("feed"), stop.clone()));
-    let hearing = settings.hearing;
-    let relay = relay::Relay::new(database, gateway, hub, watched, known, hearing, look).await?;
-    parts.spawn("relay", relay.run(stop.clone(), relayed));
+    let relay = relay::Relay {
+        link: database.link("relay"),
+        database,
+        gateway,
+        hub,
+        watched,
+        tasks: known,
+        wanted: look,
+        last_notice: heard.last_notice,
+        let_go_at: Instant::now(),
+    };
+    parts.spawn("relay", relay.run(settings.hearing, stop.clone(), relayed));
     parts.spawn("web server", serve(listener, address, shared, served));
     parts.join(&stop).await
 }
 
-/// Makes a gateway and its tasks known to the fleet; answers what the fleet can run.
+/// Makes a gateway and its tasks known to the fleet.
 async fn announce(
     database: &Database,
     gateway: &GatewayRow,
     tasks: &Tasks,
-) -> Result<Vec<KnownTask>, sqlx::Error> {
+) -> Result<Heard, sqlx::Error> {
     tasks::register(database.pool(), &TaskRow::all(tasks)).await?;
-    fleet::gateway_beat(database.pool(), gateway, 0).await?;
-    tasks::known(database.pool()).await
+    fleet::gateway_beat(database.pool(), gateway, 0, SYSTEM_GROUP).await
 }
 
 async fn serve(

@@ -60,20 +60,6 @@ async fn insert(
     .await
 }
 
-/// The number of the last notice to `group`.
-///
-/// # Errors
-/// Those of the database.
-pub async fn last_number(executor: impl PgExecutor<'_>, group: &str) -> Result<i64, sqlx::Error> {
-    let last = sqlx::query_scalar!(
-        "select last_number from ringback.notice_group where name = $1",
-        group
-    )
-    .fetch_optional(executor)
-    .await?;
-    Ok(last.unwrap_or(0))
-}
-
 /// The next notices to `group` after `number`, in their order, as many as one reading takes.
 ///
 /// # Errors

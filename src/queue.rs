@@ -25,6 +25,7 @@ pub mod retry;
 pub mod samples;
 pub mod stats;
 pub mod submit;
+pub mod sweep;
 pub mod tasks;
 pub mod whole;
 

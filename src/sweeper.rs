@@ -2,23 +2,23 @@
 //!
 //! It runs in every process; a lock in the database lets one of them do each thing at a time.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::notice;
 use crate::postgres::link::limited;
 use crate::postgres::{Database, Fault, Link};
-use crate::queue::{keys, limits, partitions, recover, recurring, samples};
+use crate::queue::{keys, limits, partitions, recover, recurring, samples, sweep};
 use crate::session;
 use crate::shutdown::{Stop, sleep};
 
-const EVERY: Duration = Duration::from_secs(2);
+const EVERY: Duration = Duration::from_secs(3);
 /// The shortest that they may be: every process wakes for what is due, and one of them does it.
 const BREATH: Duration = Duration::from_millis(100);
 
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
-
-/// How often it is seen whether a sample is due: often enough that none is left out.
-const SAMPLE_EVERY: Duration = Duration::from_secs(4);
 
 /// The longest that two sweeps may be apart, by the database's clock, to count as unbroken contact.
 const UNBROKEN: Duration = Duration::from_secs(6);
@@ -37,14 +37,15 @@ pub struct Keep {
 /// # Errors
 /// None: a database that is away is waited for.
 pub async fn run(database: Database, keep: Keep, stop: Stop) -> anyhow::Result<()> {
+    let sample_is_due = Notify::new();
     tokio::join!(
-        keep_sweeping(database.link("sweeper"), &stop),
-        keep_tidying(database.link("housekeeping"), keep, &stop),
+        keep_sweeping(database.link("sweeper"), &sample_is_due, &stop),
+        keep_tidying(database.link("housekeeping"), keep, &sample_is_due, &stop),
     );
     Ok(())
 }
 
-async fn keep_sweeping(mut link: Link, stop: &Stop) {
+async fn keep_sweeping(mut link: Link, sample_is_due: &Notify, stop: &Stop) {
     let mut contact = None;
     loop {
         let swept = stop.run_until_cancelled(sweep(&mut link, contact)).await;
@@ -56,6 +57,9 @@ async fn keep_sweeping(mut link: Link, stop: &Stop) {
             Ok(swept) => {
                 contact = Some(swept.contact);
                 pause = swept.next.map_or(pause, |next| next.clamp(BREATH, pause));
+                if swept.sample {
+                    sample_is_due.notify_one();
+                }
             }
             // A connection that is made again at once breaks no contact: the others could be heard as well.
             Err(error) => tracing::warn!(%error, "could not sweep, trying again"),
@@ -94,6 +98,8 @@ impl Contact {
 /// What a sweep has found out.
 struct Swept {
     contact: Contact,
+    /// Whether a sample is due: it counts all that is live, so it is taken where nothing waits for it.
+    sample: bool,
     /// After what time something is due again, if that is known.
     next: Option<Duration>,
 }
@@ -101,49 +107,72 @@ struct Swept {
 async fn sweep(link: &mut Link, earlier: Option<Contact>) -> Result<Swept, sqlx::Error> {
     let connection = link.connected().await?;
     let asked = Instant::now();
-    let promoted = recover::promote(connection).await?;
+    let work = limited(sweep::look(connection)).await?;
     // An answer that took long is as good as a silence: the others' beats waited as well.
     let earlier = earlier.filter(|_| asked.elapsed() < EVERY);
-    let contact = Contact::at(promoted.now, earlier);
-    if contact.can_judge() {
+    let contact = Contact::at(work.now, earlier);
+    if work.scheduled {
+        recover::promote(connection).await?;
+    }
+    let recovers = work.silent && contact.can_judge();
+    if recovers {
         recover::recover(connection).await?;
     }
-    let admitted = match limits::admit(connection).await {
-        Err(error) if Fault::of(&error) != Fault::Away => {
-            // Whatever is wrong with a limit, everything else goes on.
-            tracing::warn!(%error, "could not look at the limits, trying again");
-            None
-        }
-        admitted => admitted?,
-    };
-    let fired = recurring::fire(connection).await?;
-    let next = [promoted.next, admitted, fired];
-    let next = next.into_iter().flatten().min();
-    Ok(Swept { contact, next })
+    let mut admitted = None;
+    // What has become ready may have to wait for a limit after all.
+    if work.limits || work.scheduled || recovers {
+        admitted = match limits::admit(connection).await {
+            Err(error) if Fault::of(&error) != Fault::Away => {
+                // Whatever is wrong with a limit, everything else goes on.
+                tracing::warn!(%error, "could not look at the limits, trying again");
+                None
+            }
+            admitted => admitted?,
+        };
+    }
+    let mut fired = None;
+    if work.recurring {
+        fired = recurring::fire(connection).await?;
+    }
+    let next = work.next.map(|next| next.saturating_sub(asked.elapsed()));
+    Ok(Swept {
+        contact,
+        sample: work.sample,
+        next: [next, admitted, fired].into_iter().flatten().min(),
+    })
 }
 
-async fn keep_tidying(mut link: Link, keep: Keep, stop: &Stop) {
+async fn keep_tidying(mut link: Link, keep: Keep, sample_is_due: &Notify, stop: &Stop) {
     let mut tidy_at = Instant::now();
     loop {
-        let is_due = Instant::now() >= tidy_at;
-        let kept = stop.run_until_cancelled(async {
-            take_sample(&mut link).await?;
-            if is_due {
-                tidy_up(&mut link, keep).await?;
+        let tidies = tokio::select! {
+            () = sample_is_due.notified() => false,
+            () = tokio::time::sleep_until(tidy_at) => true,
+            () = stop.cancelled() => {
+                link.close().await;
+                return;
             }
-            Ok(())
+        };
+        let kept = stop.run_until_cancelled(async {
+            if tidies {
+                tidy_up(&mut link, keep).await
+            } else {
+                take_sample(&mut link).await
+            }
         });
         let Some(kept) = kept.await else { return };
         link.settle(&kept);
-        match kept {
-            Ok(()) if is_due => tidy_at = Instant::now() + HOUSEKEEPING_EVERY,
-            Ok(()) => {}
-            Err(error) => tracing::warn!(%error, "could not tidy up, trying again"),
+        if let Err(error) = &kept {
+            tracing::warn!(%error, "could not tidy up, trying again");
         }
-        // Not in step with the other processes.
-        if !sleep(SAMPLE_EVERY.mul_f64(0.75 + fastrand::f64() / 2.0), stop).await {
-            link.close().await;
-            return;
+        if tidies {
+            let pause = if kept.is_ok() {
+                HOUSEKEEPING_EVERY
+            } else {
+                EVERY
+            };
+            // Not in step with the other processes.
+            tidy_at = Instant::now() + pause.mul_f64(0.75 + fastrand::f64() / 2.0);
         }
     }
 }

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::connection;
 use super::connection::Look::{Over, Said};
@@ -22,8 +22,7 @@ use crate::postgres::listener::{Hearing, Listener, Wake};
 use crate::postgres::{Backoff, Database, Link};
 use crate::queue::fleet::{self, GatewayRow};
 use crate::queue::read::{Outcome, outcomes};
-use crate::queue::report::{Chunks, Position};
-use crate::queue::{report, tasks};
+use crate::queue::report::{self, Chunks, Position};
 use crate::session;
 use crate::shutdown::Stop;
 use crate::wire::{Frame, SYSTEM_GROUP};
@@ -45,70 +44,51 @@ const HINTS_AT_ONCE: usize = 100;
 /// How many jobs may wait to be looked at; what finds no place is found by polling.
 pub(super) const WANTED: usize = 1_000;
 
+/// How often sessions that have no socket here any more are let go of, that nobody let go of when it went.
+const LET_GO_EVERY: Duration = Duration::from_secs(60);
+
 #[derive(Debug)]
 pub(super) struct Relay {
-    link: Link,
-    database: Database,
-    gateway: GatewayRow,
-    hub: Arc<Hub>,
-    watched: Arc<Watched>,
-    tasks: Arc<KnownTasks>,
-    listener: Listener,
+    pub(super) link: Link,
+    pub(super) database: Database,
+    pub(super) gateway: GatewayRow,
+    pub(super) hub: Arc<Hub>,
+    pub(super) watched: Arc<Watched>,
+    pub(super) tasks: Arc<KnownTasks>,
     /// Jobs that are to be looked at because somebody has asked for them again.
-    wanted: mpsc::Receiver<Vec<JobId>>,
-    done_channel: String,
-    last_notice: i64,
+    pub(super) wanted: mpsc::Receiver<Vec<JobId>>,
+    /// The last notice that all sockets have been given.
+    pub(super) last_notice: i64,
+    /// When to let go of sessions.
+    pub(super) let_go_at: Instant,
 }
 
 impl Relay {
-    /// A relay for everything that happens from now on.
-    pub(super) async fn new(
-        database: Database,
-        gateway: GatewayRow,
-        hub: Arc<Hub>,
-        watched: Arc<Watched>,
-        tasks: Arc<KnownTasks>,
-        hearing: Hearing,
-        wanted: mpsc::Receiver<Vec<JobId>>,
-    ) -> anyhow::Result<Self> {
-        let last_notice = notice::last_number(database.pool(), SYSTEM_GROUP)
-            .await
-            .context("could not read the number of the last notice")?;
-        let done_channel = format!("ringback_done_{}", gateway.id.0.simple());
-        let channels = vec![done_channel.clone(), NOTICE_CHANNEL.to_owned()];
-        let listener = Listener::new(&database, channels, hearing);
-        let link = database.link("relay");
-        Ok(Self {
-            link,
-            database,
-            gateway,
-            hub,
-            watched,
-            tasks,
-            listener,
-            wanted,
-            done_channel,
-            last_notice,
-        })
-    }
-
     /// Relays until it is told to stop; then looks once more at everything, so that what has finished until now is
     /// delivered before the sockets are closed, and gives `relayed`.
-    pub(super) async fn run(mut self, stop: Stop, relayed: Stop) -> anyhow::Result<()> {
+    pub(super) async fn run(
+        mut self,
+        hearing: Hearing,
+        stop: Stop,
+        relayed: Stop,
+    ) -> anyhow::Result<()> {
         let relayed = relayed.drop_guard();
+        let done_channel = format!("ringback_done_{}", self.gateway.id.0.simple());
+        let channels = vec![done_channel.clone(), NOTICE_CHANNEL.to_owned()];
+        let mut listener = Listener::new(&self.database, channels, hearing);
         let mut backoff = Backoff::new();
         let mut look = Look::default();
         loop {
             tokio::select! {
-                wake = self.listener.next() => look.note(wake, &self.done_channel),
+                wake = listener.next() => look.note(wake, &done_channel),
                 Some(jobs) = self.wanted.recv() => look.jobs.extend(jobs),
                 () = stop.cancelled() => break,
             }
             for _ in 0..HINTS_AT_ONCE {
-                let Some(wake) = self.listener.try_next() else {
+                let Some(wake) = listener.try_next() else {
                     break;
                 };
-                look.note(wake, &self.done_channel);
+                look.note(wake, &done_channel);
             }
             while let Err(error) = self.look(&mut look).await {
                 let delay = backoff.delay();
@@ -119,7 +99,7 @@ impl Relay {
             }
             backoff.reset();
         }
-        look.note(Wake::Sweep, &self.done_channel);
+        look.note(Wake::Sweep, &done_channel);
         let last = async {
             self.look(&mut look).await?;
             drop(relayed);
@@ -142,14 +122,15 @@ impl Relay {
     }
 
     async fn look_at_all(&mut self, look: &mut Look) -> Result<(), sqlx::Error> {
-        if let Some(unheard) = look.unheard.take() {
+        if let Some(unheard) = look.unheard {
             let (patience, limit) = match unheard {
                 Unheard::All => (Duration::ZERO, usize::MAX),
                 Unheard::Longest(every) => (every / 2, asked_for_in(every)),
             };
             look.jobs.extend(self.hub.unheard(patience, limit));
-            self.beat().await?;
+            look.newest_notice = self.beat().await?;
             self.keep_sessions(look).await?;
+            look.unheard = None;
         }
         for (session, epoch) in look.taken.drain(..) {
             self.hub.taken_over(session, epoch);
@@ -187,7 +168,7 @@ impl Relay {
                 look.hinted.remove(job);
             }
         }
-        while look.notices {
+        while look.notices || look.newest_notice > self.last_notice {
             let notices = limited(notice::after(
                 self.link.connected().await?,
                 SYSTEM_GROUP,
@@ -195,6 +176,10 @@ impl Relay {
             ))
             .await?;
             look.notices = !notices.is_empty();
+            if notices.is_empty() {
+                // Whatever is missing up to there has expired.
+                self.last_notice = self.last_notice.max(look.newest_notice);
+            }
             for notice in notices {
                 let text = Frame::notice(notice.number, notice.content).encode();
                 self.hub.notify(notice.number, &text.into());
@@ -235,21 +220,29 @@ impl Relay {
         Ok(())
     }
 
-    async fn beat(&mut self) -> Result<(), sqlx::Error> {
+    /// Says that this gateway lives, and hears what the fleet can run and the number of the newest notice.
+    async fn beat(&mut self) -> Result<i64, sqlx::Error> {
+        let sockets = self.hub.sockets();
         let connection = self.link.connected().await?;
-        let beat = fleet::gateway_beat(&mut *connection, &self.gateway, self.hub.sockets());
-        limited(beat).await?;
-        self.tasks.replace(limited(tasks::known(connection)).await?);
-        Ok(())
+        let beat = fleet::gateway_beat(connection, &self.gateway, sockets, SYSTEM_GROUP);
+        let heard = limited(beat).await?;
+        self.tasks.replace(heard.tasks);
+        Ok(heard.last_notice)
     }
 
     /// Says which sessions are here, hears which are not any more, and finds what their earlier sockets left behind.
     async fn keep_sessions(&mut self, look: &mut Look) -> Result<(), sqlx::Error> {
         let seats = self.hub.seats();
         let connection = self.link.connected().await?;
-        limited(session::let_go(connection, self.gateway.id, &seats)).await?;
-        for (gone, epoch) in limited(session::keep(connection, self.gateway.id, &seats)).await? {
-            self.hub.taken_over(gone, epoch);
+        if Instant::now() >= self.let_go_at {
+            limited(session::let_go(connection, self.gateway.id, &seats)).await?;
+            self.let_go_at = Instant::now() + LET_GO_EVERY;
+        }
+        if !seats.is_empty() {
+            for (gone, epoch) in limited(session::keep(connection, self.gateway.id, &seats)).await?
+            {
+                self.hub.taken_over(gone, epoch);
+            }
         }
         for page in self.hub.unsettled().chunks(PAGE) {
             for (session, unread) in limited(session::unread(connection, page)).await? {

@@ -14,9 +14,13 @@ use super::{Backoff, Database};
 /// How long an idle process waits before it looks by itself.
 const POLL_WITH_HINTS: Duration = Duration::from_secs(5);
 
-/// How long the server may take to say that it still hears us; meanwhile there are neither hints nor polls.
-const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const POLL_WITHOUT_HINTS: Duration = Duration::from_millis(500);
+
+/// After how many polls without a word from the server it is asked whether it still hears us.
+const QUIET_POLLS: u32 = 2;
+
+/// How long it may take to answer; meanwhile there are neither hints nor polls.
+const PROBE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why to look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +59,8 @@ pub struct Listener {
     connected: Option<PgListener>,
     backoff: Backoff,
     next_poll: Instant,
+    /// How many polls have passed since the server was last heard.
+    quiet_polls: u32,
     /// The server has been silent for so long that it is asked whether it is there, and until when it may answer.
     doubted: Option<Instant>,
     /// Whether, without hints, everything has been looked at once.
@@ -72,6 +78,7 @@ impl Listener {
             connected: None,
             backoff: Backoff::new(),
             next_poll: Instant::now(),
+            quiet_polls: 0,
             doubted: None,
             swept: false,
         }
@@ -133,6 +140,7 @@ impl Listener {
             tokio::select! {
                 heard = listener.try_recv() => match heard {
                     Ok(Some(hint)) => {
+                        self.quiet_polls = 0;
                         return Wake::Hint { channel: hint.channel().to_owned(), payload: hint.payload().to_owned() };
                     }
                     Ok(None) => {
@@ -146,7 +154,11 @@ impl Listener {
                 },
                 () = tokio::time::sleep_until(self.next_poll) => {
                     self.next_poll = Instant::now() + POLL_WITH_HINTS;
-                    self.doubted = Some(Instant::now() + PROBE_LIMIT);
+                    self.quiet_polls += 1;
+                    if self.quiet_polls >= QUIET_POLLS {
+                        self.quiet_polls = 0;
+                        self.doubted = Some(Instant::now() + PROBE_LIMIT);
+                    }
                     return Wake::Poll { every: POLL_WITH_HINTS };
                 }
             }

@@ -6,6 +6,7 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::recover::LEASE;
+use super::tasks::KnownTask;
 use crate::ids::{ClaimId, GatewayId, JobId, WorkerId};
 
 /// A worker as its row has it.
@@ -114,7 +115,17 @@ pub async fn worker_left(
     .map(|_| ())
 }
 
-/// Says that `gateway` lives, and how many sockets it has.
+/// What a gateway hears when it says that it lives.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// What the fleet can run.
+    pub tasks: Vec<KnownTask>,
+    /// The number of the last notice to the group that it asked about.
+    pub last_notice: i64,
+}
+
+/// Says that `gateway` lives, and how many sockets it has; answers all that an idle gateway asks now and then, in one
+/// statement, so that it asks little.
 ///
 /// # Errors
 /// Those of the database.
@@ -122,22 +133,36 @@ pub async fn gateway_beat(
     executor: impl PgExecutor<'_>,
     gateway: &GatewayRow,
     sockets: usize,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
+    group: &str,
+) -> Result<Heard, sqlx::Error> {
+    let heard = sqlx::query!(
         r#"
-        insert into ringback.gateway (id, host, pid, version, listen, sockets) values ($1, $2, $3, $4, $5, $6)
-        on conflict (id) do update set beat_at = clock_timestamp(), sockets = excluded.sockets
+        with beat as (
+            insert into ringback.gateway (id, host, pid, version, listen, sockets) values ($1, $2, $3, $4, $5, $6)
+            on conflict (id) do update set beat_at = clock_timestamp(), sockets = excluded.sockets
+        )
+        select
+            array(select name from ringback.task order by name) as "names!",
+            array(select queue from ringback.task order by name) as "queues!",
+            coalesce((select last_number from ringback.notice_group where name = $7), 0) as "last_notice!"
         "#,
         gateway.id.0,
         gateway.host,
         pid(),
         env!("CARGO_PKG_VERSION"),
         gateway.listen,
-        i32::try_from(sockets).unwrap_or(i32::MAX)
+        i32::try_from(sockets).unwrap_or(i32::MAX),
+        group
     )
-    .execute(executor)
-    .await
-    .map(|_| ())
+    .fetch_one(executor)
+    .await?;
+    let tasks = heard.names.into_iter().zip(heard.queues);
+    Ok(Heard {
+        tasks: tasks
+            .map(|(name, queue)| KnownTask { name, queue })
+            .collect(),
+        last_notice: heard.last_notice,
+    })
 }
 
 /// How many workers have said within a lease that they live.

@@ -1,5 +1,5 @@
 -- Makes ready, or held where its task is limited, what has become due, at most $1 at a time; one process at a time.
--- $2 says whether to hint. Answers the time, and when the next one is due.
+-- $2 says whether to hint.
 with turn as materialized (
     select pg_try_advisory_xact_lock(hashtextextended('ringback.promote', 0)) as got
 ), due as materialized (
@@ -30,13 +30,5 @@ with turn as materialized (
 )
 select
     count(*) as "promoted!",
-    (select count(*) from hinted) as "hinted!",
-    extract(epoch from clock_timestamp())::double precision as "now!",
-    (
-        select extract(epoch from job.run_at - clock_timestamp())::double precision
-        from ringback.job
-        where job.state = 'scheduled' and job.run_at > now()
-        order by job.run_at
-        limit 1
-    ) as next
+    (select count(*) from hinted) as "hinted!"
 from promoted

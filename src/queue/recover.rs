@@ -18,26 +18,13 @@ const MAX_CRASHES: i32 = 3;
 /// How many jobs one statement moves, at most.
 const BATCH: i64 = 1_000;
 
-/// When promoting was done, and when there will be more to do.
-#[derive(Clone, Copy, Debug)]
-pub struct Promoted {
-    /// The database's time, since 1970.
-    pub now: Duration,
-    /// After what time the next job is due, if there is one.
-    pub next: Option<Duration>,
-}
-
 /// Makes ready what has become due.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn promote(connection: &mut PgConnection) -> Result<Promoted, sqlx::Error> {
-    loop {
-        let (moved, promoted) = with_or_without_hints(connection, promote_some).await?;
-        if moved < BATCH {
-            return Ok(promoted);
-        }
-    }
+pub async fn promote(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    while with_or_without_hints(connection, promote_some).await? == BATCH {}
+    Ok(())
 }
 
 /// Takes back the jobs of silent workers.
@@ -82,12 +69,13 @@ pub async fn forget_gone(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Erro
     .map(|_| ())
 }
 
-type Statement<T> = for<'c> fn(&'c mut PgConnection, bool) -> BoxFuture<'c, Result<T, sqlx::Error>>;
+/// Moves some jobs, with hints or without, and answers how many.
+type Statement = for<'c> fn(&'c mut PgConnection, bool) -> BoxFuture<'c, Result<i64, sqlx::Error>>;
 
-async fn with_or_without_hints<T>(
+async fn with_or_without_hints(
     connection: &mut PgConnection,
-    statement: Statement<T>,
-) -> Result<T, sqlx::Error> {
+    statement: Statement,
+) -> Result<i64, sqlx::Error> {
     match limited(statement(connection, true)).await {
         Err(error) if Fault::of(&error) == Fault::Hints => {
             limited(statement(connection, false)).await
@@ -96,25 +84,18 @@ async fn with_or_without_hints<T>(
     }
 }
 
-/// Answers how many it moved as well.
 fn promote_some(
     connection: &mut PgConnection,
     hints: bool,
-) -> BoxFuture<'_, Result<(i64, Promoted), sqlx::Error>> {
+) -> BoxFuture<'_, Result<i64, sqlx::Error>> {
     Box::pin(async move {
         let done = sqlx::query_file!("src/queue/promote.sql", BATCH, hints)
             .fetch_one(connection)
             .await?;
-        let seconds = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let promoted = Promoted {
-            now: seconds(done.now),
-            next: done.next.map(seconds),
-        };
-        Ok((done.promoted, promoted))
+        Ok(done.promoted)
     })
 }
 
-/// Answers how many it moved.
 fn recover_some(
     connection: &mut PgConnection,
     hints: bool,

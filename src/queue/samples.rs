@@ -14,7 +14,7 @@ pub const SPAN: Duration = Duration::from_secs(10);
 pub const KEPT: Duration = Duration::from_secs(24 * 3_600);
 
 /// How long such a time has been over before it is looked at: what ends in it is committed a moment later.
-const SETTLED: Duration = Duration::from_secs(2);
+pub(super) const SETTLED: Duration = Duration::from_secs(2);
 
 /// How many samples one answer has, at most; a longer time is told in longer steps.
 const MOST: u64 = 360;

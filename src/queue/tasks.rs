@@ -98,16 +98,6 @@ pub async fn register(executor: impl PgExecutor<'_>, tasks: &[TaskRow]) -> Resul
     .map(|_| ())
 }
 
-/// Everything that the fleet can run.
-///
-/// # Errors
-/// Those of the database.
-pub async fn known(executor: impl PgExecutor<'_>) -> Result<Vec<KnownTask>, sqlx::Error> {
-    sqlx::query_as!(KnownTask, "select name, queue from ringback.task")
-        .fetch_all(executor)
-        .await
-}
-
 fn integer(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }

@@ -27,8 +27,8 @@ const LATE: Duration = Duration::from_secs(5);
 /// How soon limits are looked at again at the earliest, when nobody says that there is room.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
-/// How soon limits are looked at again at the latest, while there is nothing else to do.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How soon limits are looked at again when they could not be.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 /// How soon a queue that is paused is looked at again, in case nobody says that it goes on.
 const PAUSED: Duration = Duration::from_millis(500);
@@ -79,8 +79,8 @@ impl Claimer {
                     self.give_back().await?;
                 }
                 if self.limits.swap(false, Ordering::Relaxed) {
-                    let next = self.admit().await?.max(LOOK_AGAIN);
-                    room_at = Some(Instant::now() + next);
+                    let next = self.admit().await?;
+                    room_at = next.map(|next| Instant::now() + next.max(LOOK_AGAIN));
                 }
                 self.claim(&names, width).await
             };
@@ -130,16 +130,15 @@ impl Claimer {
         true
     }
 
-    /// Lets held jobs through; answers after what time to look again.
-    async fn admit(&mut self) -> Result<Duration, sqlx::Error> {
+    /// Lets held jobs through; answers after what time to look again, if there is one.
+    async fn admit(&mut self) -> Result<Option<Duration>, sqlx::Error> {
         match limits::admit(self.link.connected().await?).await {
-            Ok(next) => Ok(next.unwrap_or(LOOK_EVERY)),
-            Err(error) if Fault::of(&error) == Fault::Away => Err(error),
-            // Whatever is wrong with a limit, the jobs that have none go on.
-            Err(error) => {
+            Err(error) if Fault::of(&error) != Fault::Away => {
+                // Whatever is wrong with a limit, the jobs that have none go on.
                 tracing::warn!(%error, "could not look at the limits, trying again");
-                Ok(LOOK_EVERY)
+                Ok(Some(TRY_AGAIN))
             }
+            admitted => admitted,
         }
     }
 

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use super::cancels;
 use super::held::Held;
 use crate::ids::WorkerId;
-use crate::postgres::listener::{Listener, Wake};
+use crate::postgres::listener::{Hearing, Listener, Wake};
 use crate::queue::{CANCEL_CHANNEL, Cursor, HELD_HINT};
 use crate::shutdown::Stop;
 
@@ -16,6 +16,7 @@ use crate::shutdown::Stop;
 #[derive(Debug)]
 pub(super) struct Ears {
     pub(super) listener: Listener,
+    pub(super) hearing: Hearing,
     pub(super) worker: WorkerId,
     /// Where the claimer looks.
     pub(super) cursor: Arc<Mutex<Cursor>>,
@@ -33,6 +34,7 @@ impl Ears {
             match heard {
                 Wake::Sweep => {
                     self.cursor().rewind();
+                    self.limits.store(true, Ordering::Relaxed);
                     self.look();
                 }
                 Wake::Poll { .. } => self.look(),
@@ -48,7 +50,10 @@ impl Ears {
 
     /// Something may have happened that nobody has told us.
     fn look(&self) {
-        self.limits.store(true, Ordering::Relaxed);
+        // Where hints are heard, the sweeper finds soon enough what a lost one was about.
+        if self.hearing == Hearing::PollOnly {
+            self.limits.store(true, Ordering::Relaxed);
+        }
         self.look_for_cancels.notify_one();
     }
 

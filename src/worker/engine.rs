@@ -116,6 +116,7 @@ impl Engine {
         let channels = [READY_CHANNEL, CANCEL_CHANNEL].map(str::to_owned);
         let ears = Ears {
             listener: Listener::new(database, channels.to_vec(), settings.hearing),
+            hearing: settings.hearing,
             worker: worker_id,
             cursor,
             limits,

@@ -1,6 +1,7 @@
 //! Several gateways and workers on one database.
 
 use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
 
 use crate::support::{Client, Program, TestDatabase};
 
@@ -111,4 +112,40 @@ async fn everything_is_right_with_polling_alone() {
         .count("pg_stat_activity where datname = current_database() and query ilike 'listen%'")
         .await;
     assert_eq!(listening, 0);
+}
+
+#[tokio::test]
+async fn idle_processes_ask_less_than_one_question_a_second() {
+    let database = TestDatabase::on_its_own_server().await;
+    // Nobody else's transactions are to be counted.
+    database.execute("alter system set autovacuum = off").await;
+    database.execute("select pg_reload_conf()").await;
+    let gateway = Program::serve(&database, &[]).await;
+    let _worker = Program::worker(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    client.submit("default", "the last one").await;
+    client.next().await;
+
+    // Who is idle says what it has done after ten seconds.
+    client.listen_for(Duration::from_secs(12)).await;
+    let before = database.transactions().await;
+    let since = Instant::now();
+    client.listen_for(Duration::from_secs(20)).await;
+    let asked = database.transactions().await - before;
+    let each = f64::from(i32::try_from(asked).unwrap()) / since.elapsed().as_secs_f64() / 2.0;
+    assert!(each < 1.0, "{each} statements a second");
+    // They beat, poll and sweep all the same.
+    assert!(each > 0.3, "{each} statements a second");
+}
+
+impl TestDatabase {
+    /// How many transactions have ended here, each a statement of ours, as far as the server has added them up.
+    async fn transactions(&self) -> i64 {
+        sqlx::query_scalar(
+            "select xact_commit + xact_rollback from pg_stat_database where datname = current_database()",
+        )
+        .fetch_one(&self.pool)
+        .await
+        .unwrap()
+    }
 }

@@ -20,11 +20,13 @@ pub(super) struct Look {
     /// Sessions that have gone to another gateway, with their new epoch.
     pub(super) taken: Vec<(SessionId, i64)>,
     pub(super) notices: bool,
+    /// The number of the newest notice, as far as it is known.
+    pub(super) newest_notice: i64,
     pub(super) unheard: Option<Unheard>,
 }
 
 /// Which of the jobs that sockets wait for to ask for.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Unheard {
     /// All: hints may have been missed.
     All,
@@ -40,8 +42,8 @@ impl Look {
                 self.notices = true;
                 self.unheard = Some(Unheard::All);
             }
+            // Whether there are notices is answered with the other questions of a poll.
             Wake::Poll { every } => {
-                self.notices = true;
                 self.unheard.get_or_insert(Unheard::Longest(every));
             }
             Wake::Hint { channel, payload } if channel == done_channel => {
