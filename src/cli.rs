@@ -1,5 +1,6 @@
 //! The command line: the verbs, one file each.
 
+mod access;
 mod asyncapi;
 mod bench;
 mod completions;
@@ -18,6 +19,7 @@ mod queues;
 mod recurring;
 mod serve;
 mod submit;
+mod token;
 mod url;
 mod wait;
 mod work;
@@ -54,6 +56,8 @@ enum Verb {
     Migrate(migrate::Migrate),
     /// Prints the URL of the database in use, for `psql "$(ringback url)"`
     Url(url::Url),
+    /// Makes a token, for development and for operators
+    Token(token::Token),
     /// Measures a running gateway, or the queue alone
     Bench(bench::Bench),
     /// Prints the contract of the socket (AsyncAPI 3)
@@ -80,6 +84,7 @@ impl Cli {
             | Verb::Queues(_)
             | Verb::Recurring(_)
             | Verb::Url(_)
+            | Verb::Token(_)
             | Verb::Bench(_)
             | Verb::Asyncapi
             | Verb::Openapi
@@ -110,6 +115,7 @@ impl Cli {
             Verb::Recurring(verb) => verb.run().await,
             Verb::Migrate(verb) => verb.run().await,
             Verb::Url(verb) => verb.run().await,
+            Verb::Token(verb) => verb.run(),
             Verb::Bench(verb) => verb.run().await,
             Verb::Asyncapi => asyncapi::run(),
             Verb::Openapi => openapi::run(),

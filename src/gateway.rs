@@ -6,13 +6,16 @@ mod access;
 mod acks;
 pub mod apart;
 mod api;
+mod authenticate;
 mod batch;
 mod cancel;
 mod connection;
+mod expiry;
 mod feed;
 mod goodbye;
 mod health;
 mod hub;
+mod identify;
 mod intake;
 mod known_tasks;
 mod limits;
@@ -40,6 +43,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+use crate::auth::Identity;
 use crate::ids::{GatewayId, JobId, JobIds};
 use crate::postgres::listener::Hearing;
 use crate::postgres::{Database, patiently};
@@ -49,6 +53,8 @@ use crate::shutdown::{Parts, Stop};
 use crate::task::Tasks;
 use crate::wire::{SOCKET_PATH, SYSTEM_GROUP};
 
+use access::Place;
+pub use access::{Access, Auth};
 use connection::Acknowledged;
 use feed::Feed;
 use hub::Hub;
@@ -76,6 +82,8 @@ pub struct Settings {
     pub keep_keys: Duration,
     /// How long answers on their way may still take when it is asked to stop.
     pub grace: Duration,
+    /// Who may speak to it.
+    pub access: Access,
 }
 
 /// What every request can reach.
@@ -84,6 +92,8 @@ type Shared = Arc<Gateway>;
 #[derive(Debug)]
 struct Gateway {
     hub: Arc<Hub>,
+    /// Who everybody is, where there is no authentication.
+    anyone: Arc<Identity>,
     tasks: Arc<KnownTasks>,
     gateway: GatewayId,
     submissions: mpsc::Sender<Submission>,
@@ -135,6 +145,7 @@ pub async fn run(
     let served = Stop::new();
     let shared = Arc::new(Gateway {
         hub: Arc::clone(&hub),
+        anyone: Arc::new(Identity::anyone()),
         tasks: Arc::clone(&known),
         gateway: gateway.id,
         submissions,
@@ -166,6 +177,10 @@ pub async fn run(
     parts.spawn(
         "acknowledgements",
         acks::run(acknowledgements, database.link("acks"), served.clone()),
+    );
+    parts.spawn(
+        "ends of tokens",
+        expiry::run(Arc::clone(&hub), stop.clone()),
     );
     let watch = Arc::clone(&watched).run(database.link("watch"), stop.clone());
     parts.spawn("watch over jobs", watch);
@@ -231,17 +246,19 @@ async fn serve(
 }
 
 fn router(address: SocketAddr, shared: Shared) -> Router {
+    let access = shared.settings.access.clone();
+    let cors = access::cors(&access);
+    let place = Arc::new(Place { address, access });
     Router::new()
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .merge(api::routes())
+        .merge(api::routes(&shared))
         .with_state(shared)
         .merge(pages::routes())
         .fallback(limits::no_such_path)
         .method_not_allowed_fallback(limits::no_such_method)
+        .layer(tower::util::option_layer(cors))
         .layer(middleware::from_fn(limits::sizes))
-        .layer(middleware::from_fn(move |request, next| {
-            access::same_origin(address, request, next)
-        }))
+        .layer(middleware::from_fn_with_state(place, access::from_where))
 }

@@ -10,9 +10,10 @@
 //!
 //! | Module | What it is for |
 //! | --- | --- |
+//! | [`auth`] | who somebody is and what they may do; tokens |
 //! | [`ids`], [`config`], [`shutdown`], [`telemetry`] | names, settings, stopping, logging |
 //! | [`postgres`], [`wire`], [`task`] | the way to the database; every message; what work is |
-//! | [`queue`], [`session`], [`notice`], [`asyncapi`], [`openapi`] | all SQL of jobs; sessions and their mailboxes; notices; the two contracts |
+//! | [`queue`], [`session`], [`notice`], [`ticket`], [`asyncapi`], [`openapi`] | all SQL of jobs; sessions and their mailboxes; notices; tickets for sockets; the two contracts |
 //! | [`sweeper`] | what keeps the tables true without anybody asking |
 //! | [`worker`], [`gateway`] | runs jobs; the socket, HTTP and the pages; never each other |
 //! | [`bench`](mod@bench) | what is measured |
@@ -36,6 +37,7 @@
 //! No step goes back. A notice starts at step 5, addressed to the group.
 
 pub mod asyncapi;
+pub mod auth;
 pub mod bench;
 pub mod cli;
 pub mod config;
@@ -50,5 +52,6 @@ pub mod shutdown;
 pub mod sweeper;
 pub mod task;
 pub mod telemetry;
+pub mod ticket;
 pub mod wire;
 pub mod worker;

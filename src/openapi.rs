@@ -10,6 +10,8 @@ mod table;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use crate::auth::Scope;
+
 pub use operation::{Method, Operation};
 use table::{Answer, Row};
 
@@ -19,8 +21,13 @@ const DESCRIPTION: &str = "Bodies are JSON (`application/json`), in and out. \
     Where a field is not required, null means the same as absent; fields and parameters that are not known are ignored. \
     Errors are problem details (RFC 9457, `application/problem+json`), with everything that is wrong in `errors`, \
     as the socket says it. \
-    Only loopback addresses are served until there is authentication; `Host` must be a loopback name, and `Origin`, where \
-    there is one, the same origin.";
+    A gateway with `--auth jwt` wants a signed token with each request (`Authorization: Bearer`), and an operation the \
+    scope that it names; jobs belong to the token's subject, and those of others are not found, but for `admin`. \
+    A gateway without authentication serves its own machine alone, and whoever asks there may do everything. \
+    `Host` must be a name of the gateway, and `Origin`, where there is one, its own or one that is allowed.";
+
+/// The name of the security scheme.
+const TOKEN: &str = "token";
 
 /// The path of the document.
 pub const PATH: &str = "/openapi.json";
@@ -57,7 +64,13 @@ pub fn document() -> Value {
         },
         "servers": [{ "url": "/", "description": "The gateway that serves this document." }],
         "paths": paths,
-        "components": { "schemas": schemas },
+        "components": {
+            "schemas": schemas,
+            "securitySchemes": { TOKEN: {
+                "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+                "description": "A signed token (HS256, EdDSA, RS256 or ES256, as the gateway was told) with `sub`, `aud`, `iss`, `exp`, and the scopes in `scope`, separated by spaces.",
+            } },
+        },
     })
 }
 
@@ -89,6 +102,8 @@ fn described(operation: Operation, row: Row, schemas: &mut SchemaGenerator) -> V
         "description": row.description,
         "parameters": row.parameters,
     });
+    let scopes: Vec<&str> = operation.needs().map(Scope::name).into_iter().collect();
+    described["security"] = json!([{}, { TOKEN: scopes }]);
     if let Some(body) = row.body {
         described["requestBody"] =
             json!({ "required": true, "content": { "application/json": body } });

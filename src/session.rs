@@ -3,22 +3,17 @@
 mod mailbox;
 mod upkeep;
 
-use std::fmt;
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::auth::Secret;
 use crate::ids::{GatewayId, JobId, SessionId};
 use crate::postgres::Fault;
 
 pub use mailbox::{Pending, Unread, acknowledge, unread};
 pub use upkeep::{expire, forward, keep, leave_all, let_go};
-
-/// The secret that a client resumes its session with; the database has only its hash.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Token(String);
 
 /// A gateway's hold on a session, for one socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +32,7 @@ pub struct Seat {
 /// Those of the database.
 pub async fn start(
     connection: &mut PgConnection,
-    token: &Token,
+    token: &Secret,
     owner: &str,
     gateway: GatewayId,
 ) -> Result<Seat, sqlx::Error> {
@@ -71,7 +66,7 @@ pub async fn start(
 pub async fn take_over(
     connection: &mut PgConnection,
     session: SessionId,
-    token: &Token,
+    token: &Secret,
     owner: &str,
     gateway: GatewayId,
     keep: Duration,
@@ -150,53 +145,4 @@ pub async fn leave(connection: &mut PgConnection, seat: Seat) -> Result<(), sqlx
     .execute(connection)
     .await
     .map(|_| ())
-}
-
-impl Token {
-    /// A new secret.
-    #[must_use]
-    pub fn random() -> Self {
-        // Two random UUIDs have 244 random bits.
-        Self(
-            [Uuid::new_v4(), Uuid::new_v4()]
-                .map(|half| half.simple().to_string())
-                .concat(),
-        )
-    }
-
-    /// The secret that a client has sent.
-    #[must_use]
-    pub fn given(text: String) -> Self {
-        Self(text)
-    }
-
-    /// The secret itself, for its client and nobody else.
-    #[must_use]
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-
-    fn hash(&self) -> Vec<u8> {
-        Sha256::digest(self.0.as_bytes()).to_vec()
-    }
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_new_each_time_and_never_logged() {
-        let token = Token::random();
-        assert_eq!(token.reveal().len(), 64);
-        assert_ne!(token, Token::random());
-        assert_eq!(token, Token::given(token.reveal().to_owned()));
-        assert!(!format!("{token:?}").contains(token.reveal()));
-    }
 }

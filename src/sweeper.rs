@@ -13,6 +13,7 @@ use crate::postgres::{Database, Fault, Link};
 use crate::queue::{keys, limits, partitions, recover, recurring, samples, sweep};
 use crate::session;
 use crate::shutdown::{Stop, sleep};
+use crate::ticket;
 
 const EVERY: Duration = Duration::from_secs(3);
 /// The shortest that they may be: every process wakes for what is due, and one of them does it.
@@ -193,6 +194,7 @@ async fn tidy_up(link: &mut Link, keep: Keep) -> Result<(), sqlx::Error> {
     let connection = link.connected().await?;
     limited(partitions::make_ahead(connection)).await?;
     limited(notice::expire(connection)).await?;
+    limited(ticket::expire(connection)).await?;
     keys::expire(connection).await?;
     session::expire(connection, keep.sessions).await?;
     limited(recover::forget_gone(&mut *connection)).await?;

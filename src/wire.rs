@@ -3,6 +3,7 @@
 //! The types are the contract: `asyncapi` derives its document from them, and their comments are its descriptions.
 //! What a client may send is read in [`parse()`], by hand, because its errors have the words of the protocol's origin.
 
+mod access;
 mod api;
 mod close;
 mod error;
@@ -24,6 +25,7 @@ use serde_json::Value;
 
 use crate::ids::{JobId, SessionId};
 
+pub use access::{AuthenticatePayload, AuthenticatedPayload, Me, Ticket};
 pub use api::{
     AttemptList, CancelJobs, CancelledJobs, Chunk, ChunkList, IdPage, JobLink, JobPage, LiveJobs,
     NewNotice, Queue, QueueList, QueueState, RetriedJobs, RetryJobs, SentNotice, Stats, TaskStats,
@@ -92,6 +94,8 @@ pub enum ClientMessage {
     Resume(Option<ResumePayload>),
     /// Says that messages have arrived, so that they are not sent again to this session.
     Ack(AckPayload),
+    /// Gives a fresh ticket before the token of this socket ends, so that the socket stays.
+    Authenticate(AuthenticatePayload),
 }
 
 /// What to run, many times.
@@ -221,6 +225,8 @@ pub enum ServerMessage {
     SystemNotification(String),
     /// The session of this socket. What it has missed follows.
     Resumed(ResumedPayload),
+    /// The ticket is taken: the socket may stay until its token ends.
+    Authenticated(AuthenticatedPayload),
     /// What was wrong with a message. The socket stays open.
     Error(Vec<ErrorItem>),
 }

@@ -42,6 +42,10 @@ pub(super) fn is_answered_by(question: &ClientMessage, answer: &ServerMessage) -
             matches!(answer, ServerMessage::Resumed(_) | ServerMessage::Error(_))
         }
         ClientMessage::Ack(_) => matches!(answer, ServerMessage::Error(_)),
+        ClientMessage::Authenticate(_) => matches!(
+            answer,
+            ServerMessage::Authenticated(_) | ServerMessage::Error(_)
+        ),
     }
 }
 
@@ -57,7 +61,7 @@ pub(super) fn is_followed_by(question: &ClientMessage, message: &ServerMessage) 
     );
     let is_notice = matches!(message, ServerMessage::SystemNotification(_));
     match question {
-        ClientMessage::Ping | ClientMessage::Ack(_) => false,
+        ClientMessage::Ping | ClientMessage::Ack(_) | ClientMessage::Authenticate(_) => false,
         ClientMessage::SystemMessage(_)
         | ClientMessage::SubmitJobs(_)
         | ClientMessage::RetryJob(_) => is_outcome || is_report,
@@ -73,7 +77,8 @@ pub(super) fn comes_unasked(message: &ServerMessage) -> bool {
         | ServerMessage::JobQueued(_)
         | ServerMessage::JobsQueued(_)
         | ServerMessage::JobCancelling(_)
-        | ServerMessage::Resumed(_) => false,
+        | ServerMessage::Resumed(_)
+        | ServerMessage::Authenticated(_) => false,
         // An error comes unasked for a frame that is no message at all.
         ServerMessage::JobResult(_)
         | ServerMessage::JobFailed(_)
@@ -103,6 +108,7 @@ const MARK: &str = "7";
 const NEXT_MARK: &str = "8";
 const NOTICE: &str = "The server restarts at noon.";
 const TOKEN: &str = "the secret that only this client has";
+const TICKET: &str = "a ticket that was bought a moment ago";
 const SESSION: SessionId = SessionId(Uuid::from_u128(0x6a0f_4f0e_52c1_4d0c_9a35_8f1b_7d2e_90c3));
 const KEY: &str = "0b7e6c1e-8f0f-4a8c-9c56-3a0f2f1d7f55";
 const OTHER_JOB: JobId = JobId(Uuid::from_u128(0x0197_6f2c_8a40_7b3e_9d51_2f8c_6a7e_40b2));

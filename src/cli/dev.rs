@@ -26,14 +26,20 @@ pub(super) struct Dev {
 impl Dev {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
+        let settings = serve::settings(&self.gateway, &self.fleet)?;
         database::until_stopped(&config, async |open, stop| {
-            self.everything(open, stop).await
+            self.everything(open, settings, stop).await
         })
         .await
     }
 
     #[expect(clippy::print_stdout, reason = "the line that says where the page is")]
-    async fn everything(self, open: &Open, stop: Stop) -> anyhow::Result<()> {
+    async fn everything(
+        self,
+        open: &Open,
+        settings: gateway::Settings,
+        stop: Stop,
+    ) -> anyhow::Result<()> {
         let Some(prepared) = stop.run_until_cancelled(open.prepare(true)).await else {
             return Ok(());
         };
@@ -58,7 +64,6 @@ impl Dev {
                 result
             }
         };
-        let settings = serve::settings(&self.gateway, &self.fleet);
         let serve = gateway::run(listener, database.clone(), tasks, settings, worked);
 
         let mut parts = fleet::parts(database, &self.fleet, &stop);

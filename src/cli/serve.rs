@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
 
+use super::access::access;
 use super::database::{self, Open};
 use super::{files, fleet};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig};
@@ -25,17 +26,26 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
-        database::until_stopped(&config, async |open, stop| self.serve(open, stop).await).await
+        // First of all: whoever may not start should not have touched anything.
+        let settings = settings(&self.gateway, &self.fleet)?;
+        database::until_stopped(&config, async |open, stop| {
+            self.serve(open, settings, stop).await
+        })
+        .await
     }
 
-    async fn serve(self, open: &Open, stop: Stop) -> anyhow::Result<()> {
+    async fn serve(
+        self,
+        open: &Open,
+        settings: gateway::Settings,
+        stop: Stop,
+    ) -> anyhow::Result<()> {
         let prepare = open.prepare(self.fleet.migrate);
         let Some(prepared) = stop.run_until_cancelled(prepare).await else {
             return Ok(());
         };
         prepared?;
         let listener = bind(&self.gateway).await?;
-        let settings = settings(&self.gateway, &self.fleet);
         let tasks = Tasks::demonstration(1.0);
         let mut parts = fleet::parts(&open.database, &self.fleet, &stop);
         parts.spawn(
@@ -62,8 +72,11 @@ pub(super) async fn bind(config: &GatewayConfig) -> anyhow::Result<TcpListener> 
     })
 }
 
-pub(super) fn settings(gateway: &GatewayConfig, config: &FleetConfig) -> gateway::Settings {
-    gateway::Settings {
+pub(super) fn settings(
+    gateway: &GatewayConfig,
+    config: &FleetConfig,
+) -> anyhow::Result<gateway::Settings> {
+    Ok(gateway::Settings {
         max_frame: gateway.max_frame,
         ping_every: gateway.ping_every,
         ping_patience: gateway.ping_patience,
@@ -71,5 +84,6 @@ pub(super) fn settings(gateway: &GatewayConfig, config: &FleetConfig) -> gateway
         keep_sessions: config.keep_sessions,
         keep_keys: config.keep_keys,
         grace: config.shutdown_grace,
-    }
+        access: access(&gateway.access, gateway.listen)?,
+    })
 }

@@ -11,10 +11,10 @@ use super::database::{self, Open, Private};
 use super::exit::Exit;
 use super::output::{say, say_json};
 use super::wait::{Shows, wait};
+use crate::auth::ANONYMOUS;
 use crate::config::{DatabaseConfig, duration};
 use crate::ids::JobId;
 use crate::queue::Due;
-use crate::queue::enqueue::ANONYMOUS;
 use crate::queue::submit::{Request, SubmitError, submit};
 use crate::wire::{ErrorItem, TaskPayload, parse_task};
 

@@ -12,6 +12,7 @@ use super::connection::{Connection, Listens};
 use super::hub::{Ended, Hub};
 use super::intake::{Asked, Intake, Job, Submission, WAITING, request};
 use super::relay::WANTED;
+use crate::auth::Identity;
 use crate::ids::{GatewayId, JobId, JobIds};
 use crate::postgres::Database;
 use crate::queue::tasks::KnownTask;
@@ -31,7 +32,10 @@ impl Sockets {
     #[must_use]
     pub fn new(count: usize) -> Self {
         let hub = Hub::default();
-        let all: Vec<_> = (0..count).map(|_| Arc::new(Connection::new())).collect();
+        let anyone = Arc::new(Identity::anyone());
+        let all: Vec<_> = (0..count)
+            .map(|_| Arc::new(Connection::new(Arc::clone(&anyone))))
+            .collect();
         for connection in &all {
             hub.join(connection);
         }
@@ -80,6 +84,7 @@ impl Sockets {
 /// An intake that is not asked over sockets.
 #[derive(Clone, Debug)]
 pub struct Desk {
+    anyone: Arc<Identity>,
     submissions: mpsc::Sender<Submission>,
     task: KnownTask,
 }
@@ -104,7 +109,13 @@ impl Desk {
             keep_keys: Duration::from_secs(60),
             wanted,
         };
-        (Self { submissions, task }, intake.run(receive, last))
+        let anyone = Arc::new(Identity::anyone());
+        let desk = Self {
+            anyone,
+            submissions,
+            task,
+        };
+        (desk, intake.run(receive, last))
     }
 
     /// Asks for a job, and waits until it is stored.
@@ -114,7 +125,7 @@ impl Desk {
     pub async fn submit(&self, payload: TaskPayload) -> anyhow::Result<()> {
         let task = self.task.clone();
         let asked = Asked::One(Job { payload, task });
-        match request(&self.submissions, asked).await {
+        match request(&self.submissions, Arc::clone(&self.anyone), asked).await {
             Ok(_) => Ok(()),
             Err(error) => bail!("a job was refused: {}", error.msg),
         }

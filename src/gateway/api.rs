@@ -1,5 +1,6 @@
 //! HTTP for programs: every [`Operation`] of the contract, each in the file of its noun.
 
+mod access;
 mod answer;
 mod body;
 mod control;
@@ -12,11 +13,15 @@ mod read;
 mod submit;
 mod values;
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::http::header;
+use axum::middleware;
 use axum::routing::{MethodRouter, get, post};
 
 use super::Shared;
+use super::identify::authorize;
 use super::pages::with_header;
 use crate::openapi::Operation;
 
@@ -45,14 +50,18 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Operation::GetOverview => get(overview::now),
         Operation::FollowOverview => get(overview::follow),
         Operation::ListSamples => get(overview::samples),
+        Operation::CreateTicket => post(access::ticket),
+        Operation::GetMe => get(access::me),
     }
 }
 
-pub(super) fn routes() -> Router<Shared> {
+pub(super) fn routes(shared: &Shared) -> Router<Shared> {
     Operation::ALL
         .into_iter()
         .fold(Router::new(), |router, operation| {
-            router.route(operation.path(), handler(operation))
+            let asked = (Arc::clone(shared), operation.needs());
+            let authorized = middleware::from_fn_with_state(asked, authorize);
+            router.route(operation.path(), handler(operation).layer(authorized))
         })
         .layer(with_header(header::CACHE_CONTROL, "no-store"))
         .layer(with_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))

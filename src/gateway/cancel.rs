@@ -9,7 +9,6 @@ use crate::ids::JobId;
 use crate::postgres::link::limited_to;
 use crate::queue::Actor;
 use crate::queue::cancel::{self, Cancelled};
-use crate::queue::enqueue::ANONYMOUS;
 use crate::wire::{ErrorItem, Frame, ServerMessage, cancelling_message};
 
 /// How long a client that wants a job to end waits for the database.
@@ -25,7 +24,7 @@ pub(super) async fn cancel(
     // The job may be over before we have said that it will be.
     let waits = connection.hold(job);
     let actor = Actor::Client {
-        owner: ANONYMOUS.to_owned(),
+        owner: connection.identity().subject.to_string(),
         session: connection.seat().map(|seat| seat.session),
         connection: connection.id,
         waits_for: waits.then_some(job).into_iter().collect(),

@@ -5,13 +5,14 @@ mod listening;
 mod notices;
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use axum::extract::ws::Utf8Bytes;
 
 use super::outbox::{FULL, Outbox};
+use crate::auth::Identity;
 use crate::ids::{ConnectionId, JobId};
 use crate::wire::{Close, ErrorItem};
 
@@ -32,8 +33,9 @@ pub(super) struct Connection {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
+    identity: Arc<Identity>,
     outbox: Outbox,
     /// The gateway is stopping.
     stopping: bool,
@@ -92,11 +94,36 @@ pub(super) struct Due {
 }
 
 impl Connection {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(identity: Arc<Identity>) -> Self {
         Self {
             id: ConnectionId::random(),
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                identity,
+                outbox: Outbox::default(),
+                stopping: false,
+                waiting: None,
+                stirred: false,
+                jobs: HashMap::new(),
+                skipped: VecDeque::new(),
+                notices: Notices::default(),
+                session: None,
+            }),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn anyones() -> Self {
+        Self::new(Arc::new(Identity::anyone()))
+    }
+
+    /// Whose it is.
+    pub(super) fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.lock().identity)
+    }
+
+    /// Whose it is from now on.
+    pub(super) fn renew(&self, identity: Arc<Identity>) {
+        self.lock().identity = identity;
     }
 
     /// Puts a message in the outbox. A client that lets it grow over its limit is closed.
@@ -396,7 +423,7 @@ mod tests {
 
     #[test]
     fn an_outcome_that_is_faster_than_its_queued_message_waits_for_it() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.expect(JOB, Listens::No);
         connection.deliver(JOB, "result".into());
         assert!(connection.texts().is_empty());
@@ -406,7 +433,7 @@ mod tests {
 
     #[test]
     fn an_outcome_heard_of_twice_is_sent_once() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.expect(JOB, Listens::No);
         connection.queued(&[JOB], "queued".into());
         connection.deliver(JOB, "result".into());
@@ -417,7 +444,7 @@ mod tests {
 
     #[test]
     fn an_outcome_that_does_not_fit_is_asked_for_again_when_there_is_room() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.expect(JOB, Listens::No);
         connection.queued(&[JOB], "x".repeat(FULL).into());
         connection.deliver(JOB, "result".into());
@@ -434,7 +461,7 @@ mod tests {
 
     #[test]
     fn outcomes_that_do_not_fit_are_asked_for_in_portions() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.send("x".repeat(FULL).into());
         let jobs = [1, 2, 3, 4, 5].map(|number| JobId(Uuid::from_u128(number)));
         for job in jobs {
@@ -450,7 +477,7 @@ mod tests {
 
     #[test]
     fn what_found_no_room_is_asked_for_again_also_when_nothing_came_of_the_portion_before() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.send("x".repeat(FULL).into());
         let jobs = [1, 2].map(|number| JobId(Uuid::from_u128(number)));
         for job in jobs {
@@ -474,7 +501,7 @@ mod tests {
 
     #[test]
     fn an_outcome_that_nobody_asked_for_is_not_sent() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.deliver(JOB, "result".into());
         assert!(connection.texts().is_empty());
     }

@@ -1,6 +1,8 @@
 //! Who is here: the open sockets, and how a message finds its own.
 
+mod ends;
 mod listening;
+mod sessions;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,9 +12,8 @@ use axum::extract::ws::Utf8Bytes;
 
 use super::connection::{Acknowledged, Connection, Listens, Patience};
 use crate::ids::{ConnectionId, JobId, SessionId};
-use crate::queue::report::Position;
-use crate::session::{Seat, Unread};
-use crate::wire::Close;
+
+use ends::Ends;
 
 /// The open sockets of this gateway. All of them are in the group `system`.
 #[derive(Debug, Default)]
@@ -27,6 +28,8 @@ struct Here {
     askers: HashMap<JobId, Vec<Arc<Connection>>>,
     /// The sockets that belong to a session.
     sessions: HashMap<SessionId, Arc<Connection>>,
+    /// When the tokens of sockets end, the next first.
+    ends: Ends,
     stopping: bool,
 }
 
@@ -44,6 +47,7 @@ impl Hub {
         let mut here = self.lock();
         here.connections
             .insert(connection.id, Arc::clone(connection));
+        here.ends.add(connection);
         if here.stopping {
             connection.stop();
         }
@@ -60,81 +64,13 @@ impl Hub {
     pub(super) fn leave(&self, connection: &Connection) {
         let mut here = self.lock();
         here.connections.remove(&connection.id);
+        here.ends.remove(connection);
         for job in connection.jobs() {
             here.forget(job, connection.id);
         }
         if let Some(seat) = connection.seat() {
             here.part(seat.session, connection.id);
         }
-    }
-
-    /// From now on the socket belongs to a session; of two sockets of that here, the one that took it over first is
-    /// closed. Answers the session that it belonged to before.
-    pub(super) fn belong(&self, connection: &Arc<Connection>, seat: Seat) -> Option<Seat> {
-        let mut here = self.lock();
-        let before = connection.belong(seat);
-        if let Some(before) = before {
-            here.part(before.session, connection.id);
-        }
-        let other = here.sessions.get(&seat.session);
-        if other
-            .and_then(|other| other.seat())
-            .is_some_and(|other| other.epoch > seat.epoch)
-        {
-            // The later one was faster.
-            connection.close(Close::TakenOver);
-        } else if let Some(earlier) = here.sessions.insert(seat.session, Arc::clone(connection)) {
-            earlier.close(Close::TakenOver);
-        }
-        before.filter(|before| before.session != seat.session)
-    }
-
-    /// The socket does not belong to its session after all.
-    pub(super) fn part(&self, connection: &Connection) {
-        if let Some(seat) = connection.seat() {
-            self.lock().part(seat.session, connection.id);
-            connection.part();
-        }
-    }
-
-    /// The session as it was read: `text` says so. Answers which jobs to look at.
-    pub(super) fn resumed(
-        &self,
-        connection: &Arc<Connection>,
-        text: Utf8Bytes,
-        unread: &Unread,
-        have: &HashMap<JobId, Position>,
-    ) -> Vec<JobId> {
-        let mut here = self.lock();
-        for job in unread.jobs() {
-            here.ask(job, connection);
-        }
-        connection.resumed(text, unread, have)
-    }
-
-    /// A socket of this session elsewhere has a later epoch.
-    pub(super) fn taken_over(&self, session: SessionId, epoch: i64) {
-        let mut here = self.lock();
-        let Some(connection) = here.sessions.get(&session) else {
-            return;
-        };
-        if connection.seat().is_none_or(|seat| seat.epoch < epoch) {
-            connection.close(Close::TakenOver);
-            here.sessions.remove(&session);
-        }
-    }
-
-    /// Jobs of a session, as they were just read; answers those that its socket did not know of.
-    pub(super) fn found(&self, session: SessionId, unread: &Unread) -> Vec<JobId> {
-        let mut here = self.lock();
-        let Some(connection) = here.sessions.get(&session).cloned() else {
-            return Vec::new();
-        };
-        let news: Vec<JobId> = unread.jobs().filter(|job| connection.adopt(*job)).collect();
-        for job in &news {
-            here.ask(*job, &connection);
-        }
-        news
     }
 
     /// The client says that it has these messages; answers what there is to forget.
@@ -154,23 +90,6 @@ impl Hub {
     /// How many sockets are open.
     pub(super) fn sockets(&self) -> usize {
         self.lock().connections.len()
-    }
-
-    /// The sessions whose sockets are here.
-    pub(super) fn seats(&self) -> Vec<Seat> {
-        let here = self.lock();
-        here.sessions
-            .values()
-            .filter_map(|connection| connection.seat())
-            .collect()
-    }
-
-    /// Those of them of which jobs may still turn up that their socket does not know of.
-    pub(super) fn unsettled(&self) -> Vec<SessionId> {
-        let here = self.lock();
-        let mut sessions: Vec<SessionId> = here.sessions.keys().copied().collect();
-        sessions.retain(|session| here.sessions[session].is_unsettled());
-        sessions
     }
 
     /// `connection` asks for a job that is being stored, or was before, and perhaps `listens` to it. A socket that has
@@ -278,16 +197,6 @@ impl Here {
         }
     }
 
-    fn part(&mut self, session: SessionId, connection: ConnectionId) {
-        if self
-            .sessions
-            .get(&session)
-            .is_some_and(|here| here.id == connection)
-        {
-            self.sessions.remove(&session);
-        }
-    }
-
     fn forget(&mut self, job: JobId, connection: ConnectionId) {
         if let Some(askers) = self.askers.get_mut(&job) {
             askers.retain(|asker| asker.id != connection);
@@ -303,6 +212,8 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::session::{Seat, Unread};
+    use crate::wire::Close;
 
     const JOB: JobId = JobId(Uuid::nil());
 
@@ -315,7 +226,7 @@ mod tests {
     }
 
     fn pair(hub: &Hub) -> [Arc<Connection>; 2] {
-        let pair = [(); 2].map(|()| Arc::new(Connection::new()));
+        let pair = [(); 2].map(|()| Arc::new(Connection::anyones()));
         for connection in &pair {
             hub.join(connection);
         }

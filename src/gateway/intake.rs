@@ -14,6 +14,7 @@ use super::batch;
 use super::connection::{Connection, Listens};
 use super::hub::Hub;
 use super::known_tasks::KnownTasks;
+use crate::auth::Identity;
 use crate::ids::{ConnectionId, GatewayId, JobId, JobIds};
 use crate::postgres::Link;
 use crate::postgres::link::limited;
@@ -95,11 +96,12 @@ impl Job {
 /// Asks for jobs, and waits until they are stored; answers which they are.
 pub(super) async fn request(
     submissions: &mpsc::Sender<Submission>,
+    owner: Arc<Identity>,
     asked: Asked,
 ) -> Result<Vec<JobId>, ErrorItem> {
     let (answer, answered) = oneshot::channel();
     let reply = Reply {
-        to: To::Request(answer),
+        to: To::Request { owner, answer },
         arrived: Instant::now(),
     };
     if submissions.try_send(Submission { asked, reply }).is_err() {

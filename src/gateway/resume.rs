@@ -12,11 +12,11 @@ use uuid::Uuid;
 
 use super::Shared;
 use super::connection::Connection;
+use crate::auth::Secret;
 use crate::ids::{JobId, SessionId};
 use crate::postgres::link::limited_to;
-use crate::queue::enqueue::ANONYMOUS;
 use crate::queue::report::Position;
-use crate::session::{self, Seat, Token};
+use crate::session::{self, Seat};
 use crate::wire::{ErrorItem, Frame, PendingJob, ResumePayload, ResumedPayload, ServerMessage};
 
 /// How long a client that wants its session waits for the database.
@@ -32,7 +32,7 @@ pub(super) async fn resume(
     let resumed = async {
         let mut database = shared.database.pool().acquire().await?;
         let have = asked.as_ref().map(have).unwrap_or_default();
-        let session = open(&mut database, shared, asked).await?;
+        let session = open(&mut database, shared, &connection.identity().subject, asked).await?;
         let left = shared.hub.belong(connection, session.seat);
         if let Some(left) = left {
             session::leave(&mut database, left).await?;
@@ -72,7 +72,7 @@ fn have(asked: &ResumePayload) -> HashMap<JobId, Position> {
 /// A session that this socket has from now on.
 struct Opened {
     seat: Seat,
-    token: Token,
+    token: Secret,
     recovered: bool,
 }
 
@@ -80,21 +80,16 @@ struct Opened {
 async fn open(
     database: &mut PgConnection,
     shared: &Shared,
+    owner: &str,
     asked: Option<ResumePayload>,
 ) -> Result<Opened, sqlx::Error> {
     if let Some(asked) = asked
         && let Ok(id) = Uuid::parse_str(&asked.session)
     {
-        let token = Token::given(asked.token);
+        let token = Secret::given(asked.token);
         let keep = shared.settings.keep_sessions;
-        let taken = session::take_over(
-            database,
-            SessionId(id),
-            &token,
-            ANONYMOUS,
-            shared.gateway,
-            keep,
-        );
+        let taken =
+            session::take_over(database, SessionId(id), &token, owner, shared.gateway, keep);
         if let Some(seat) = taken.await? {
             return Ok(Opened {
                 seat,
@@ -103,8 +98,8 @@ async fn open(
             });
         }
     }
-    let token = Token::random();
-    let seat = session::start(database, &token, ANONYMOUS, shared.gateway).await?;
+    let token = Secret::random();
+    let seat = session::start(database, &token, owner, shared.gateway).await?;
     Ok(Opened {
         seat,
         token,

@@ -10,7 +10,6 @@ use super::Shared;
 use super::connection::{Connection, Listens};
 use crate::ids::JobId;
 use crate::postgres::link::limited_to;
-use crate::queue::enqueue::ANONYMOUS;
 use crate::queue::keys::readdress;
 use crate::queue::retry::{self, Retried};
 use crate::queue::{Actor, jobs};
@@ -37,7 +36,7 @@ pub(super) async fn retry(
         shared.hub.expect(connection, new, Listens::No);
         expected.push(new);
         let actor = Actor::Client {
-            owner: ANONYMOUS.to_owned(),
+            owner: connection.identity().subject.to_string(),
             session: connection.seat().map(|seat| seat.session),
             connection: connection.id,
             waits_for: waits.then_some(old).into_iter().collect(),

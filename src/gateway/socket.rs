@@ -14,14 +14,18 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use super::Shared;
+use super::api::Refused;
+use super::authenticate;
 use super::connection::{Call, Connection};
 use super::goodbye;
+use super::identify::Who;
 use crate::postgres::link::limited_to;
 use crate::session;
 use crate::wire::Close;
@@ -48,9 +52,15 @@ const WRITE_BUFFER: usize = 8 * 1024;
 /// How long the database may take to note that a session has lost its socket.
 const LEAVING: Duration = Duration::from_secs(5);
 
-pub(super) async fn upgrade(State(shared): State<Shared>, upgrade: WebSocketUpgrade) -> Response {
+pub(super) async fn upgrade(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    upgrade: WebSocketUpgrade,
+) -> Result<Response, Refused> {
+    let Who(identity) = authenticate::opening(&headers, &shared).await?;
     let hard_limit = shared.settings.max_frame.saturating_mul(HARD_LIMIT_FACTOR);
-    upgrade
+    let response = upgrade
+        .protocols([authenticate::PROTOCOL])
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_write_buffer_size(usize::MAX)
@@ -58,10 +68,11 @@ pub(super) async fn upgrade(State(shared): State<Shared>, upgrade: WebSocketUpgr
         .max_message_size(hard_limit)
         .on_upgrade(move |socket| {
             let tracker = shared.sockets.clone();
-            let connection = Arc::new(Connection::new());
+            let connection = Arc::new(Connection::new(identity));
             let span = tracing::debug_span!("connection", connection.id = %connection.id);
             tracker.track_future(live(socket, connection, shared).instrument(span))
-        })
+        });
+    Ok(response)
 }
 
 /// Not an `async fn`, whose arguments would be in its future twice.

@@ -1,5 +1,7 @@
 //! What can be asked over HTTP.
 
+use crate::auth::Scope;
+
 /// Something that can be asked over HTTP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -43,6 +45,10 @@ pub enum Operation {
     FollowOverview,
     /// Says how things were over time.
     ListSamples,
+    /// Sells a ticket for a socket.
+    CreateTicket,
+    /// Says who asks.
+    GetMe,
 }
 
 /// How it is asked.
@@ -56,7 +62,7 @@ pub enum Method {
 
 impl Operation {
     /// All of them, in the order of the document.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::SubmitJob,
         Self::ListJobs,
         Self::FindJobs,
@@ -77,6 +83,8 @@ impl Operation {
         Self::GetOverview,
         Self::FollowOverview,
         Self::ListSamples,
+        Self::CreateTicket,
+        Self::GetMe,
     ];
 
     /// What it is called in generated clients.
@@ -103,6 +111,8 @@ impl Operation {
             Self::GetOverview => "get_overview",
             Self::FollowOverview => "follow_overview",
             Self::ListSamples => "list_samples",
+            Self::CreateTicket => "create_ticket",
+            Self::GetMe => "get_me",
         }
     }
 
@@ -120,6 +130,7 @@ impl Operation {
             | Self::GetOverview
             | Self::FollowOverview
             | Self::ListSamples
+            | Self::GetMe
             | Self::GetStats => Method::Get,
             Self::SubmitJob
             | Self::SubmitJobs
@@ -129,6 +140,7 @@ impl Operation {
             | Self::PauseQueue
             | Self::CancelJobs
             | Self::RetryJobs
+            | Self::CreateTicket
             | Self::ResumeQueue => Method::Post,
         }
     }
@@ -150,12 +162,41 @@ impl Operation {
             Self::ResumeQueue => "/api/v1/queues/{name}/resume",
             Self::GetStats => "/api/v1/stats",
             Self::ListSamples => "/api/v1/overview/samples",
+            Self::CreateTicket => "/api/v1/tickets",
+            Self::GetMe => "/api/v1/me",
             Self::FollowOverview => "/api/v1/overview/events",
             Self::GetOverview => "/api/v1/overview",
             Self::ListChunks => "/api/v1/jobs/{id}/chunks",
             Self::RetryJobs => "/api/v1/jobs/retry",
             Self::CancelJobs => "/api/v1/jobs/cancel",
             Self::FindJobs => "/api/v1/jobs/ids",
+        }
+    }
+}
+
+impl Operation {
+    /// What one must be allowed to do; without, whoever is known may ask.
+    #[must_use]
+    pub fn needs(self) -> Option<Scope> {
+        match self {
+            Self::SubmitJob
+            | Self::SubmitJobs
+            | Self::CancelJob
+            | Self::CancelJobs
+            | Self::RetryJob
+            | Self::RetryJobs => Some(Scope::JobsSubmit),
+            Self::ListJobs
+            | Self::FindJobs
+            | Self::GetJob
+            | Self::ListAttempts
+            | Self::ListChunks
+            | Self::FollowJob => Some(Scope::JobsRead),
+            Self::SendNotice => Some(Scope::NoticesSend),
+            Self::ListQueues | Self::GetStats | Self::ListSamples => Some(Scope::MetricsRead),
+            Self::PauseQueue | Self::ResumeQueue | Self::GetOverview | Self::FollowOverview => {
+                Some(Scope::Admin)
+            }
+            Self::CreateTicket | Self::GetMe => None,
         }
     }
 }

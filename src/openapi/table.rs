@@ -1,5 +1,6 @@
 //! What the types do not say about the operations: parameters, statuses, and which type answers which.
 
+mod access;
 mod answer;
 mod jobs;
 mod many;
@@ -26,7 +27,7 @@ pub(super) struct Row {
 }
 
 /// What can be wrong with any request.
-const ANY: [u16; 5] = [403, 414, 431, 500, 503];
+const ANY: [u16; 6] = [401, 403, 414, 431, 500, 503];
 
 /// And with any that has a body.
 const WITH_A_BODY: [u16; 5] = [400, 408, 413, 415, 422];
@@ -54,6 +55,8 @@ pub(super) fn row(operation: Operation, schemas: &mut SchemaGenerator) -> Row {
         Operation::GetOverview => operator::overview(schemas),
         Operation::FollowOverview => operator::follow(schemas),
         Operation::ListSamples => operator::samples(schemas),
+        Operation::CreateTicket => access::ticket(schemas),
+        Operation::GetMe => access::me(schemas),
     }
 }
 

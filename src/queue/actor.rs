@@ -9,6 +9,8 @@ use crate::ids::{ConnectionId, JobId, SessionId};
 pub enum Actor {
     /// Whoever holds the database: every job.
     Operator,
+    /// An owner: all jobs that are theirs.
+    Owner(String),
     /// A socket of an owner.
     Client {
         /// Whose jobs.
@@ -35,6 +37,10 @@ impl<'a> From<&'a Actor> for Theirs<'a> {
     fn from(actor: &'a Actor) -> Self {
         match actor {
             Actor::Operator => Self::default(),
+            Actor::Owner(owner) => Self {
+                owner: Some(owner),
+                ..Self::default()
+            },
             Actor::Client {
                 owner,
                 session,

@@ -9,10 +9,8 @@ use uuid::Uuid;
 
 use super::keys::{Key, Repeat};
 use super::{Try, sparse};
+use crate::auth::ANONYMOUS;
 use crate::ids::{ConnectionId, GatewayId, JobId, SessionId};
-
-/// Whose jobs they are that nobody has signed in for.
-pub const ANONYMOUS: &str = "anonymous";
 
 /// A job to be stored.
 #[derive(Clone, Debug, PartialEq)]

@@ -65,18 +65,18 @@ pub async fn retry(
     }
 }
 
-/// The same for many, each as any new job, for an operator; answers for those that were found. It all happens, or
-/// nothing does.
+/// The same for many, each as any new job; answers for those that were found. It all happens, or nothing does.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn retry_all(
     connection: &mut PgConnection,
     jobs: &[JobId],
+    actor: &Actor,
 ) -> Result<Vec<(JobId, Retried)>, sqlx::Error> {
-    match limited(ask_all(connection, jobs, true)).await {
+    match limited(ask_all(connection, jobs, actor, true)).await {
         Err(error) if Fault::of(&error) == Fault::Hints => {
-            limited(ask_all(connection, jobs, false)).await
+            limited(ask_all(connection, jobs, actor, false)).await
         }
         answer => answer,
     }
@@ -85,18 +85,26 @@ pub async fn retry_all(
 async fn ask_all(
     connection: &mut PgConnection,
     jobs: &[JobId],
+    actor: &Actor,
     hints: bool,
 ) -> Result<Vec<(JobId, Retried)>, sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.0).collect();
+    let theirs = Theirs::from(actor);
     let rows = sqlx::query!(
         r#"
         select
             wanted.id as "old!: JobId", retried.job_id as "job!: JobId", retried.became as "became!",
             retried.job_state as "state!", retried.job_stream as "stream!"
         from (select distinct id from unnest($1::uuid[]) as given (id) order by id) as wanted
-        cross join lateral ringback.retry_job(wanted.id, with_hints => $2) as retried
+        cross join lateral ringback.retry_job(
+            wanted.id, of_owner => $2, of_session => $3, of_connection => $4, waited_for => $5, with_hints => $6
+        ) as retried
         "#,
         &ids,
+        theirs.owner,
+        theirs.session,
+        theirs.connection,
+        &theirs.waits_for,
         hints
     )
     .fetch_all(connection)

@@ -7,7 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-use super::enqueue::{ANONYMOUS, Due};
+use super::enqueue::Due;
+use crate::auth::ANONYMOUS;
 use crate::ids::JobId;
 
 /// A job that is asked for.

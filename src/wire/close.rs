@@ -17,11 +17,13 @@ pub enum Close {
     Silent,
     /// Another socket has taken its session over.
     TakenOver,
+    /// Its token has ended.
+    TokenOver,
 }
 
 impl Close {
     /// Every close, for the table in the contract.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::NotAFrame,
         Self::NotText,
         Self::Stopping,
@@ -29,6 +31,7 @@ impl Close {
         Self::TooSlow,
         Self::Silent,
         Self::TakenOver,
+        Self::TokenOver,
     ];
 
     /// The code of the close frame.
@@ -42,6 +45,7 @@ impl Close {
             Self::TooSlow => 4008,
             Self::Silent => 4009,
             Self::TakenOver => 4010,
+            Self::TokenOver => 4011,
         }
     }
 
@@ -56,6 +60,7 @@ impl Close {
             Self::TooSlow => "messages were not read fast enough; come back",
             Self::Silent => "nothing was heard for too long; come back",
             Self::TakenOver => "the session goes on with another socket; do not come back",
+            Self::TokenOver => "the token has ended; come back with a fresh one",
         }
     }
 }

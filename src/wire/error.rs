@@ -1,5 +1,6 @@
 //! What can be wrong with a message, in the words of the protocol's origin.
 
+mod access;
 mod code;
 
 use schemars::JsonSchema;

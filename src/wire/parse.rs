@@ -11,8 +11,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
-    AckPayload, CancelPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT, ResumePayload,
-    RetryPayload,
+    AckPayload, AuthenticatePayload, CancelPayload, ClientMessage, ErrorItem, ErrorType, REF_LIMIT,
+    ResumePayload, RetryPayload,
 };
 use crate::ids::JobId;
 pub use body::{parse_cancel, parse_jobs, parse_notice, parse_retry, parse_task};
@@ -89,13 +89,13 @@ fn read_message(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorIt
         "retry_job" => read_retry_job(frame),
         "resume" => read_resume(frame),
         "ack" => read_ack(frame),
+        "authenticate" => read_authenticate(frame),
         other => Err(vec![unknown_tag(other)]),
     }
 }
 
 /// What a client may send.
-const TAGS: &str =
-    "'ping', 'system_message', 'submit_jobs', 'cancel_job', 'retry_job', 'resume', 'ack'";
+const TAGS: &str = "'ping', 'system_message', 'submit_jobs', 'cancel_job', 'retry_job', 'resume', 'ack', 'authenticate'";
 
 fn unknown_tag(tag: &str) -> ErrorItem {
     let msg = format!(
@@ -251,6 +251,29 @@ fn read_ack(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>>
     }
 }
 
+fn read_authenticate(frame: &Map<String, Value>) -> Result<ClientMessage, Vec<ErrorItem>> {
+    let mut errors = Vec::new();
+    let mut read = None;
+    match frame.get("payload") {
+        None => errors.push(ErrorItem::new(
+            ErrorType::Missing,
+            &["authenticate", "payload"],
+            "Field required",
+        )),
+        Some(Value::Object(payload)) => {
+            read = read_text(payload, "authenticate", "ticket", &mut errors);
+        }
+        Some(_) => errors.push(not_a("AuthenticatePayload", "authenticate")),
+    }
+    check_reference(frame, "authenticate", &mut errors);
+    match read {
+        Some(ticket) if errors.is_empty() => {
+            Ok(ClientMessage::Authenticate(AuthenticatePayload { ticket }))
+        }
+        _ => Err(errors),
+    }
+}
+
 /// A payload that is not an object of its model.
 fn not_a(model: &str, action: &str) -> ErrorItem {
     let msg = format!("Input should be a valid dictionary or instance of {model}");
@@ -366,7 +389,7 @@ mod tests {
         ] {
             let msg = format!(
                 "Input tag '{tag}' found using 'action' does not match any of the expected tags: \
-                 'ping', 'system_message', 'submit_jobs', 'cancel_job', 'retry_job', 'resume', 'ack'"
+                 'ping', 'system_message', 'submit_jobs', 'cancel_job', 'retry_job', 'resume', 'ack', 'authenticate'"
             );
             assert_eq!(errors(text), error("union_tag_invalid", &[], &msg));
         }

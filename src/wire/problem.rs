@@ -77,6 +77,8 @@ impl From<ErrorItem> for Problem {
 fn status(kind: ErrorType) -> u16 {
     match kind {
         ErrorType::JsonInvalid => 400,
+        ErrorType::Unauthorized => 401,
+        ErrorType::Forbidden => 403,
         ErrorType::NotFound => 404,
         ErrorType::Conflict => 409,
         ErrorType::Busy | ErrorType::Unavailable => 503,
@@ -104,6 +106,7 @@ fn status(kind: ErrorType) -> u16 {
 fn title(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
+        401 => "Unauthorized",
         403 => "Forbidden",
         404 => "Not Found",
         405 => "Method Not Allowed",

@@ -249,6 +249,17 @@ async def notices(talk: Talk, base_url: str) -> None:
     check(notice.payload == "to everyone", f"another notice was due: {notice!r}")
 
 
+async def tickets(talk: Talk, base_url: str) -> None:
+    """A ticket keeps the socket open, once."""
+    bought = await asyncio.to_thread(request, f"{base_url}/api/v1/tickets", {})
+    ticket = talk.system.AuthenticatePayload(ticket=bought["ticket"])
+    await talk.send(talk.system.AuthenticateMessage(payload=ticket, ref="t"))
+    taken = await talk.receive(talk.system.AuthenticatedMessage)
+    check(taken.payload.token_ends_at is None, f"nothing ends without authentication: {taken!r}")
+    await talk.send(talk.system.AuthenticateMessage(payload=ticket, ref="t"))
+    await refused(talk, "unauthorized", "t")
+
+
 async def sessions(system: Any, address: str, seen: set[str]) -> None:
     """What ends while a client is away comes on its next socket, until it is acknowledged."""
     async with connected(system, address, seen) as first:
@@ -321,6 +332,7 @@ async def everything(system: Any, base_url: str) -> None:
         await cancels(talk)
         await mistakes(talk, contract)
         await notices(talk, base_url)
+        await tickets(talk, base_url)
     await sessions(system, address, seen)
     known = {kind.__name__ for kind in get_args(system.IncomingMessage) + get_args(system.OutgoingMessage)}
     check(seen == known, f"these were neither said nor heard: {known - seen}")

@@ -1,5 +1,6 @@
 //! Who is served: requests that name the gateway by a loopback name, from its own pages or from no page.
 
+use ringback::auth::Algorithm;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::connect_async;
@@ -7,7 +8,7 @@ use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 
-use crate::support::{PATIENCE, Program, TestDatabase};
+use crate::support::{Api, Issuer, PATIENCE, Program, TestDatabase};
 
 /// Every path, and how it answers who may ask.
 const PATHS: [(&str, u16); 19] = [
@@ -150,4 +151,114 @@ async fn a_request_without_a_host_is_refused_in_the_oldest_protocol_too() {
         gateway.address()
     );
     assert_eq!(status(&gateway, &absolute).await, 403);
+}
+
+#[tokio::test]
+async fn without_authentication_nothing_is_served_that_a_proxy_has_passed_on() {
+    let database = TestDatabase::new().await;
+    let issuer = Issuer::new(Algorithm::Hs256);
+    let open = Program::serve(&database, &[]).await;
+    let closed = Program::serve(&database, &issuer.settings()).await;
+    let token = issuer.token("alice", "admin");
+    for header in [
+        "Forwarded: for=192.0.2.1",
+        "X-Forwarded-For: 192.0.2.1",
+        "X-Forwarded-Proto: https",
+        "x-forwarded-host: jobs.example.com",
+    ] {
+        for (gateway, expected) in [(&open, [403, 403]), (&closed, [200, 101])] {
+            let headers = format!(
+                "Host: {}\r\n{header}\r\nAuthorization: Bearer {token}\r\n",
+                gateway.address()
+            );
+            let jobs = format!("GET /api/v1/jobs HTTP/1.1\r\n{headers}\r\n");
+            let socket = format!("GET /ws/system/ HTTP/1.1\r\n{headers}{UPGRADE}\r\n");
+            assert_eq!(status(gateway, &jobs).await, expected[0], "{jobs}");
+            assert_eq!(status(gateway, &socket).await, expected[1], "{socket}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn names_and_origins_are_served_that_are_allowed() {
+    let database = TestDatabase::new().await;
+    let gateway = Program::serve(
+        &database,
+        &[
+            "--allowed-hosts",
+            "jobs.example.com",
+            "--allowed-origins",
+            "https://app.example.com,http://localhost:5173",
+        ],
+    )
+    .await;
+    let app = "Origin: https://app.example.com\r\n";
+    for (headers, expected) in [
+        ("Host: jobs.example.com\r\n".to_owned(), 200),
+        (format!("Host: jobs.example.com\r\n{app}"), 200),
+        (format!("Host: {}\r\n{app}", gateway.address()), 200),
+        ("Host: other.example.com\r\n".to_owned(), 403),
+        (
+            "Host: jobs.example.com\r\nOrigin: https://other.example.com\r\n".to_owned(),
+            403,
+        ),
+    ] {
+        let request = format!("GET /api/v1/jobs HTTP/1.1\r\n{headers}\r\n");
+        assert_eq!(status(&gateway, &request).await, expected, "{request}");
+        let socket = format!("GET /ws/system/ HTTP/1.1\r\n{headers}{UPGRADE}\r\n");
+        let expected = if expected == 200 { 101 } else { 403 };
+        assert_eq!(status(&gateway, &socket).await, expected, "{socket}");
+    }
+
+    // A browser asks first, and is told about those pages alone.
+    let api = Api::of(&gateway);
+    let preflight = async |origin: &str| {
+        let request = api
+            .client
+            .request(reqwest::Method::OPTIONS, api.url("/api/v1/jobs"))
+            .header("Origin", origin)
+            .header("Access-Control-Request-Method", "POST")
+            .header(
+                "Access-Control-Request-Headers",
+                "authorization,content-type,idempotency-key",
+            );
+        request.send().await.unwrap()
+    };
+    let allowed = preflight("https://app.example.com").await;
+    assert_eq!(allowed.status().as_u16(), 200);
+    let header = |name: &str| allowed.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(
+        header("access-control-allow-origin"),
+        "https://app.example.com"
+    );
+    assert!(header("access-control-allow-headers").contains("authorization"));
+    let refused = preflight("https://other.example.com").await;
+    assert_eq!(refused.status().as_u16(), 403);
+    let plain = api.client.get(api.url("/api/v1/jobs"));
+    let plain = plain.header("Origin", "http://localhost:5173");
+    let plain = plain.send().await.unwrap();
+    assert_eq!(
+        plain.headers()["access-control-allow-origin"],
+        "http://localhost:5173"
+    );
+}
+
+#[tokio::test]
+async fn no_other_page_is_told_anything_unless_it_is_allowed() {
+    let database = TestDatabase::new().await;
+    let gateway = Program::serve(&database, &[]).await;
+    let api = Api::of(&gateway);
+    for (method, path) in [
+        ("GET", "/api/v1/jobs"),
+        ("OPTIONS", "/api/v1/jobs"),
+        ("GET", "/system/"),
+    ] {
+        let request = api.client.request(method.parse().unwrap(), api.url(path));
+        let answer = request.send().await.unwrap();
+        let told = answer.headers().keys();
+        let told: Vec<_> = told
+            .filter(|name| name.as_str().starts_with("access-control-"))
+            .collect();
+        assert!(told.is_empty(), "{method} {path}: {told:?}");
+    }
 }

@@ -135,6 +135,6 @@ async fn an_address_that_others_can_reach_is_refused() {
     for verb in ["dev", "serve"] {
         let mut program = Program::start(&database, &[verb, "--listen", "0.0.0.0:0"]);
         assert!(!program.ended().await.success());
-        program.printed("no authentication").await;
+        program.printed("without authentication").await;
     }
 }

@@ -41,6 +41,9 @@ mod silence;
 mod slow;
 mod stops;
 mod stream;
+mod subjects;
+mod tickets;
+mod tokens;
 mod two_hundred;
 mod wire;
 

@@ -4,6 +4,7 @@ mod api;
 mod client;
 mod data_dir;
 mod database;
+mod issuer;
 mod program;
 mod proxy;
 
@@ -11,6 +12,7 @@ pub(crate) use api::{Answer, Api, Event};
 pub(crate) use client::{Client, Message};
 pub(crate) use data_dir::DataDir;
 pub(crate) use database::{TestDatabase, postmaster};
+pub(crate) use issuer::Issuer;
 pub(crate) use program::{Program, example, send};
 pub(crate) use proxy::{Line, Proxy};
 

@@ -105,7 +105,7 @@ async fn every_mistake_has_its_words_and_leaves_the_socket_open() {
     let (_database, _gateway, _worker, mut client) = everything().await;
     let envelope = "Input should be a valid dictionary or instance of Envelope";
     let payload = "Input should be a valid dictionary or instance of TaskPayload";
-    let tags = "does not match any of the expected tags: 'ping', 'system_message', 'submit_jobs', 'cancel_job', 'retry_job', 'resume', 'ack'";
+    let tags = "does not match any of the expected tags: 'ping', 'system_message', 'submit_jobs', 'cancel_job', 'retry_job', 'resume', 'ack', 'authenticate'";
     for (text, answer) in [
         (
             "{",

@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{
-    CONTENT, JOB, KEY, NEXT_MARK, OTHER_JOB, Row, SESSION, TASK_TYPE, TOKEN, action, example,
-    marked,
+    CONTENT, JOB, KEY, NEXT_MARK, OTHER_JOB, Row, SESSION, TASK_TYPE, TICKET, TOKEN, action,
+    example, marked,
 };
 use crate::wire::{
-    AckPayload, CancelPayload, ClientMessage, JobsPayload, MessageId, ResumePayload, RetryPayload,
-    TaskPayload,
+    AckPayload, AuthenticatePayload, CancelPayload, ClientMessage, JobsPayload, MessageId,
+    ResumePayload, RetryPayload, TaskPayload,
 };
 
 /// Every message that a client can send.
@@ -34,6 +34,9 @@ pub(in crate::asyncapi) fn from_clients() -> Vec<Row<ClientMessage>> {
         ids: [MessageId::Outcome(JOB), MessageId::Notice(12)]
             .map(|id| id.to_string())
             .to_vec(),
+    });
+    let authenticate = ClientMessage::Authenticate(AuthenticatePayload {
+        ticket: TICKET.to_owned(),
     });
     vec![
         Row {
@@ -96,6 +99,15 @@ pub(in crate::asyncapi) fn from_clients() -> Vec<Row<ClientMessage>> {
                 example("With a mark, for the error if there is one", &marked(&ack)),
             ],
             message: ack,
+        },
+        Row {
+            title: "AuthenticateMessage",
+            beside: &["ref"],
+            examples: vec![
+                example("A fresh ticket", &authenticate),
+                example("With a mark", &marked(&authenticate)),
+            ],
+            message: authenticate,
         },
     ]
 }

@@ -29,6 +29,9 @@ fn when(close: Close) -> &'static str {
         Close::Silent => {
             "Nothing was heard for 25 seconds, and a ping had no answer within 10 (both are settings). Anything counts as one."
         }
+        Close::TokenOver => {
+            "The token that the socket was opened with has ended, and no fresh ticket was given with `authenticate`. What runs goes on; a session can be resumed."
+        }
         Close::TakenOver => "Another socket has resumed this one's session.",
     }
 }

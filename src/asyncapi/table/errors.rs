@@ -9,7 +9,7 @@ use super::refusals::refused;
 use crate::wire::ErrorType;
 
 /// Every type of error, in the order of their declaration.
-pub(super) const ALL: [ErrorType; 23] = [
+pub(super) const ALL: [ErrorType; 25] = [
     ErrorType::JsonInvalid,
     ErrorType::UnionTagNotFound,
     ErrorType::UnionTagInvalid,
@@ -28,6 +28,8 @@ pub(super) const ALL: [ErrorType; 23] = [
     ErrorType::TooLarge,
     ErrorType::Busy,
     ErrorType::UuidParsing,
+    ErrorType::Unauthorized,
+    ErrorType::Forbidden,
     ErrorType::NotFound,
     ErrorType::TaskUnknown,
     ErrorType::Conflict,
@@ -157,6 +159,14 @@ fn words(kind: ErrorType) -> Words {
         ErrorType::UuidParsing => no(
             "`job_id` is no UUID.",
             "Send the `job_id` that came with `job_queued`.",
+        ),
+        ErrorType::Unauthorized => no(
+            "The ticket of an `authenticate` is unknown, was used before, or is more than 30 seconds old. Over HTTP: there is no token, or it is not taken.",
+            "Buy a fresh ticket, and give it at once.",
+        ),
+        ErrorType::Forbidden => no(
+            "The token of the socket has not the scope that this needs, or a fresh ticket is another subject's.",
+            "Ask whoever gives tokens for one with that scope.",
         ),
         ErrorType::NotFound => no(
             "The job to cancel or to retry is not there, or another client has asked for it.",

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::errors::ALL;
 use super::{CONTENT, MARK, TASK_TYPE, example};
+use crate::auth::Scope;
 use crate::wire::{
     ACK_LIMIT, BULK_LIMIT, ErrorItem, ErrorType, Frame, JobState, KEY_LIMIT, REF_LIMIT,
     ServerMessage, parse,
@@ -143,6 +144,16 @@ fn of(kind: ErrorType) -> Vec<Refusal> {
             "An id that is none",
             &json!({ "action": "cancel_job", "payload": { "job_id": "7" } }),
         )],
+        ErrorType::Unauthorized => {
+            vec![without("A ticket that is none", ErrorItem::no_ticket())]
+        }
+        ErrorType::Forbidden => vec![
+            without(
+                "A token that may not submit jobs",
+                ErrorItem::needs(Scope::JobsSubmit, &["system_message"]),
+            ),
+            without("Somebody else's ticket", ErrorItem::other_subject()),
+        ],
         ErrorType::NotFound => vec![
             without("No job to cancel", ErrorItem::job_not_found("cancel_job")),
             without("No job to retry", ErrorItem::job_not_found("retry_job")),
@@ -175,6 +186,7 @@ fn of(kind: ErrorType) -> Vec<Refusal> {
                 ErrorItem::not_cancelled(),
             ),
             without("A job that may be retried or not", ErrorItem::not_retried()),
+            without("No ticket", ErrorItem::not_authenticated()),
         ],
     }
 }

@@ -1,5 +1,8 @@
 //! What the server can send.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::example;
@@ -7,9 +10,9 @@ use super::failures::failed;
 use super::refusals::refusals;
 use super::{CONTENT, JOB, MARK, NEXT_MARK, NOTICE, OTHER_JOB, Row, SESSION, TASK_TYPE, TOKEN};
 use crate::wire::{
-    Frame, JobState, JobsQueuedPayload, PendingJob, ProgressPayload, ResumedPayload, ServerMessage,
-    cancelled_message, cancelling_message, chunk_message, parse, progress_message, queued_text,
-    result_message,
+    AuthenticatedPayload, Frame, JobState, JobsQueuedPayload, PendingJob, ProgressPayload,
+    ResumedPayload, ServerMessage, cancelled_message, cancelling_message, chunk_message, parse,
+    progress_message, queued_text, result_message,
 };
 
 /// Every message that the server can send.
@@ -19,6 +22,9 @@ pub(in crate::asyncapi) fn from_the_server() -> Vec<Row<ServerMessage>> {
         job_ids: vec![JOB, OTHER_JOB],
     });
     let cancelling = cancelling_message(JOB);
+    let authenticated = ServerMessage::Authenticated(AuthenticatedPayload {
+        token_ends_at: Some(Timestamp::UNIX_EPOCH + Duration::from_secs(1_893_456_000)),
+    });
     vec![
         Row {
             title: "PongMessage",
@@ -100,6 +106,12 @@ pub(in crate::asyncapi) fn from_the_server() -> Vec<Row<ServerMessage>> {
             beside: &["ref"],
             examples: sessions(),
             message: resumed(false, Vec::new()),
+        },
+        Row {
+            title: "AuthenticatedMessage",
+            beside: &["ref"],
+            examples: answers("The socket may stay", &Frame::new(authenticated.clone())),
+            message: authenticated,
         },
         Row {
             title: "ErrorMessage",

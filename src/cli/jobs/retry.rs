@@ -9,6 +9,7 @@ use super::super::output::say;
 use super::many::{BATCH, Chosen, Many, bar};
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
+use crate::queue::Actor;
 use crate::queue::retry::{Retried, retry_all};
 use crate::wire::JobState;
 
@@ -97,7 +98,7 @@ async fn retried(open: &Open, jobs: &[JobId]) -> anyhow::Result<Vec<(JobId, Retr
         .acquire()
         .await
         .context("could not reach the database")?;
-    retry_all(&mut connection, jobs)
+    retry_all(&mut connection, jobs, &Actor::Operator)
         .await
         .context("could not retry the jobs")
 }

@@ -12,6 +12,8 @@ use crate::wire::{ErrorItem, JobLink, Problem};
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 
+const BEARER: HeaderValue = HeaderValue::from_static("Bearer");
+
 /// What a request is answered with.
 pub(super) type Answer = Result<Response, Refused>;
 
@@ -32,7 +34,7 @@ impl Refused {
     }
 
     /// The database did not do what it was asked to.
-    pub(super) fn by_the_database(error: &sqlx::Error, what: &str) -> Self {
+    pub(in crate::gateway) fn by_the_database(error: &sqlx::Error, what: &str) -> Self {
         tracing::warn!(%error, "could not {what}");
         match Fault::of(error) {
             Fault::Away | Fault::Hints | Fault::Partition => ErrorItem::away().into(),
@@ -50,6 +52,10 @@ impl IntoResponse for Refused {
         let status =
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = encoded(status, PROBLEM, &problem);
+        if status == StatusCode::UNAUTHORIZED {
+            let headers = response.headers_mut();
+            headers.insert(header::WWW_AUTHENTICATE, BEARER);
+        }
         if let Some(seconds) = problem.retry_after() {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, seconds.into());

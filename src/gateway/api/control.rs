@@ -4,20 +4,20 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::super::Shared;
+use super::super::identify::Who;
 use super::Refused;
 use super::answer::{Answer, link};
 use super::query::Id;
 use super::read::no_job;
 use crate::postgres::link::limited;
-use crate::queue::Actor;
 use crate::queue::cancel::{self, Cancelled};
 use crate::queue::retry::{self, Retried};
 use crate::wire::ErrorItem;
 
-pub(super) async fn cancel(State(shared): State<Shared>, Id(id): Id) -> Answer {
+pub(super) async fn cancel(State(shared): State<Shared>, who: Who, Id(id): Id) -> Answer {
     let cancelled = limited(async {
         let mut database = shared.database.pool().acquire().await?;
-        cancel::cancel(&mut database, id, &Actor::Operator).await
+        cancel::cancel(&mut database, id, &who.actor()).await
     });
     match cancelled.await {
         Ok(Cancelled::Ended) => Ok(link(StatusCode::OK, id)),
@@ -28,11 +28,11 @@ pub(super) async fn cancel(State(shared): State<Shared>, Id(id): Id) -> Answer {
     }
 }
 
-pub(super) async fn retry(State(shared): State<Shared>, Id(id): Id) -> Answer {
+pub(super) async fn retry(State(shared): State<Shared>, who: Who, Id(id): Id) -> Answer {
     let retried = limited(async {
         let mut database = shared.database.pool().acquire().await?;
         let gateway = Some(shared.gateway);
-        retry::retry(&mut database, id, None, &Actor::Operator, gateway).await
+        retry::retry(&mut database, id, None, &who.actor(), gateway).await
     });
     match retried.await {
         Ok(Retried::Due(job)) => Ok(link(StatusCode::OK, job)),

@@ -8,9 +8,10 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::response::sse::{self, KeepAlive, Sse};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 
 use super::super::Shared;
+use super::super::identify::Who;
 use super::super::told::frame_of;
 use super::super::watch::Watch;
 use super::Refused;
@@ -34,13 +35,18 @@ pub(super) const COME_BACK: Duration = Duration::from_secs(1);
 /// The id of the last event of a job.
 const OVER: &str = "over";
 
-pub(super) async fn follow(State(shared): State<Shared>, Id(id): Id, headers: HeaderMap) -> Answer {
+pub(super) async fn follow(
+    State(shared): State<Shared>,
+    who: Who,
+    Id(id): Id,
+    headers: HeaderMap,
+) -> Answer {
     let last = last_event(&headers)?;
     // Before the first look, so that nothing happens between the two.
     let Some(watch) = shared.watched.watch(id) else {
         return Err(ErrorItem::busy().into());
     };
-    find_in_time(&shared, id).await?;
+    find_in_time(&shared, &who, id).await?;
     let at = match last {
         Last::Event(at) => at,
         // Anything else would make a browser come back for ever.
@@ -57,6 +63,7 @@ pub(super) async fn follow(State(shared): State<Shared>, Id(id): Id, headers: He
         let event = following.next().await?;
         Some((Ok::<_, Infallible>(event), following))
     });
+    let events = events.take_until(who.over());
     let pulse = KeepAlive::new().interval(PULSE);
     Ok(Sse::new(events).keep_alive(pulse).into_response())
 }

@@ -4,21 +4,25 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::super::Shared;
+use super::super::identify::Who;
 use super::Refused;
 use super::answer::{Answer, json};
 use super::body::JsonBody;
 use crate::postgres::link::limited;
-use crate::queue::Actor;
 use crate::queue::cancel::{self, Cancelled};
 use crate::queue::retry::{self, Retried};
 use crate::wire::{CancelledJobs, RetriedJobs, parse_cancel, parse_retry};
 
-pub(super) async fn cancel(State(shared): State<Shared>, JsonBody(body): JsonBody) -> Answer {
+pub(super) async fn cancel(
+    State(shared): State<Shared>,
+    who: Who,
+    JsonBody(body): JsonBody,
+) -> Answer {
     let wanted = parse_cancel(&body)?;
     let states = wanted.states.unwrap_or_default();
     let cancelled = limited(async {
         let mut database = shared.database.pool().acquire().await?;
-        cancel::cancel_all(&mut database, &wanted.ids, &Actor::Operator, &states).await
+        cancel::cancel_all(&mut database, &wanted.ids, &who.actor(), &states).await
     });
     let cancelled = cancelled.await;
     let cancelled = cancelled.map_err(|error| Refused::by_the_database(&error, "cancel jobs"))?;
@@ -34,11 +38,15 @@ pub(super) async fn cancel(State(shared): State<Shared>, JsonBody(body): JsonBod
     Ok(json(StatusCode::OK, &became))
 }
 
-pub(super) async fn retry(State(shared): State<Shared>, JsonBody(body): JsonBody) -> Answer {
+pub(super) async fn retry(
+    State(shared): State<Shared>,
+    who: Who,
+    JsonBody(body): JsonBody,
+) -> Answer {
     let wanted = parse_retry(&body)?;
     let retried = limited(async {
         let mut database = shared.database.pool().acquire().await?;
-        retry::retry_all(&mut database, &wanted.ids).await
+        retry::retry_all(&mut database, &wanted.ids, &who.actor()).await
     });
     let retried = retried.await;
     let retried = retried.map_err(|error| Refused::by_the_database(&error, "retry jobs"))?;

@@ -7,10 +7,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::response::sse::{self, KeepAlive, Sse};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
 
 use super::super::Shared;
+use super::super::identify::Who;
 use super::Refused;
 use super::answer::{Answer, json};
 use super::events::{COME_BACK, PULSE};
@@ -45,7 +46,7 @@ pub(super) async fn samples(State(shared): State<Shared>, query: Query) -> Answe
     }
 }
 
-pub(super) async fn follow(State(shared): State<Shared>) -> Answer {
+pub(super) async fn follow(State(shared): State<Shared>, who: Who) -> Answer {
     let Some(news) = shared.feed.follow() else {
         return Err(ErrorItem::busy().into());
     };
@@ -58,6 +59,7 @@ pub(super) async fn follow(State(shared): State<Shared>) -> Answer {
         let event = following.next().await?;
         Some((Ok::<_, Infallible>(event), following))
     });
+    let events = events.take_until(who.over());
     let pulse = KeepAlive::new().interval(PULSE);
     Ok(Sse::new(events).keep_alive(pulse).into_response())
 }

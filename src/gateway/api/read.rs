@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use tokio::time::Instant;
 
 use super::super::Shared;
+use super::super::identify::Who;
 use super::Refused;
 use super::answer::{Answer, json};
 use super::query::{Id, Query};
@@ -20,8 +21,9 @@ use crate::wire::{AttemptList, ChunkList, ErrorItem, ErrorType, IdPage, Job, Job
 /// How long whoever wants to follow a job waits for a database that is away.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn list(State(shared): State<Shared>, query: Query) -> Answer {
+pub(super) async fn list(State(shared): State<Shared>, who: Who, query: Query) -> Answer {
     let (filter, before, limit) = query.page()?;
+    let filter = who.only_theirs(filter);
     let page = limited(async {
         let mut database = shared.database.browsing().acquire().await?;
         jobs::page(&mut database, &filter, before, limit).await
@@ -36,8 +38,9 @@ pub(super) async fn list(State(shared): State<Shared>, query: Query) -> Answer {
     Ok(json(StatusCode::OK, &page))
 }
 
-pub(super) async fn ids(State(shared): State<Shared>, query: Query) -> Answer {
+pub(super) async fn ids(State(shared): State<Shared>, who: Who, query: Query) -> Answer {
     let (filter, before) = query.jobs()?;
+    let filter = who.only_theirs(filter);
     let found = limited(async {
         let mut database = shared.database.browsing().acquire().await?;
         jobs::some_ids(&mut database, &filter, before).await
@@ -51,23 +54,33 @@ pub(super) async fn ids(State(shared): State<Shared>, query: Query) -> Answer {
     Ok(json(StatusCode::OK, &page))
 }
 
-pub(super) async fn job(State(shared): State<Shared>, Id(id): Id, query: Query) -> Answer {
+pub(super) async fn job(
+    State(shared): State<Shared>,
+    who: Who,
+    Id(id): Id,
+    query: Query,
+) -> Answer {
     let wait = query.wait()?;
-    let job = when_over(&shared, id, wait).await?;
+    let job = when_over(&shared, &who, id, wait).await?;
     Ok(json(StatusCode::OK, &job))
 }
 
-pub(super) async fn attempts(State(shared): State<Shared>, Id(id): Id) -> Answer {
-    find(&shared, id).await?;
+pub(super) async fn attempts(State(shared): State<Shared>, who: Who, Id(id): Id) -> Answer {
+    find(&shared, &who, id).await?;
     let attempts = limited(jobs::attempts(shared.database.pool(), id)).await;
     let attempts =
         attempts.map_err(|error| Refused::by_the_database(&error, "list the attempts of a job"))?;
     Ok(json(StatusCode::OK, &AttemptList { attempts }))
 }
 
-pub(super) async fn chunks(State(shared): State<Shared>, Id(id): Id, query: Query) -> Answer {
+pub(super) async fn chunks(
+    State(shared): State<Shared>,
+    who: Who,
+    Id(id): Id,
+    query: Query,
+) -> Answer {
     let after = query.position()?;
-    find(&shared, id).await?;
+    find(&shared, &who, id).await?;
     let text = limited(report::text_of(shared.database.pool(), id, after)).await;
     let (chunks, is_cut) =
         text.map_err(|error| Refused::by_the_database(&error, "read what a job has said"))?;
@@ -77,7 +90,12 @@ pub(super) async fn chunks(State(shared): State<Shared>, Id(id): Id, query: Quer
 }
 
 /// The job when it is over, or after `wait` as it is then.
-pub(super) async fn when_over(shared: &Shared, id: JobId, wait: Duration) -> Result<Job, Refused> {
+pub(super) async fn when_over(
+    shared: &Shared,
+    who: &Who,
+    id: JobId,
+    wait: Duration,
+) -> Result<Job, Refused> {
     let give_up = Instant::now() + wait;
     // Before the first look, so that nothing happens between the two.
     let watch = (!wait.is_zero()).then(|| shared.watched.watch(id));
@@ -86,7 +104,7 @@ pub(super) async fn when_over(shared: &Shared, id: JobId, wait: Duration) -> Res
         Some(Some(watch)) => Some(watch),
         Some(None) => return Err(ErrorItem::busy().into()),
     };
-    let mut job = find(shared, id).await?;
+    let mut job = find(shared, who, id).await?;
     let mut backoff = Backoff::new();
     while let Some(watch) = watch.as_mut().filter(|_| !job.state.is_over()) {
         tokio::select! {
@@ -96,7 +114,7 @@ pub(super) async fn when_over(shared: &Shared, id: JobId, wait: Duration) -> Res
         }
         // A database that is away for a while ends no wait.
         loop {
-            match tokio::time::timeout_at(give_up, find(shared, id)).await {
+            match tokio::time::timeout_at(give_up, find(shared, who, id)).await {
                 Ok(Ok(found)) => {
                     job = found;
                     break;
@@ -117,11 +135,11 @@ pub(super) async fn when_over(shared: &Shared, id: JobId, wait: Duration) -> Res
 }
 
 /// The same as [`find`], after a database that is away for a while.
-pub(super) async fn find_in_time(shared: &Shared, id: JobId) -> Result<Job, Refused> {
+pub(super) async fn find_in_time(shared: &Shared, who: &Who, id: JobId) -> Result<Job, Refused> {
     let give_up = Instant::now() + PATIENCE;
     let mut backoff = Backoff::new();
     loop {
-        match find(shared, id).await {
+        match find(shared, who, id).await {
             Err(refused) if refused.may_pass() && Instant::now() < give_up => {
                 if !shutdown::sleep(backoff.delay(), &shared.stop).await {
                     return Err(refused);
@@ -132,12 +150,12 @@ pub(super) async fn find_in_time(shared: &Shared, id: JobId) -> Result<Job, Refu
     }
 }
 
-/// The job, which has to be there.
-pub(super) async fn find(shared: &Shared, id: JobId) -> Result<Job, Refused> {
+/// The job, which has to be there, and theirs: that of somebody else is not.
+pub(super) async fn find(shared: &Shared, who: &Who, id: JobId) -> Result<Job, Refused> {
     let found = limited(jobs::find(shared.database.pool(), id)).await;
     match found {
-        Ok(Some(job)) => Ok(job),
-        Ok(None) => Err(no_job()),
+        Ok(Some(job)) if who.may_see(&job) => Ok(job),
+        Ok(_) => Err(no_job()),
         Err(error) => Err(Refused::by_the_database(&error, "look at a job")),
     }
 }

@@ -1,9 +1,12 @@
 //! Submitting jobs: through the same intake as those of the sockets.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::super::Shared;
+use super::super::identify::Who;
 use super::super::intake::{Asked, Job, request};
 use super::Refused;
 use super::answer::{Answer, json, link, located};
@@ -14,6 +17,7 @@ use crate::wire::{ErrorItem, ErrorType, JobsQueuedPayload, Problem, parse_jobs, 
 
 pub(super) async fn one(
     State(shared): State<Shared>,
+    who: Who,
     headers: HeaderMap,
     query: Query,
     JsonBody(body): JsonBody,
@@ -35,7 +39,7 @@ pub(super) async fn one(
         payload.idempotency_key = Some(key);
     }
     let job = Job::of(payload, &shared.tasks).map_err(in_the_body)?;
-    let stored = request(&shared.submissions, Asked::One(job))
+    let stored = request(&shared.submissions, Arc::clone(&who.0), Asked::One(job))
         .await
         .map_err(in_the_body)?;
     let Some(id) = stored.first().copied() else {
@@ -44,7 +48,7 @@ pub(super) async fn one(
     if wait.is_zero() {
         return Ok(link(StatusCode::ACCEPTED, id));
     }
-    match when_over(&shared, id, wait).await {
+    match when_over(&shared, &who, id, wait).await {
         Ok(job) if job.state.is_over() => Ok(located(json(StatusCode::OK, &job), id)),
         // It is committed, whatever keeps us from looking at it.
         Ok(_) | Err(_) => Ok(link(StatusCode::ACCEPTED, id)),
@@ -53,6 +57,7 @@ pub(super) async fn one(
 
 pub(super) async fn many(
     State(shared): State<Shared>,
+    Who(owner): Who,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Answer {
@@ -69,7 +74,7 @@ pub(super) async fn many(
         })
         .collect();
     let jobs = jobs.map_err(in_the_body)?;
-    let job_ids = request(&shared.submissions, Asked::Many(jobs))
+    let job_ids = request(&shared.submissions, owner, Asked::Many(jobs))
         .await
         .map_err(in_the_body)?;
     Ok(json(StatusCode::ACCEPTED, &JobsQueuedPayload { job_ids }))

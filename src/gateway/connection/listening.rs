@@ -199,7 +199,7 @@ mod tests {
     }
 
     fn listening() -> Connection {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.expect(JOB, Listens::Yes);
         let early = connection.listens(JOB, Look::Over);
         assert_eq!(early, None, "it is not queued yet");
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_job_of_a_session_that_spoke_before_it_was_queued_gives_its_outcome() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.belong(Seat {
             session: SessionId(Uuid::nil()),
             epoch: 1,
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_job_that_has_said_nothing_costs_no_look() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.expect(JOB, Listens::Yes);
         connection.queued(&[JOB], "queued".into());
         assert!(connection.take().skipped.is_empty());
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn an_outcome_without_a_text_waits_for_room_alone() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.expect(JOB, Listens::Yes);
         connection.queued(&[JOB], "x".repeat(FULL).into());
         assert_eq!(connection.deliver(JOB, "result".into()), Patience::Waits);
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn who_does_not_listen_hears_only_the_outcome() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.expect(JOB, Listens::No);
         connection.queued(&[JOB], "queued".into());
         assert_eq!(connection.listens(JOB, Look::Said), None);

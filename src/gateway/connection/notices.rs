@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_notice_that_does_not_fit_and_those_after_it_are_read_from_the_table() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.send("x".repeat(FULL).into());
         connection.notify(7, "seven".into());
         connection.notify(8, "eight".into());
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_page_that_does_not_fit_is_sent_in_parts() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.send("x".repeat(FULL).into());
         connection.notify(1, "one".into());
         connection.take();
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_is_heard_of_during_a_reading_is_read_once_more_and_not_for_ever() {
-        let connection = Connection::new();
+        let connection = Connection::anyones();
         connection.send("x".repeat(FULL).into());
         connection.notify(1, "one".into());
         connection.take();

@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 
 use super::PATIENCE;
+use crate::auth::Identity;
 use crate::gateway::connection::{Connection, Listens};
 use crate::gateway::hub::Hub;
 use crate::ids::{GatewayId, JobId};
@@ -33,7 +34,10 @@ pub(in crate::gateway) enum To {
         turn: OwnedSemaphorePermit,
     },
     /// To a request, which looks after its jobs by itself.
-    Request(oneshot::Sender<Result<Vec<JobId>, ErrorItem>>),
+    Request {
+        owner: Arc<Identity>,
+        answer: oneshot::Sender<Result<Vec<JobId>, ErrorItem>>,
+    },
 }
 
 impl Reply {
@@ -51,7 +55,10 @@ impl Reply {
             session: connection
                 .and_then(|connection| connection.seat())
                 .map(|seat| seat.session),
-            ..Asker::nobody()
+            owner: match &self.to {
+                To::Socket { connection, .. } => connection.identity().subject.to_string(),
+                To::Request { owner, .. } => owner.subject.to_string(),
+            },
         }
     }
 
@@ -59,7 +66,7 @@ impl Reply {
     pub(super) fn connection(&self) -> Option<&Arc<Connection>> {
         match &self.to {
             To::Socket { connection, .. } => Some(connection),
-            To::Request(_) => None,
+            To::Request { .. } => None,
         }
     }
 
@@ -90,7 +97,7 @@ impl Reply {
                 drop(turn);
             }
             // Who has gone meanwhile has a job all the same.
-            To::Request(answer) => drop(answer.send(Ok(jobs))),
+            To::Request { answer, .. } => drop(answer.send(Ok(jobs))),
         }
     }
 
@@ -107,7 +114,7 @@ impl Reply {
                 hub.refused(&connection, jobs, text.into());
                 drop(turn);
             }
-            To::Request(answer) => drop(answer.send(Err(error))),
+            To::Request { answer, .. } => drop(answer.send(Err(error))),
         }
     }
 }

@@ -7,11 +7,13 @@ use futures_util::future::BoxFuture;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::Instant;
 
+use super::super::authenticate::authenticate;
 use super::super::cancel::cancel;
 use super::super::intake::{Asked, Job, Reply, Submission, To};
 use super::super::resume::resume;
 use super::super::retry::retry;
 use super::{End, Peer, UNDER_WAY};
+use crate::auth::Scope;
 use crate::wire::{ClientMessage, ErrorItem, Frame, Request, ServerMessage, parse, reference_of};
 
 /// The bytes that one of a socket's places on the way to the database has room for.
@@ -64,20 +66,26 @@ impl Peer {
                 Ok(None)
             }
             ClientMessage::SystemMessage(payload) => {
+                self.may_submit("system_message")?;
                 let job = Job::of(payload, &shared.tasks).map_err(|error| vec![error])?;
                 self.submit(reference, Asked::One(job))
             }
             ClientMessage::SubmitJobs(payload) => {
+                self.may_submit("submit_jobs")?;
                 let jobs = payload.jobs.into_iter().enumerate().map(|(number, job)| {
                     Job::of(job, &shared.tasks).map_err(|error| vec![error.of_job(number)])
                 });
                 self.submit(reference, Asked::Many(jobs.collect::<Result<_, _>>()?))
             }
-            ClientMessage::CancelJob(payload) => Ok(Some(Box::pin(async move {
-                let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
-                cancel(shared, connection, reference, payload.job_id).await;
-            }))),
+            ClientMessage::CancelJob(payload) => {
+                self.may_submit("cancel_job")?;
+                Ok(Some(Box::pin(async move {
+                    let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
+                    cancel(shared, connection, reference, payload.job_id).await;
+                })))
+            }
             ClientMessage::RetryJob(payload) => {
+                self.may_submit("retry_job")?;
                 self.may_ask_for(1)?;
                 Ok(Some(Box::pin(async move {
                     let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
@@ -88,6 +96,9 @@ impl Peer {
             ClientMessage::Resume(asked) => Ok(Some(Box::pin(async move {
                 let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
                 resume(shared, connection, reference, asked).await;
+            }))),
+            ClientMessage::Authenticate(payload) => Ok(Some(Box::pin(async move {
+                authenticate(shared, connection, reference, payload.ticket).await;
             }))),
             ClientMessage::Ack(payload) => {
                 if let Some(acknowledged) = shared.hub.acknowledge(connection, &payload.ids) {
@@ -138,6 +149,14 @@ impl Peer {
                 hand_on(turn.expect("the turns are never closed"));
             }))),
         }
+    }
+
+    fn may_submit(&self, action: &str) -> Result<(), Vec<ErrorItem>> {
+        let needs = Scope::JobsSubmit;
+        if self.connection.identity().may(needs) {
+            return Ok(());
+        }
+        Err(vec![ErrorItem::needs(needs, &[action])])
     }
 
     fn may_ask_for(&self, jobs: usize) -> Result<(), Vec<ErrorItem>> {

@@ -21,7 +21,8 @@ pub(in crate::openapi) struct Answer {
 pub(in crate::openapi) fn problem(status: u16, schemas: &mut SchemaGenerator) -> Value {
     let description = match status {
         400 => "The body is no JSON.",
-        403 => "The request comes from elsewhere.",
+        401 => "It is not known who asks: there is no token, or it is not taken.",
+        403 => "Who asks may not do this, or the request comes from elsewhere.",
         404 => "There is no such job, or no such queue.",
         408 => "The body did not come in time.",
         409 => "It does not go with what is there.",
@@ -38,6 +39,11 @@ pub(in crate::openapi) fn problem(status: u16, schemas: &mut SchemaGenerator) ->
         "description": description,
         "content": { PROBLEM: { "schema": schemas.subschema_for::<Problem>() } },
     });
+    if status == 401 {
+        problem["headers"] = json!({
+            "WWW-Authenticate": { "description": "How to say who asks.", "schema": { "type": "string", "const": "Bearer" } },
+        });
+    }
     if matches!(status, 409 | 503) {
         problem["headers"] = json!({
             "Retry-After": { "description": "When to try again, in seconds.", "schema": { "type": "integer" } },

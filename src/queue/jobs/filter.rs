@@ -46,6 +46,16 @@ pub(super) struct Reach {
 }
 
 impl Filter {
+    /// Those of them that are this owner's.
+    #[must_use]
+    pub fn of(mut self, owner: &str) -> Self {
+        if self.owner.as_ref().is_some_and(|asked| asked != owner) {
+            self.ids = Some(Vec::new());
+        }
+        self.owner = Some(owner.to_owned());
+        self
+    }
+
     /// The names of the states, where it says any.
     pub(super) fn states(&self) -> Option<Vec<String>> {
         let names = self.states.iter().map(|state| state.name().to_owned());

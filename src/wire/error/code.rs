@@ -43,6 +43,10 @@ pub enum ErrorType {
     Busy,
     /// A value must be a UUID.
     UuidParsing,
+    /// It is not known who asks: there is no token, or it is not taken.
+    Unauthorized,
+    /// Who asks may not do this.
+    Forbidden,
     /// There is no such job, or it is another's.
     NotFound,
     /// No such task, and no default task.

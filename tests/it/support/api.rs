@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 
@@ -42,6 +43,18 @@ impl Api {
         Self {
             client: Client::new(),
             base: format!("http://{}", gateway.address()),
+        }
+    }
+
+    /// The same for whoever has this token.
+    pub(crate) fn with_token(gateway: &Program, token: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+        headers.insert(AUTHORIZATION, value);
+        let client = Client::builder().default_headers(headers).build().unwrap();
+        Self {
+            client,
+            ..Self::of(gateway)
         }
     }
 

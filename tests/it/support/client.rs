@@ -6,8 +6,10 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message as Frame};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use super::{PATIENCE, Program};
@@ -30,6 +32,33 @@ impl Client {
             .await
             .expect("the socket should open");
         Self { socket }
+    }
+
+    /// Of whoever has this token.
+    pub(crate) async fn with_token(gateway: &Program, token: &str) -> Self {
+        let value = format!("Bearer {token}");
+        let opened = Self::open(gateway, "authorization", &value).await;
+        opened.expect("the socket should open")
+    }
+
+    /// Of whoever has this ticket; or the status of the answer.
+    pub(crate) async fn with_ticket(gateway: &Program, ticket: &str) -> Result<Self, u16> {
+        let protocols = format!("ringback, ringback.ticket.{ticket}");
+        Self::open(gateway, "sec-websocket-protocol", &protocols).await
+    }
+
+    /// Opens a socket with a header; or gives the status of the answer.
+    pub(crate) async fn open(gateway: &Program, name: &str, value: &str) -> Result<Self, u16> {
+        let url = format!("ws://{}/ws/system/", gateway.address());
+        let mut request = url.into_client_request().unwrap();
+        let name = HeaderName::try_from(name).unwrap();
+        let value = HeaderValue::try_from(value).unwrap();
+        request.headers_mut().insert(name, value);
+        match connect_async(request).await {
+            Ok((socket, _)) => Ok(Self { socket }),
+            Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+            Err(error) => panic!("the socket should open or be refused: {error}"),
+        }
     }
 
     pub(crate) async fn send_text(&mut self, text: impl Into<String>) {

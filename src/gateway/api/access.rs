@@ -1,0 +1,42 @@
+//! Who asks, and tickets for sockets.
+
+use std::time::SystemTime;
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use jiff::Timestamp;
+
+use super::super::Shared;
+use super::super::identify::Who;
+use super::Refused;
+use super::answer::{Answer, json};
+use crate::auth::Secret;
+use crate::postgres::link::limited;
+use crate::ticket;
+use crate::wire::{Me, Ticket};
+
+pub(super) async fn ticket(State(shared): State<Shared>, Who(who): Who) -> Answer {
+    let secret = Secret::random();
+    let issued = limited(ticket::issue(shared.database.pool(), &secret, &who)).await;
+    let expires = issued.map_err(|error| Refused::by_the_database(&error, "sell a ticket"))?;
+    let ticket = Ticket {
+        ticket: secret.reveal().to_owned(),
+        expires_at: timestamp(expires),
+        token_ends_at: who.until.map(timestamp),
+    };
+    Ok(json(StatusCode::CREATED, &ticket))
+}
+
+pub(super) async fn me(Who(who): Who) -> Answer {
+    let me = Me {
+        subject: who.subject.to_string(),
+        scopes: who.scopes.names().map(str::to_owned).collect(),
+        token_ends_at: who.until.map(timestamp),
+    };
+    Ok(json(StatusCode::OK, &me))
+}
+
+/// A time that no calendar has is as good as never.
+fn timestamp(time: SystemTime) -> Timestamp {
+    Timestamp::try_from(time).unwrap_or(Timestamp::MAX)
+}

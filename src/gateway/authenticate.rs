@@ -1,0 +1,85 @@
+//! Whose a socket is: as it opens, by a token or a ticket; and while it is open, by a fresh ticket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, header};
+use jiff::Timestamp;
+
+use super::Shared;
+use super::access::Auth;
+use super::api::Refused;
+use super::connection::Connection;
+use super::identify::{self, Who};
+use crate::auth::Secret;
+use crate::postgres::link::limited_to;
+use crate::ticket;
+use crate::wire::{AuthenticatedPayload, ErrorItem, Frame, ServerMessage};
+
+/// The protocol of the socket, for those who name one.
+pub(super) const PROTOCOL: &str = "ringback";
+
+/// What stands before a ticket among the protocols.
+const TICKET: &str = "ringback.ticket.";
+
+/// How long a socket that gives a ticket waits for the database.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whose the socket is that these headers ask for.
+pub(super) async fn opening(headers: &HeaderMap, shared: &Shared) -> Result<Who, Refused> {
+    let ticket = match shared.settings.access.auth {
+        Auth::None => None,
+        Auth::Tokens(_) => ticket_of(headers),
+    };
+    let Some(ticket) = ticket else {
+        return identify::of(headers, shared).await;
+    };
+    let taken = limited_to(PATIENCE, ticket::redeem(shared.database.pool(), &ticket)).await;
+    match taken {
+        Ok(Some(identity)) => Ok(Who(Arc::new(identity))),
+        Ok(None) => {
+            let reason = "there is no such ticket; a ticket is good once, for 30 seconds";
+            Err(ErrorItem::unauthorized(reason).into())
+        }
+        Err(error) => Err(Refused::by_the_database(&error, "take a ticket")),
+    }
+}
+
+/// Takes a fresh ticket for an open socket, and answers.
+pub(super) async fn authenticate(
+    shared: &Shared,
+    connection: &Arc<Connection>,
+    reference: Option<String>,
+    ticket: String,
+) {
+    let ticket = Secret::given(ticket);
+    let taken = limited_to(PATIENCE, ticket::redeem(shared.database.pool(), &ticket)).await;
+    let message = match taken {
+        Ok(Some(fresh)) if fresh.subject == connection.identity().subject => {
+            let token_ends_at = fresh
+                .until
+                .and_then(|until| Timestamp::try_from(until).ok());
+            shared.hub.renew(connection, Arc::new(fresh));
+            ServerMessage::Authenticated(AuthenticatedPayload { token_ends_at })
+        }
+        Ok(Some(_)) => ServerMessage::Error(vec![ErrorItem::other_subject()]),
+        Ok(None) => ServerMessage::Error(vec![ErrorItem::no_ticket()]),
+        Err(error) => {
+            tracing::warn!(%error, connection.id = %connection.id, "could not take a ticket");
+            ServerMessage::Error(vec![ErrorItem::not_authenticated()])
+        }
+    };
+    connection.send(Frame::answering(message, reference).encode().into());
+}
+
+/// The ticket among the protocols: the only header that a page can set on its socket.
+fn ticket_of(headers: &HeaderMap) -> Option<Secret> {
+    let protocols = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter();
+    let mut tickets = protocols
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|protocol| protocol.trim().strip_prefix(TICKET));
+    tickets
+        .next()
+        .map(|ticket| Secret::given(ticket.to_owned()))
+}

@@ -1,0 +1,112 @@
+//! Whose a request is, and whether they may do what it asks for.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::Shared;
+use super::access::Auth;
+use super::api::Refused;
+use crate::auth::{Identity, Refusal, Scope};
+use crate::queue::Actor;
+use crate::queue::jobs::Filter;
+use crate::wire::{ErrorItem, Job};
+
+/// Whose a request is.
+#[derive(Clone, Debug)]
+pub(super) struct Who(pub(super) Arc<Identity>);
+
+impl Who {
+    /// Waits until their token has ended.
+    pub(super) fn over(&self) -> impl Future<Output = ()> + Send + use<> {
+        let until = self.0.until;
+        async move {
+            match until.map(|until| until.duration_since(SystemTime::now())) {
+                Some(left) => tokio::time::sleep(left.unwrap_or_default()).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Which jobs they may look after.
+    pub(super) fn actor(&self) -> Actor {
+        match self.0.owner() {
+            Some(owner) => Actor::Owner(owner.to_owned()),
+            None => Actor::Operator,
+        }
+    }
+
+    /// Whether a job is one of those.
+    pub(super) fn may_see(&self, job: &Job) -> bool {
+        self.0.owner().is_none_or(|owner| job.owner == owner)
+    }
+
+    /// Of jobs that are looked for, those.
+    pub(super) fn only_theirs(&self, filter: Filter) -> Filter {
+        match self.0.owner() {
+            Some(owner) => filter.of(owner),
+            None => filter,
+        }
+    }
+}
+
+impl FromRequestParts<Shared> for Who {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Refused> {
+        match parts.extensions.get::<Self>() {
+            Some(who) => Ok(who.clone()),
+            None => of(&parts.headers, shared).await,
+        }
+    }
+}
+
+/// Lets pass what comes from somebody who may do it.
+pub(super) async fn authorize(
+    State((shared, needs)): State<(Shared, Option<Scope>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let who = match of(request.headers(), &shared).await {
+        Ok(who) => who,
+        Err(refused) => return refused.into_response(),
+    };
+    if let Some(scope) = needs.filter(|scope| !who.0.may(*scope)) {
+        return Refused::from(ErrorItem::needs(scope, &["header", "Authorization"]))
+            .into_response();
+    }
+    request.extensions_mut().insert(who);
+    next.run(request).await
+}
+
+/// Whose a request with these headers is.
+pub(super) async fn of(headers: &HeaderMap, shared: &Shared) -> Result<Who, Refused> {
+    let Auth::Tokens(tokens) = &shared.settings.access.auth else {
+        return Ok(Who(Arc::clone(&shared.anyone)));
+    };
+    let token = bearer(headers).ok_or_else(|| {
+        ErrorItem::unauthorized("Give a token: Authorization: Bearer …, or a ticket on a socket")
+    })?;
+    match tokens.check(token).await {
+        Ok(identity) => Ok(Who(Arc::new(identity))),
+        Err(Refusal::Unknown) => Err(ErrorItem::keys_away().into()),
+        Err(refusal) => Err(ErrorItem::unauthorized(&refusal.to_string()).into()),
+    }
+}
+
+/// The one token that the headers have.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (given.next(), given.next()) else {
+        return None;
+    };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme
+        .eq_ignore_ascii_case("bearer")
+        .then(|| token.trim_start())
+}

@@ -1,0 +1,78 @@
+//! What can be wrong with who asks.
+
+use super::{ErrorItem, ErrorType};
+use crate::auth::Scope;
+
+impl ErrorItem {
+    /// Nobody knows who asks over HTTP, for this reason.
+    #[must_use]
+    pub fn unauthorized(reason: &str) -> Self {
+        let reason = sentence(reason);
+        Self::new(
+            ErrorType::Unauthorized,
+            &["header", "Authorization"],
+            reason,
+        )
+    }
+
+    /// Nobody knows who asks on a socket, since its ticket is none.
+    #[must_use]
+    pub fn no_ticket() -> Self {
+        Self::new(
+            ErrorType::Unauthorized,
+            &["authenticate", "payload", "ticket"],
+            "There is no such ticket; a ticket is good once, for 30 seconds",
+        )
+    }
+
+    /// The ticket is somebody else's.
+    #[must_use]
+    pub fn other_subject() -> Self {
+        Self::new(
+            ErrorType::Forbidden,
+            &["authenticate", "payload", "ticket"],
+            "The ticket is another subject's; open another socket for it",
+        )
+    }
+
+    /// Who asks may not do this.
+    #[must_use]
+    pub fn needs(scope: Scope, loc: &[&str]) -> Self {
+        let msg = format!("This needs a token with the scope {}", scope.name());
+        Self::new(ErrorType::Forbidden, loc, msg)
+    }
+
+    /// Nobody can tell who asks: the keys of tokens cannot be fetched.
+    #[must_use]
+    pub fn keys_away() -> Self {
+        Self {
+            retry_after: Some(10),
+            ..Self::new(
+                ErrorType::Unavailable,
+                &["header", "Authorization"],
+                "The keys that tokens are signed with cannot be fetched; try again",
+            )
+        }
+    }
+
+    /// The database cannot be reached, and with it no ticket.
+    #[must_use]
+    pub fn not_authenticated() -> Self {
+        Self {
+            retry_after: Some(5),
+            ..Self::new(
+                ErrorType::Unavailable,
+                &["authenticate"],
+                "The database cannot be reached; try again to authenticate",
+            )
+        }
+    }
+}
+
+/// The same with a capital.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
