@@ -22,3 +22,7 @@ create table ringback.operator_log (
     -- The jobs, the queue or the notice.
     on_what text[] not null default '{}'
 );
+
+-- How many jobs a subject has that are not over, and which they are. What was submitted without authentication is
+-- nobody's in particular, and costs nothing here.
+create index job_owner on ringback.job (owner, id) where owner <> 'anonymous';

@@ -3,6 +3,7 @@
 //! `.env.example` lists them all; a test compares the two.
 
 mod access;
+mod limits;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::Args;
 
 pub use access::{AccessConfig, AuthKind, SigningConfig, TokenConfig};
+pub use limits::LimitsConfig;
 
 /// Where the database is.
 #[derive(Args, Clone, Debug)]
@@ -84,6 +86,10 @@ pub struct GatewayConfig {
     /// Who may speak to it.
     #[command(flatten)]
     pub access: AccessConfig,
+
+    /// How much it takes.
+    #[command(flatten)]
+    pub limits: LimitsConfig,
 }
 
 /// The worker's settings.

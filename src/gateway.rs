@@ -10,6 +10,8 @@ mod authenticate;
 mod batch;
 mod cancel;
 mod connection;
+mod crowd;
+mod door;
 mod expiry;
 mod feed;
 mod goodbye;
@@ -19,17 +21,21 @@ mod identify;
 mod intake;
 mod known_tasks;
 mod limits;
+mod origin;
 mod outbox;
 mod pages;
+mod rate;
 mod relay;
 mod resume;
 mod retry;
+mod settings;
 mod socket;
+mod subjects;
 mod told;
+mod waiting;
 mod watch;
 
-use std::future::IntoFuture;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +43,6 @@ use anyhow::Context;
 use axum::Router;
 use axum::middleware;
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -45,7 +50,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Identity;
 use crate::ids::{GatewayId, JobId, JobIds};
-use crate::postgres::listener::Hearing;
 use crate::postgres::{Database, patiently};
 use crate::queue::fleet::{self, GatewayRow, Heard};
 use crate::queue::tasks::{self, TaskRow};
@@ -56,35 +60,18 @@ use crate::wire::{SOCKET_PATH, SYSTEM_GROUP};
 use access::Place;
 pub use access::{Access, Auth};
 use connection::Acknowledged;
+use crowd::Crowd;
+use door::{Door, Room};
 use feed::Feed;
 use hub::Hub;
 use intake::Submission;
 use known_tasks::KnownTasks;
+pub use settings::{Limits, Settings};
+use subjects::Subjects;
 use watch::Watched;
 
 /// How long a database that goes away at the start is waited for.
 const STARTING: Duration = Duration::from_secs(30);
-
-/// How a gateway serves.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The largest frame a client may send, in bytes.
-    pub max_frame: usize,
-    /// Whether it listens for hints.
-    pub hearing: Hearing,
-    /// After how long a silence a client is asked whether it is there.
-    pub ping_every: Duration,
-    /// How long it may take to answer.
-    pub ping_patience: Duration,
-    /// How long a session lives after its last socket.
-    pub keep_sessions: Duration,
-    /// How long idempotency keys are remembered.
-    pub keep_keys: Duration,
-    /// How long answers on their way may still take when it is asked to stop.
-    pub grace: Duration,
-    /// Who may speak to it.
-    pub access: Access,
-}
 
 /// What every request can reach.
 type Shared = Arc<Gateway>;
@@ -104,6 +91,9 @@ struct Gateway {
     watched: Arc<Watched>,
     /// How the whole system is, for those who look on.
     feed: Arc<Feed>,
+    subjects: Arc<Subjects>,
+    /// Sockets by the address for which a trusted proxy speaks.
+    proxied: Arc<Crowd<IpAddr>>,
     sockets: TaskTracker,
     stop: Stop,
     /// Given when, after `stop`, everything that had finished is in the outboxes.
@@ -138,6 +128,7 @@ pub async fn run(
     let hub = Arc::new(Hub::default());
     let watched = Arc::new(Watched::default());
     let feed = Arc::new(Feed::default());
+    let subjects = Arc::new(Subjects::new(&settings.limits));
     let (submissions, receive) = mpsc::channel(intake::WAITING);
     let (acknowledged, acknowledgements) = mpsc::channel(acks::WAITING);
     let (wanted, look) = mpsc::channel(relay::WANTED);
@@ -153,6 +144,8 @@ pub async fn run(
         wanted: wanted.clone(),
         watched: Arc::clone(&watched),
         feed: Arc::clone(&feed),
+        subjects: Arc::clone(&subjects),
+        proxied: Crowd::new(settings.limits.connections_per_address),
         sockets: TaskTracker::new(),
         stop: stop.clone(),
         relayed: relayed.clone(),
@@ -181,6 +174,10 @@ pub async fn run(
     parts.spawn(
         "ends of tokens",
         expiry::run(Arc::clone(&hub), stop.clone()),
+    );
+    parts.spawn(
+        "count of those who wait",
+        waiting::run(subjects, database.link("waiting"), stop.clone()),
     );
     let watch = Arc::clone(&watched).run(database.link("watch"), stop.clone());
     parts.spawn("watch over jobs", watch);
@@ -222,16 +219,14 @@ async fn serve(
     let stop = shared.stop.clone();
     let (hub, sockets) = (Arc::clone(&shared.hub), shared.sockets.clone());
     let grace = shared.settings.grace;
-    // Small frames at once: a result must not wait until the client has acknowledged what came before it.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection was lost as it was opened");
-        }
-    });
     // Made whole once: as it comes, a router is put together anew for each connection.
-    let router = router(address, shared).with_state(()).into_make_service();
-    let server =
-        axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+    let router = router(address, Arc::clone(&shared)).with_state(());
+    let room = Room {
+        in_all: shared.settings.limits.connections,
+        of_one: shared.settings.limits.connections_per_address,
+    };
+    let door = Door::new(listener, router, room);
+    drop(shared);
     let all_closed = async {
         stop.cancelled().await;
         hub.stop();
@@ -239,10 +234,11 @@ async fn serve(
         sockets.wait().await;
     };
     tokio::select! {
-        served = async { tokio::join!(server.into_future(), all_closed).0 } => served.context("could not serve"),
+        _ = async { tokio::join!(door.run(&stop), all_closed) } => {}
         // A request that does not end must not keep the process alive.
-        () = async { stop.cancelled().await; tokio::time::sleep(grace).await } => Ok(()),
+        () = async { stop.cancelled().await; tokio::time::sleep(grace).await } => {}
     }
+    Ok(())
 }
 
 fn router(address: SocketAddr, shared: Shared) -> Router {

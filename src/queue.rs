@@ -27,6 +27,7 @@ pub mod stats;
 pub mod submit;
 pub mod sweep;
 pub mod tasks;
+pub mod waiting;
 pub mod whole;
 
 pub use actor::Actor;

@@ -45,6 +45,9 @@ pub use parse::{
 };
 pub use problem::Problem;
 
+/// What is said to who sends too many messages.
+pub const TOO_FAST: &str = "Too many messages in a second; send more slowly";
+
 /// The path of the one socket.
 pub const SOCKET_PATH: &str = "/ws/system/";
 

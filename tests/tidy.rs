@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 16] = [
+const HOMES: [(&str, &[&str]); 19] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
@@ -31,7 +31,10 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("comfy_table", &["cli"]),
     ("croner", &["queue"]),
     ("form_urlencoded", &["gateway"]),
+    ("hyper", &["gateway"]),
+    ("hyper_util", &["gateway"]),
     ("indicatif", &["cli"]),
+    ("ipnet", &["config", "gateway"]),
     ("jsonwebtoken", &["auth"]),
     ("reqwest", &["auth"]),
     ("rustix", &["cli"]),

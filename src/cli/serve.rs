@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::access::access;
 use super::database::{self, Open};
 use super::{files, fleet};
-use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig};
+use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, LimitsConfig};
 use crate::gateway;
 use crate::shutdown::Stop;
 use crate::task::Tasks;
@@ -85,5 +85,20 @@ pub(super) fn settings(
         keep_keys: config.keep_keys,
         grace: config.shutdown_grace,
         access: access(&gateway.access, gateway.listen)?,
+        limits: limits(&gateway.limits),
     })
+}
+
+fn limits(config: &LimitsConfig) -> gateway::Limits {
+    gateway::Limits {
+        content: config.max_content,
+        connections: config.max_connections,
+        connections_per_address: config.max_connections_per_address,
+        sockets_per_subject: config.max_sockets_per_subject,
+        rate_per_socket: config.max_rate_per_socket,
+        rate_per_subject: config.max_rate_per_subject,
+        waiting: config.max_waiting,
+        waiting_per_subject: config.max_waiting_per_subject,
+        trusted_proxies: config.trusted_proxies.clone(),
+    }
 }

@@ -15,7 +15,7 @@ use super::api::Refused;
 use crate::auth::{Identity, Refusal, Scope};
 use crate::queue::Actor;
 use crate::queue::jobs::Filter;
-use crate::wire::{ErrorItem, Job};
+use crate::wire::{ErrorItem, Job, TOO_FAST};
 
 /// Whose a request is.
 #[derive(Clone, Debug)]
@@ -79,6 +79,11 @@ pub(super) async fn authorize(
     if let Some(scope) = needs.filter(|scope| !who.0.may(*scope)) {
         return Refused::from(ErrorItem::needs(scope, &["header", "Authorization"]))
             .into_response();
+    }
+    if let Some(subject) = shared.subjects.named(&who.0.subject)
+        && let Err(after) = subject.ask()
+    {
+        return Refused::from(ErrorItem::rate_limited(TOO_FAST, after)).into_response();
     }
     request.extensions_mut().insert(who);
     next.run(request).await

@@ -75,8 +75,21 @@ pub(super) struct Job {
 }
 
 impl Job {
-    /// The job that is asked for, where there is a task for it.
-    pub(super) fn of(payload: TaskPayload, tasks: &KnownTasks) -> Result<Self, ErrorItem> {
+    /// The job that is asked for, where there is a task for it, and its content is not too large.
+    pub(super) fn of(
+        payload: TaskPayload,
+        tasks: &KnownTasks,
+        limit: usize,
+    ) -> Result<Self, ErrorItem> {
+        let size = payload.to_text().len();
+        if limit > 0 && size > limit {
+            let field = if payload.input.is_some() {
+                "input"
+            } else {
+                "content"
+            };
+            return Err(ErrorItem::content_too_large(field, size, limit));
+        }
         match tasks.resolve(&payload.task_type) {
             Some(task) => Ok(Self { payload, task }),
             None => Err(ErrorItem::task_unknown(&payload.task_type)),

@@ -1,5 +1,6 @@
 //! The life of one connection: one task that reads everything that is ready, then writes everything that is ready.
 
+mod guest;
 mod missed;
 mod pulse;
 mod requests;
@@ -12,8 +13,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use futures_util::{FutureExt, StreamExt};
@@ -24,12 +25,14 @@ use super::Shared;
 use super::api::Refused;
 use super::authenticate;
 use super::connection::{Call, Connection};
+use super::door::Visit;
 use super::goodbye;
 use super::identify::Who;
 use crate::postgres::link::limited_to;
 use crate::session;
 use crate::wire::Close;
 
+use guest::Guest;
 use missed::{Missed, Page};
 use pulse::{Due, Pulse};
 
@@ -54,10 +57,12 @@ const LEAVING: Duration = Duration::from_secs(5);
 
 pub(super) async fn upgrade(
     State(shared): State<Shared>,
+    Extension(visit): Extension<Arc<Visit>>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refused> {
     let Who(identity) = authenticate::opening(&headers, &shared).await?;
+    let guest = Guest::receive(&shared, visit, &identity, &headers)?;
     let hard_limit = shared.settings.max_frame.saturating_mul(HARD_LIMIT_FACTOR);
     let response = upgrade
         .protocols([authenticate::PROTOCOL])
@@ -70,7 +75,7 @@ pub(super) async fn upgrade(
             let tracker = shared.sockets.clone();
             let connection = Arc::new(Connection::new(identity));
             let span = tracing::debug_span!("connection", connection.id = %connection.id);
-            tracker.track_future(live(socket, connection, shared).instrument(span))
+            tracker.track_future(live(socket, connection, guest, shared).instrument(span))
         });
     Ok(response)
 }
@@ -79,10 +84,12 @@ pub(super) async fn upgrade(
 fn live(
     mut socket: WebSocket,
     connection: Arc<Connection>,
+    guest: Box<Guest>,
     shared: Shared,
 ) -> impl Future<Output = ()> {
     let peer = Peer {
         connection,
+        guest,
         shared,
         turns: Arc::new(Semaphore::new(UNDER_WAY as usize)),
     };
@@ -108,6 +115,7 @@ fn live(
 /// The other side of a socket.
 struct Peer {
     connection: Arc<Connection>,
+    guest: Box<Guest>,
     shared: Shared,
     turns: Arc<Semaphore>,
 }

@@ -27,7 +27,7 @@ pub(super) struct Row {
 }
 
 /// What can be wrong with any request.
-const ANY: [u16; 6] = [401, 403, 414, 431, 500, 503];
+const ANY: [u16; 7] = [401, 403, 414, 429, 431, 500, 503];
 
 /// And with any that has a body.
 const WITH_A_BODY: [u16; 5] = [400, 408, 413, 415, 422];

@@ -79,6 +79,16 @@ impl ErrorItem {
         )
     }
 
+    /// The content of a job is `size` bytes, over `limit`.
+    #[must_use]
+    pub fn content_too_large(field: &str, size: usize, limit: usize) -> Self {
+        Self::new(
+            ErrorType::TooLarge,
+            &["system_message", "payload", field],
+            format!("It has {size} bytes; at most {limit} are allowed"),
+        )
+    }
+
     /// Too much is waiting.
     #[must_use]
     pub fn busy() -> Self {

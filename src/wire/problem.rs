@@ -81,6 +81,7 @@ fn status(kind: ErrorType) -> u16 {
         ErrorType::Forbidden => 403,
         ErrorType::NotFound => 404,
         ErrorType::Conflict => 409,
+        ErrorType::RateLimited => 429,
         ErrorType::Busy | ErrorType::Unavailable => 503,
         ErrorType::UnionTagNotFound
         | ErrorType::UnionTagInvalid
@@ -116,6 +117,7 @@ fn title(status: u16) -> &'static str {
         414 => "URI Too Long",
         415 => "Unsupported Media Type",
         422 => "Unprocessable Content",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         500 => "Internal Server Error",
         503 => "Service Unavailable",

@@ -7,6 +7,7 @@ mod support;
 mod access;
 mod apalis;
 mod bench;
+mod bounds;
 mod browser;
 mod bulk;
 mod cancel;

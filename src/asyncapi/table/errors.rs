@@ -9,7 +9,7 @@ use super::refusals::refused;
 use crate::wire::ErrorType;
 
 /// Every type of error, in the order of their declaration.
-pub(super) const ALL: [ErrorType; 25] = [
+pub(super) const ALL: [ErrorType; 26] = [
     ErrorType::JsonInvalid,
     ErrorType::UnionTagNotFound,
     ErrorType::UnionTagInvalid,
@@ -27,6 +27,7 @@ pub(super) const ALL: [ErrorType; 25] = [
     ErrorType::NoneRequired,
     ErrorType::TooLarge,
     ErrorType::Busy,
+    ErrorType::RateLimited,
     ErrorType::UuidParsing,
     ErrorType::Unauthorized,
     ErrorType::Forbidden,
@@ -153,8 +154,12 @@ fn words(kind: ErrorType) -> Words {
             "Stay below what the message says: keep large inputs elsewhere and send where they are, and split long lists.",
         ),
         ErrorType::Busy => later(
-            "Too much waits to be stored, this socket waits for too many jobs, its session has too many that are not over or not acknowledged, or somebody's transaction holds the `idempotency_key`. Nothing was stored.",
+            "Too much waits to be stored, this socket waits for too many jobs, its session has too many that are not over or not acknowledged, its subject has too many that are not over, or somebody's transaction holds the `idempotency_key`. Nothing was stored.",
             "Acknowledge what has arrived, and send the same again after `retry_after` seconds.",
+        ),
+        ErrorType::RateLimited => later(
+            "This socket, or all sockets and requests of its subject together, send more messages in a second than they may. Nothing was done.",
+            "Send more slowly: the same is taken after `retry_after` seconds.",
         ),
         ErrorType::UuidParsing => no(
             "`job_id` is no UUID.",

@@ -1,5 +1,7 @@
 //! What each type of error looks like: real answers, to real frames where a frame alone is enough.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::errors::ALL;
@@ -7,12 +9,13 @@ use super::{CONTENT, MARK, TASK_TYPE, example};
 use crate::auth::Scope;
 use crate::wire::{
     ACK_LIMIT, BULK_LIMIT, ErrorItem, ErrorType, Frame, JobState, KEY_LIMIT, REF_LIMIT,
-    ServerMessage, parse,
+    ServerMessage, TOO_FAST, parse,
 };
 
 /// The largest frame of a gateway that was not told otherwise, and the most jobs of a session, as its answers name them.
 const FRAME_LIMIT: usize = 64 * 1024;
 const SESSION_LIMIT: usize = 1_000;
+const WAITING_LIMIT: u64 = 100_000;
 
 /// The longest frame that is shown beside the answer to it.
 const SHOWN: usize = 300;
@@ -138,8 +141,16 @@ fn of(kind: ErrorType) -> Vec<Refusal> {
                 "A session with too many jobs",
                 ErrorItem::mailbox_full(SESSION_LIMIT),
             ),
+            without(
+                "A subject with too many jobs",
+                ErrorItem::too_many_waiting(WAITING_LIMIT),
+            ),
             without("A key that is in use", ErrorItem::key_locked()),
         ],
+        ErrorType::RateLimited => vec![without(
+            "Too many messages",
+            ErrorItem::rate_limited(TOO_FAST, Duration::ZERO),
+        )],
         ErrorType::UuidParsing => vec![to(
             "An id that is none",
             &json!({ "action": "cancel_job", "payload": { "job_id": "7" } }),

@@ -38,7 +38,9 @@ pub(super) async fn one(
         }
         payload.idempotency_key = Some(key);
     }
-    let job = Job::of(payload, &shared.tasks).map_err(in_the_body)?;
+    let job =
+        Job::of(payload, &shared.tasks, shared.settings.limits.content).map_err(in_the_body)?;
+    may_wait(&shared, &who, 1)?;
     let stored = request(&shared.submissions, Arc::clone(&who.0), Asked::One(job))
         .await
         .map_err(in_the_body)?;
@@ -57,7 +59,7 @@ pub(super) async fn one(
 
 pub(super) async fn many(
     State(shared): State<Shared>,
-    Who(owner): Who,
+    who: Who,
     headers: HeaderMap,
     JsonBody(body): JsonBody,
 ) -> Answer {
@@ -70,14 +72,23 @@ pub(super) async fn many(
     let jobs = parse_jobs(&body)?.jobs.into_iter().enumerate();
     let jobs: Result<Vec<Job>, ErrorItem> = jobs
         .map(|(number, payload)| {
-            Job::of(payload, &shared.tasks).map_err(|error| error.of_job(number))
+            Job::of(payload, &shared.tasks, shared.settings.limits.content)
+                .map_err(|error| error.of_job(number))
         })
         .collect();
     let jobs = jobs.map_err(in_the_body)?;
-    let job_ids = request(&shared.submissions, owner, Asked::Many(jobs))
+    may_wait(&shared, &who, jobs.len())?;
+    let job_ids = request(&shared.submissions, Arc::clone(&who.0), Asked::Many(jobs))
         .await
         .map_err(in_the_body)?;
     Ok(json(StatusCode::ACCEPTED, &JobsQueuedPayload { job_ids }))
+}
+
+/// Whether so many jobs of theirs may wait beside those that do.
+fn may_wait(shared: &Shared, Who(who): &Who, jobs: usize) -> Result<(), Refused> {
+    let subject = shared.subjects.named(&who.subject);
+    let granted = shared.subjects.may_wait(subject.as_deref(), jobs);
+    granted.map_err(Refused::from)
 }
 
 /// The same error, where HTTP has it: in the body, and with the statuses that an idempotency key asks for.

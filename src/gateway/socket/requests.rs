@@ -14,7 +14,9 @@ use super::super::resume::resume;
 use super::super::retry::retry;
 use super::{End, Peer, UNDER_WAY};
 use crate::auth::Scope;
-use crate::wire::{ClientMessage, ErrorItem, Frame, Request, ServerMessage, parse, reference_of};
+use crate::wire::{
+    ClientMessage, ErrorItem, Frame, Request, ServerMessage, TOO_FAST, parse, reference_of,
+};
 
 /// The bytes that one of a socket's places on the way to the database has room for.
 const PLACE: usize = 4 * 1024;
@@ -37,6 +39,11 @@ impl Peer {
             Message::Ping(_) | Message::Pong(_) => return Ok(None),
             Message::Close(_) => return Err(End::Left),
         };
+        if let Err(after) = self.guest.ask() {
+            let error = ErrorItem::rate_limited(TOO_FAST, after);
+            self.refuse(reference_of(&text), vec![error]);
+            return Ok(None);
+        }
         let limit = self.shared.settings.max_frame;
         if text.len() > limit {
             let error = ErrorItem::frame_too_large(text.len(), limit);
@@ -67,13 +74,15 @@ impl Peer {
             }
             ClientMessage::SystemMessage(payload) => {
                 self.may_submit("system_message")?;
-                let job = Job::of(payload, &shared.tasks).map_err(|error| vec![error])?;
+                let job = Job::of(payload, &shared.tasks, shared.settings.limits.content)
+                    .map_err(|error| vec![error])?;
                 self.submit(reference, Asked::One(job))
             }
             ClientMessage::SubmitJobs(payload) => {
                 self.may_submit("submit_jobs")?;
                 let jobs = payload.jobs.into_iter().enumerate().map(|(number, job)| {
-                    Job::of(job, &shared.tasks).map_err(|error| vec![error.of_job(number)])
+                    Job::of(job, &shared.tasks, shared.settings.limits.content)
+                        .map_err(|error| vec![error.of_job(number)])
                 });
                 self.submit(reference, Asked::Many(jobs.collect::<Result<_, _>>()?))
             }
@@ -160,9 +169,11 @@ impl Peer {
     }
 
     fn may_ask_for(&self, jobs: usize) -> Result<(), Vec<ErrorItem>> {
-        self.connection
-            .is_busy(jobs)
-            .map_or(Ok(()), |error| Err(vec![error]))
+        if let Some(error) = self.connection.is_busy(jobs) {
+            return Err(vec![error]);
+        }
+        let granted = self.shared.subjects.may_wait(self.guest.subject(), jobs);
+        granted.map_err(|error| vec![error])
     }
 
     fn refuse(&self, reference: Option<String>, errors: Vec<ErrorItem>) {

@@ -30,6 +30,7 @@ pub(in crate::openapi) fn problem(status: u16, schemas: &mut SchemaGenerator) ->
         414 => "The path and the query are too long.",
         415 => "The body is not `application/json`.",
         422 => "Something in the request is not what it should be.",
+        429 => "The subject of the token asks too often; try again.",
         431 => "The headers are too large.",
         500 => "Something is wrong that is not the request; the log says what.",
         503 => "The database is away, or too much is waiting; try again.",
@@ -44,7 +45,7 @@ pub(in crate::openapi) fn problem(status: u16, schemas: &mut SchemaGenerator) ->
             "WWW-Authenticate": { "description": "How to say who asks.", "schema": { "type": "string", "const": "Bearer" } },
         });
     }
-    if matches!(status, 409 | 503) {
+    if matches!(status, 409 | 429 | 503) {
         problem["headers"] = json!({
             "Retry-After": { "description": "When to try again, in seconds.", "schema": { "type": "integer" } },
         });

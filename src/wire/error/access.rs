@@ -1,5 +1,7 @@
 //! What can be wrong with who asks.
 
+use std::time::Duration;
+
 use super::{ErrorItem, ErrorType};
 use crate::auth::Scope;
 
@@ -40,6 +42,26 @@ impl ErrorItem {
     pub fn needs(scope: Scope, loc: &[&str]) -> Self {
         let msg = format!("This needs a token with the scope {}", scope.name());
         Self::new(ErrorType::Forbidden, loc, msg)
+    }
+
+    /// Who asks does so too often, or has too much open.
+    #[must_use]
+    pub fn rate_limited(msg: &str, after: Duration) -> Self {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        Self {
+            retry_after: Some(u32::try_from(seconds).unwrap_or(u32::MAX).max(1)),
+            ..Self::new(ErrorType::RateLimited, &[], msg)
+        }
+    }
+
+    /// Too many jobs of one subject wait.
+    #[must_use]
+    pub fn too_many_waiting(most: u64) -> Self {
+        let msg = format!("{most} jobs of yours are not over, which is the most; try again");
+        Self {
+            retry_after: Some(5),
+            ..Self::new(ErrorType::Busy, &[], msg)
+        }
     }
 
     /// Nobody can tell who asks: the keys of tokens cannot be fetched.

@@ -41,6 +41,8 @@ pub enum ErrorType {
     TooLarge,
     /// Too much is waiting; try again.
     Busy,
+    /// Too much is asked for at once; try again.
+    RateLimited,
     /// A value must be a UUID.
     UuidParsing,
     /// It is not known who asks: there is no token, or it is not taken.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -49,16 +50,36 @@ impl Client {
 
     /// Opens a socket with a header; or gives the status of the answer.
     pub(crate) async fn open(gateway: &Program, name: &str, value: &str) -> Result<Self, u16> {
+        Self::open_with(gateway, &[(name, value)]).await
+    }
+
+    /// The same with many.
+    pub(crate) async fn open_with(
+        gateway: &Program,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, u16> {
         let url = format!("ws://{}/ws/system/", gateway.address());
         let mut request = url.into_client_request().unwrap();
-        let name = HeaderName::try_from(name).unwrap();
-        let value = HeaderValue::try_from(value).unwrap();
-        request.headers_mut().insert(name, value);
+        for (name, value) in headers {
+            let name = HeaderName::try_from(*name).unwrap();
+            let value = HeaderValue::try_from(*value).unwrap();
+            request.headers_mut().insert(name, value);
+        }
         match connect_async(request).await {
             Ok((socket, _)) => Ok(Self { socket }),
             Err(Error::Http(answer)) => Err(answer.status().as_u16()),
             Err(error) => panic!("the socket should open or be refused: {error}"),
         }
+    }
+
+    /// Sends, unless the socket has been closed; answers whether it could.
+    pub(crate) async fn try_send(&mut self, text: &str) -> bool {
+        self.socket.send(Frame::text(text)).await.is_ok()
+    }
+
+    /// Bytes that are no frame.
+    pub(crate) async fn try_send_bytes(&mut self, bytes: &[u8]) -> bool {
+        self.socket.get_mut().write_all(bytes).await.is_ok()
     }
 
     pub(crate) async fn send_text(&mut self, text: impl Into<String>) {

@@ -1,0 +1,162 @@
+//! Lets connections in: so many, so many of one address, and each with a time to say what it wants.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use super::crowd::{Crowd, Place};
+use crate::shutdown::Stop;
+
+/// How long a client may take to send the head of a request, and how long a connection may be idle between two.
+const HEAD_WITHIN: Duration = Duration::from_secs(20);
+
+/// How long to wait when the system gives no more connections, such as for want of open files.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How many connections there may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    /// In all.
+    pub(super) in_all: usize,
+    /// Of one address.
+    pub(super) of_one: usize,
+}
+
+/// Where connections come in.
+#[derive(Debug)]
+pub(super) struct Door {
+    listener: TcpListener,
+    router: Router,
+    all: Arc<Crowd<()>>,
+    by_address: Arc<Crowd<IpAddr>>,
+    connections: TaskTracker,
+}
+
+/// A connection that was let in. It keeps its places for as long as anybody has it: a socket that it has become, too.
+#[derive(Debug)]
+pub(super) struct Visit {
+    /// The other end: a client, or a proxy.
+    pub(super) peer: SocketAddr,
+    _places: (Place<()>, Option<Place<IpAddr>>),
+}
+
+impl Door {
+    pub(super) fn new(listener: TcpListener, router: Router, room: Room) -> Self {
+        Self {
+            listener,
+            router,
+            all: Crowd::new(room.in_all),
+            by_address: Crowd::new(room.of_one),
+            connections: TaskTracker::new(),
+        }
+    }
+
+    /// Lets connections in until it is told to stop; then waits until each has been answered what it had asked.
+    pub(super) async fn run(self, stop: &Stop) {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.listener.accept() => accepted,
+                () = stop.cancelled() => break,
+            };
+            match accepted {
+                Ok((stream, peer)) => self.let_in(stream, peer, stop),
+                Err(error) => {
+                    tracing::debug!(%error, "could not accept a connection");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+        drop(self.listener);
+        self.connections.close();
+        self.connections.wait().await;
+    }
+
+    fn let_in(&self, stream: TcpStream, peer: SocketAddr, stop: &Stop) {
+        let Some(visit) = self.visit(peer) else {
+            // Closed without a word: whoever opens too many is not worth an answer.
+            tracing::debug!(%peer, "too many connections; one was closed");
+            return;
+        };
+        // Small frames at once: a result must not wait until the client has acknowledged what came before it.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection was lost as it was opened");
+            return;
+        }
+        let served = serve(stream, self.router.clone(), Arc::new(visit), stop.clone());
+        self.connections.spawn(served);
+    }
+
+    /// A place for a connection of this address, if there is one.
+    fn visit(&self, peer: SocketAddr) -> Option<Visit> {
+        let address = kind_of(peer.ip());
+        let of_one = match address.is_loopback() {
+            true => None,
+            false => Some(self.by_address.enter(address)?),
+        };
+        Some(Visit {
+            peer,
+            _places: (self.all.enter(())?, of_one),
+        })
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router, visit: Arc<Visit>, stop: Stop) {
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Arc::clone(&visit));
+        let answered = router.clone().call(request);
+        async { Ok::<_, Infallible>(answered.await.unwrap_or_else(|never| match never {})) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .serve_connection(TokioIo::new(stream), answer)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::trace!(%error, "a connection was broken off");
+    }
+}
+
+/// Whose address this is: of the newer kind, a network of them belongs to one.
+pub(super) fn kind_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) if !address.is_loopback() => {
+            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64))
+        }
+        address => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_of_the_newer_kind_is_one_address() {
+        let kind = |text: &str| kind_of(text.parse().unwrap()).to_string();
+        assert_eq!(kind("192.0.2.7"), "192.0.2.7");
+        assert_eq!(kind("::ffff:192.0.2.7"), "192.0.2.7");
+        assert_eq!(kind("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(kind("::1"), "::1");
+    }
+}

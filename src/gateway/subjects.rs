@@ -1,0 +1,151 @@
+//! Subjects as this gateway sees them: how many sockets each has, how fast it asks, and how many of its jobs wait.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use super::crowd::{Crowd, Place};
+use super::rate::Rate;
+use super::settings::Limits;
+use crate::auth::ANONYMOUS;
+use crate::wire::ErrorItem;
+
+/// The subjects that have asked for something a moment ago, or have sockets here.
+///
+/// Who is not known at all, where there is no authentication, is everybody: for them there are only the limits of all.
+#[derive(Debug)]
+pub(super) struct Subjects {
+    /// How fast each may ask,
+    rate: u32,
+    /// how many jobs of it may wait,
+    most: u64,
+    /// and how many of all; 0 is no limit.
+    most_in_all: u64,
+    known: Mutex<HashMap<Arc<str>, Arc<Subject>>>,
+    sockets: Arc<Crowd<Arc<str>>>,
+    /// How many jobs wait in all, as they were last counted, with those that were stored since.
+    waiting: AtomicU64,
+    grown: AtomicBool,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) name: Arc<str>,
+    rate: Rate,
+    /// How many jobs of it wait.
+    waiting: AtomicU64,
+    /// Whether it has submitted any since they were counted.
+    stirred: AtomicBool,
+}
+
+impl Subjects {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            rate: limits.rate_per_subject,
+            most: limits.waiting_per_subject,
+            most_in_all: limits.waiting,
+            sockets: Crowd::new(limits.sockets_per_subject),
+            known: Mutex::default(),
+            waiting: AtomicU64::new(0),
+            grown: AtomicBool::new(true),
+        }
+    }
+
+    /// The subject of this name; none for everybody.
+    pub(super) fn named(&self, name: &Arc<str>) -> Option<Arc<Subject>> {
+        if **name == *ANONYMOUS {
+            return None;
+        }
+        let mut known = self.lock();
+        let subject = known.entry(Arc::clone(name)).or_insert_with(|| {
+            Arc::new(Subject {
+                name: Arc::clone(name),
+                rate: Rate::new(self.rate),
+                waiting: AtomicU64::new(0),
+                stirred: AtomicBool::new(true),
+            })
+        });
+        Some(Arc::clone(subject))
+    }
+
+    /// A place for a socket of it, if there is one.
+    pub(super) fn open(&self, subject: &Subject) -> Option<Place<Arc<str>>> {
+        self.sockets.enter(Arc::clone(&subject.name))
+    }
+
+    /// Whether so many jobs more may wait. Those that are granted count at once.
+    pub(super) fn may_wait(&self, subject: Option<&Subject>, jobs: usize) -> Result<(), ErrorItem> {
+        let jobs = jobs as u64;
+        let is_over =
+            |count: &AtomicU64, most| most > 0 && count.load(Ordering::Relaxed) + jobs > most;
+        if is_over(&self.waiting, self.most_in_all) {
+            self.grown.store(true, Ordering::Relaxed);
+            return Err(ErrorItem::busy());
+        }
+        if let Some(subject) = subject {
+            if is_over(&subject.waiting, self.most) {
+                return Err(ErrorItem::too_many_waiting(self.most));
+            }
+            subject.waiting.fetch_add(jobs, Ordering::Relaxed);
+            subject.stirred.store(true, Ordering::Relaxed);
+        }
+        self.waiting.fetch_add(jobs, Ordering::Relaxed);
+        self.grown.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// How many jobs are counted at most: one more than a subject may have.
+    pub(super) fn counted(&self) -> u64 {
+        self.most.saturating_add(1)
+    }
+
+    /// Those whose jobs are to be counted again; who has no socket and has not asked for anything is forgotten.
+    pub(super) fn stirred(&self) -> Vec<Arc<Subject>> {
+        let mut known = self.lock();
+        known.retain(|_, subject| {
+            Arc::strong_count(subject) > 1 || subject.stirred.load(Ordering::Relaxed)
+        });
+        if self.most == 0 {
+            known
+                .values()
+                .for_each(|subject| subject.stirred.store(false, Ordering::Relaxed));
+            return Vec::new();
+        }
+        let stirred = known.values().filter(|subject| {
+            // Who is at the limit is looked at again until it is not.
+            let waits = subject.waiting.load(Ordering::Relaxed) >= self.most;
+            subject.stirred.swap(false, Ordering::Relaxed) || waits
+        });
+        stirred.cloned().collect()
+    }
+
+    /// Whether any job was submitted since all were counted.
+    pub(super) fn has_grown(&self) -> bool {
+        self.most_in_all > 0 && self.grown.swap(false, Ordering::Relaxed)
+    }
+
+    /// So many jobs wait in all.
+    pub(super) fn wait(&self, jobs: u64) {
+        self.waiting.store(jobs, Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Arc<Subject>>> {
+        self.known
+            .lock()
+            .expect("nobody panics while holding the subjects")
+    }
+}
+
+impl Subject {
+    /// Whether it may ask once more; if not, after what time.
+    pub(super) fn ask(&self) -> Result<(), Duration> {
+        self.rate.take()
+    }
+
+    /// So many jobs of it wait.
+    pub(super) fn wait(&self, jobs: u64) {
+        self.waiting.store(jobs, Ordering::Relaxed);
+    }
+}
