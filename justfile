@@ -35,6 +35,10 @@ bench:
     cargo bench --bench parts
     cargo bench --bench queue
 
+# What is in the tree of dependencies: licences, sources, bans, advisories
+deny:
+    script/deny
+
 # How many instructions the hot paths take, against their limits
 counts:
     script/counts

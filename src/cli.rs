@@ -16,6 +16,7 @@ mod notify;
 mod openapi;
 mod output;
 mod queues;
+mod record;
 mod recurring;
 mod serve;
 mod submit;

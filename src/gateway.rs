@@ -31,6 +31,7 @@ mod retry;
 mod settings;
 mod socket;
 mod subjects;
+mod tls;
 mod told;
 mod waiting;
 mod watch;
@@ -68,6 +69,7 @@ use intake::Submission;
 use known_tasks::KnownTasks;
 pub use settings::{Limits, Settings};
 use subjects::Subjects;
+pub use tls::Tls;
 use watch::Watched;
 
 /// How long a database that goes away at the start is waited for.
@@ -225,7 +227,7 @@ async fn serve(
         in_all: shared.settings.limits.connections,
         of_one: shared.settings.limits.connections_per_address,
     };
-    let door = Door::new(listener, router, room);
+    let door = Door::new(listener, shared.settings.tls.clone(), router, room);
     drop(shared);
     let all_closed = async {
         stop.cancelled().await;

@@ -9,7 +9,7 @@ use anyhow::{Context, bail};
 
 use crate::auth::{Expected, Tokens};
 use crate::config::{AccessConfig, AuthKind, TokenConfig};
-use crate::gateway::{Access, Auth};
+use crate::gateway::{Access, Auth, Tls};
 
 /// Reads the settings; a gateway that would serve strangers does not start.
 pub(super) fn access(config: &AccessConfig, listen: SocketAddr) -> anyhow::Result<Access> {
@@ -69,7 +69,22 @@ fn expected(config: &TokenConfig) -> Expected {
     }
 }
 
-/// The bytes of a key.
+/// The bytes of a key or a certificate.
 pub(super) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(file).with_context(|| format!("could not read the key in {}", file.display()))
+    fs::read(file).with_context(|| format!("could not read {}", file.display()))
+}
+
+/// The certificate, where the gateway is to speak TLS itself.
+pub(super) fn tls(config: &AccessConfig) -> anyhow::Result<Option<Tls>> {
+    let (Some(certificate), Some(key)) = (&config.tls_cert, &config.tls_key) else {
+        return Ok(None);
+    };
+    let tls = Tls::new(&read(certificate)?, &read(key)?);
+    tls.map(Some).with_context(|| {
+        format!(
+            "could not use the certificate in {} with the key in {}",
+            certificate.display(),
+            key.display()
+        )
+    })
 }

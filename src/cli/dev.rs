@@ -48,6 +48,11 @@ impl Dev {
         let address = listener
             .local_addr()
             .context("could not read the address that is listened on")?;
+        let scheme = if settings.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
         let database = &open.database;
         let tasks = Tasks::demonstration(self.worker.delay_scale);
 
@@ -69,7 +74,7 @@ impl Dev {
         let mut parts = fleet::parts(database, &self.fleet, &stop);
         parts.spawn("worker", work);
         parts.spawn("gateway", serve);
-        println!("Ringback is ready: http://{address}/system/ (Ctrl+C stops it)");
+        println!("Ringback is ready: {scheme}://{address}/system/ (Ctrl+C stops it)");
         parts.join(&stop).await
     }
 }

@@ -7,10 +7,11 @@ use clap::Args;
 
 use super::database::{self, Open, Private};
 use super::output::say;
+use super::record::record;
 use crate::config::{DatabaseConfig, duration};
 use crate::notice;
 use crate::postgres::link::limited;
-use crate::queue::fleet;
+use crate::queue::{Deed, fleet};
 use crate::wire::SYSTEM_GROUP;
 
 /// Settings of `notify`.
@@ -61,6 +62,7 @@ impl Notify {
                 .connected()
                 .await
                 .context("could not reach the database")?;
+            record(connection, Deed::SendNotice, std::slice::from_ref(message)).await?;
             limited(notice::send(connection, SYSTEM_GROUP, message, self.ttl))
                 .await
                 .context("could not store the notice")?;

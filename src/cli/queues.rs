@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use super::database::{self, Open, Private};
 use super::exit::Exit;
 use super::output::{lines, say};
+use super::record::record;
 use crate::config::DatabaseConfig;
 use crate::postgres::link::limited;
-use crate::queue::queues;
+use crate::queue::{Deed, queues};
 use crate::wire::Queue;
 
 /// Settings of `queues`.
@@ -63,6 +64,7 @@ impl Verb {
                 }
             }
             Self::Pause { name } => {
+                record(connection, Deed::PauseQueue, std::slice::from_ref(name)).await?;
                 let paused = limited(queues::pause(connection, name)).await;
                 if paused.as_ref().is_err_and(queues::is_unknown) {
                     return Err(Exit::NotDone(format!("no queue is called {name}")).into());
@@ -71,6 +73,7 @@ impl Verb {
                 say(format!("{name} is paused"))?;
             }
             Self::Resume { name } => {
+                record(connection, Deed::ResumeQueue, std::slice::from_ref(name)).await?;
                 let resumed = queues::resume(connection, name).await;
                 resumed.with_context(|| format!("could not resume {name}"))?;
                 say(format!("{name} goes on"))?;

@@ -5,8 +5,10 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::database::{self, Open, Private};
 use super::output::{lines, say};
+use super::record::record;
 use crate::config::DatabaseConfig;
 use crate::postgres::link::limited;
+use crate::queue::Deed;
 use crate::queue::recurring::{self, Schedule};
 
 /// Settings of `recurring`.
@@ -116,12 +118,20 @@ impl Verb {
             }
             Self::Set(set) => {
                 let recurring = set.recurring()?;
+                let name = std::slice::from_ref(&recurring.name);
+                record(connection, Deed::SetRecurring, name).await?;
                 let next = recurring::set(connection, &recurring)
                     .await
                     .with_context(|| format!("could not add {}", recurring.name))?;
                 say(format!("{} fires next at {next}", recurring.name))?;
             }
             Self::Remove { name } => {
+                record(
+                    connection,
+                    Deed::RemoveRecurring,
+                    std::slice::from_ref(&name),
+                )
+                .await?;
                 let removed = limited(recurring::remove(connection, &name)).await;
                 if !removed.with_context(|| format!("could not remove {name}"))? {
                     bail!("no recurring job is called {name}");

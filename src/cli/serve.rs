@@ -4,7 +4,7 @@ use anyhow::Context;
 use clap::Args;
 use tokio::net::TcpListener;
 
-use super::access::access;
+use super::access::{access, tls};
 use super::database::{self, Open};
 use super::{files, fleet};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, LimitsConfig};
@@ -85,6 +85,7 @@ pub(super) fn settings(
         keep_keys: config.keep_keys,
         grace: config.shutdown_grace,
         access: access(&gateway.access, gateway.listen)?,
+        tls: tls(&gateway.access)?,
         limits: limits(&gateway.limits),
     })
 }

@@ -36,6 +36,24 @@ pub struct AccessConfig {
     )]
     pub jwt_keys_url: Option<String>,
 
+    /// The certificate to speak TLS with, and those that vouch for it (PEM); without, something in front of it does
+    #[arg(
+        long,
+        env = "RINGBACK_TLS_CERT",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Its private key (PEM)
+    #[arg(
+        long,
+        env = "RINGBACK_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_cert"
+    )]
+    pub tls_key: Option<PathBuf>,
+
     /// The names under which the gateway is reached, beside loopback ones and the address it listens on
     #[arg(
         long,

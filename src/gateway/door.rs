@@ -12,11 +12,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use super::crowd::{Crowd, Place};
+use super::tls::Tls;
 use crate::shutdown::Stop;
 
 /// How long a client may take to send the head of a request, and how long a connection may be idle between two.
@@ -38,6 +40,7 @@ pub(super) struct Room {
 #[derive(Debug)]
 pub(super) struct Door {
     listener: TcpListener,
+    tls: Option<Tls>,
     router: Router,
     all: Arc<Crowd<()>>,
     by_address: Arc<Crowd<IpAddr>>,
@@ -53,9 +56,10 @@ pub(super) struct Visit {
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener, router: Router, room: Room) -> Self {
+    pub(super) fn new(listener: TcpListener, tls: Option<Tls>, router: Router, room: Room) -> Self {
         Self {
             listener,
+            tls,
             router,
             all: Crowd::new(room.in_all),
             by_address: Crowd::new(room.of_one),
@@ -94,8 +98,18 @@ impl Door {
             tracing::debug!(%error, "a connection was lost as it was opened");
             return;
         }
-        let served = serve(stream, self.router.clone(), Arc::new(visit), stop.clone());
-        self.connections.spawn(served);
+        let (router, visit, stop) = (self.router.clone(), Arc::new(visit), stop.clone());
+        let Some(tls) = self.tls.clone() else {
+            self.connections.spawn(serve(stream, router, visit, stop));
+            return;
+        };
+        self.connections.spawn(async move {
+            match stop.run_until_cancelled(tls.accept(stream)).await {
+                Some(Ok(stream)) => serve(stream, router, visit, stop.clone()).await,
+                Some(Err(error)) => tracing::debug!(%error, "a connection was not made safe"),
+                None => {}
+            }
+        });
     }
 
     /// A place for a connection of this address, if there is one.
@@ -112,7 +126,10 @@ impl Door {
     }
 }
 
-async fn serve(stream: TcpStream, router: Router, visit: Arc<Visit>, stop: Stop) {
+async fn serve<S>(stream: S, router: Router, visit: Arc<Visit>, stop: Stop)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let answer = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Arc::clone(&visit));

@@ -13,8 +13,9 @@ use super::Shared;
 use super::access::Auth;
 use super::api::Refused;
 use crate::auth::{Identity, Refusal, Scope};
-use crate::queue::Actor;
+use crate::postgres::link::limited;
 use crate::queue::jobs::Filter;
+use crate::queue::{Actor, Deed, operator_log};
 use crate::wire::{ErrorItem, Job, TOO_FAST};
 
 /// Whose a request is.
@@ -39,6 +40,27 @@ impl Who {
             Some(owner) => Actor::Owner(owner.to_owned()),
             None => Actor::Operator,
         }
+    }
+
+    /// Records what an operator is about to do; what somebody does with what is theirs is nobody's business.
+    pub(super) async fn record(
+        &self,
+        shared: &Shared,
+        deed: Deed,
+        on_what: &[String],
+    ) -> Result<(), Refused> {
+        if self.0.owner().is_some() && deed != Deed::SendNotice {
+            return Ok(());
+        }
+        let who = Some(&*self.0.subject);
+        let recorded = limited(operator_log::record(
+            shared.database.pool(),
+            who,
+            deed,
+            on_what,
+        ));
+        let recorded = recorded.await;
+        recorded.map_err(|error| Refused::by_the_database(&error, "record what an operator does"))
     }
 
     /// Whether a job is one of those.

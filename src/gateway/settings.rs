@@ -5,6 +5,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::access::Access;
+use super::tls::Tls;
 use crate::postgres::listener::Hearing;
 
 /// How a gateway serves.
@@ -26,6 +27,8 @@ pub struct Settings {
     pub grace: Duration,
     /// Who may speak to it.
     pub access: Access,
+    /// Its certificate, where it speaks TLS itself.
+    pub tls: Option<Tls>,
     /// How much it takes.
     pub limits: Limits,
 }

@@ -6,11 +6,12 @@ use clap::Args;
 use super::super::database::{self, Open, Private};
 use super::super::exit::Exit;
 use super::super::output::say;
+use super::super::record::record;
 use super::many::{BATCH, Chosen, Many, bar};
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
-use crate::queue::Actor;
 use crate::queue::cancel::{self, Cancelled};
+use crate::queue::{Actor, Deed};
 use crate::wire::JobState;
 
 /// Settings of `jobs cancel`.
@@ -114,6 +115,8 @@ async fn cancelled(
         .acquire()
         .await
         .context("could not reach the database")?;
+    let named: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+    record(&mut connection, Deed::CancelJobs, &named).await?;
     cancel::cancel_all(&mut connection, jobs, &Actor::Operator, states)
         .await
         .context("could not cancel the jobs")

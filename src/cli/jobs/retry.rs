@@ -6,11 +6,12 @@ use clap::Args;
 use super::super::database::{self, Open, Private};
 use super::super::exit::Exit;
 use super::super::output::say;
+use super::super::record::record;
 use super::many::{BATCH, Chosen, Many, bar};
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
-use crate::queue::Actor;
 use crate::queue::retry::{Retried, retry_all};
+use crate::queue::{Actor, Deed};
 use crate::wire::JobState;
 
 /// Settings of `jobs retry`.
@@ -98,6 +99,8 @@ async fn retried(open: &Open, jobs: &[JobId]) -> anyhow::Result<Vec<(JobId, Retr
         .acquire()
         .await
         .context("could not reach the database")?;
+    let named: Vec<String> = jobs.iter().map(ToString::to_string).collect();
+    record(&mut connection, Deed::RetryJobs, &named).await?;
     retry_all(&mut connection, jobs, &Actor::Operator)
         .await
         .context("could not retry the jobs")

@@ -10,11 +10,14 @@ use super::answer::{Answer, link};
 use super::query::Id;
 use super::read::no_job;
 use crate::postgres::link::limited;
+use crate::queue::Deed;
 use crate::queue::cancel::{self, Cancelled};
 use crate::queue::retry::{self, Retried};
 use crate::wire::ErrorItem;
 
 pub(super) async fn cancel(State(shared): State<Shared>, who: Who, Id(id): Id) -> Answer {
+    who.record(&shared, Deed::CancelJobs, &[id.to_string()])
+        .await?;
     let cancelled = limited(async {
         let mut database = shared.database.pool().acquire().await?;
         cancel::cancel(&mut database, id, &who.actor()).await
@@ -29,6 +32,8 @@ pub(super) async fn cancel(State(shared): State<Shared>, who: Who, Id(id): Id) -
 }
 
 pub(super) async fn retry(State(shared): State<Shared>, who: Who, Id(id): Id) -> Answer {
+    who.record(&shared, Deed::RetryJobs, &[id.to_string()])
+        .await?;
     let retried = limited(async {
         let mut database = shared.database.pool().acquire().await?;
         let gateway = Some(shared.gateway);

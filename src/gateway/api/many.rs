@@ -9,6 +9,7 @@ use super::Refused;
 use super::answer::{Answer, json};
 use super::body::JsonBody;
 use crate::postgres::link::limited;
+use crate::queue::Deed;
 use crate::queue::cancel::{self, Cancelled};
 use crate::queue::retry::{self, Retried};
 use crate::wire::{CancelledJobs, RetriedJobs, parse_cancel, parse_retry};
@@ -20,6 +21,8 @@ pub(super) async fn cancel(
 ) -> Answer {
     let wanted = parse_cancel(&body)?;
     let states = wanted.states.unwrap_or_default();
+    let named: Vec<String> = wanted.ids.iter().map(ToString::to_string).collect();
+    who.record(&shared, Deed::CancelJobs, &named).await?;
     let cancelled = limited(async {
         let mut database = shared.database.pool().acquire().await?;
         cancel::cancel_all(&mut database, &wanted.ids, &who.actor(), &states).await
@@ -44,6 +47,8 @@ pub(super) async fn retry(
     JsonBody(body): JsonBody,
 ) -> Answer {
     let wanted = parse_retry(&body)?;
+    let named: Vec<String> = wanted.ids.iter().map(ToString::to_string).collect();
+    who.record(&shared, Deed::RetryJobs, &named).await?;
     let retried = limited(async {
         let mut database = shared.database.pool().acquire().await?;
         retry::retry_all(&mut database, &wanted.ids, &who.actor()).await

@@ -6,12 +6,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::super::Shared;
+use super::super::identify::Who;
 use super::Refused;
 use super::answer::{Answer, json};
 use super::body::JsonBody;
 use super::query::QueueName;
 use crate::notice;
 use crate::postgres::link::limited;
+use crate::queue::Deed;
 use crate::queue::queues::is_unknown;
 use crate::queue::{fleet, queues, stats};
 use crate::wire::{
@@ -21,8 +23,14 @@ use crate::wire::{
 /// For how long a notice is kept that does not say.
 const NOTICE_TTL: Duration = Duration::from_secs(3_600);
 
-pub(super) async fn notify(State(shared): State<Shared>, JsonBody(body): JsonBody) -> Answer {
+pub(super) async fn notify(
+    State(shared): State<Shared>,
+    who: Who,
+    JsonBody(body): JsonBody,
+) -> Answer {
     let new = parse_notice(&body)?;
+    let text = std::slice::from_ref(&new.content);
+    who.record(&shared, Deed::SendNotice, text).await?;
     let ttl = new.ttl.map_or(NOTICE_TTL, Duration::from_secs_f64);
     let sent = limited(async {
         let mut database = shared.database.pool().acquire().await?;
@@ -47,7 +55,13 @@ pub(super) async fn queues(State(shared): State<Shared>) -> Answer {
     }
 }
 
-pub(super) async fn pause(State(shared): State<Shared>, QueueName(name): QueueName) -> Answer {
+pub(super) async fn pause(
+    State(shared): State<Shared>,
+    who: Who,
+    QueueName(name): QueueName,
+) -> Answer {
+    let queue = std::slice::from_ref(&name);
+    who.record(&shared, Deed::PauseQueue, queue).await?;
     match limited(queues::pause(shared.database.pool(), &name)).await {
         Ok(()) => Ok(json(StatusCode::OK, &QueueState { name, paused: true })),
         Err(error) if is_unknown(&error) => {
@@ -58,7 +72,13 @@ pub(super) async fn pause(State(shared): State<Shared>, QueueName(name): QueueNa
     }
 }
 
-pub(super) async fn resume(State(shared): State<Shared>, QueueName(name): QueueName) -> Answer {
+pub(super) async fn resume(
+    State(shared): State<Shared>,
+    who: Who,
+    QueueName(name): QueueName,
+) -> Answer {
+    let queue = std::slice::from_ref(&name);
+    who.record(&shared, Deed::ResumeQueue, queue).await?;
     let resumed = limited(async {
         let mut database = shared.database.pool().acquire().await?;
         queues::resume(&mut database, &name).await

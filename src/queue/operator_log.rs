@@ -1,0 +1,63 @@
+//! What operators do with what is not their own: recorded before it is done, so that nothing is done unrecorded.
+
+use sqlx::PgExecutor;
+
+/// Something that an operator does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deed {
+    /// Ends jobs.
+    CancelJobs,
+    /// Gives jobs another chance.
+    RetryJobs,
+    /// Pauses a queue.
+    PauseQueue,
+    /// Lets a queue go on.
+    ResumeQueue,
+    /// Sends a notice to everyone.
+    SendNotice,
+    /// Adds or replaces a recurring job.
+    SetRecurring,
+    /// Removes a recurring job.
+    RemoveRecurring,
+}
+
+impl Deed {
+    /// Its name in the log.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CancelJobs => "cancel_jobs",
+            Self::RetryJobs => "retry_jobs",
+            Self::PauseQueue => "pause_queue",
+            Self::ResumeQueue => "resume_queue",
+            Self::SendNotice => "send_notice",
+            Self::SetRecurring => "set_recurring",
+            Self::RemoveRecurring => "remove_recurring",
+        }
+    }
+}
+
+/// Records that `who` is about to do this, on these jobs, this queue, or with this text; without, whoever holds this
+/// connection, by its role.
+///
+/// # Errors
+/// Those of the database: then it is not to be done.
+pub async fn record(
+    executor: impl PgExecutor<'_>,
+    who: Option<&str>,
+    deed: Deed,
+    on_what: &[String],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"
+        insert into ringback.operator_log (who, what, on_what)
+        values (coalesce($1, 'role ' || session_user), $2, $3)
+        "#,
+        who,
+        deed.name(),
+        on_what
+    )
+    .execute(executor)
+    .await
+    .map(|_| ())
+}
