@@ -30,6 +30,10 @@ pictures:
 faults seconds="1800":
     RINGBACK_FAULT_SECONDS={{seconds}} cargo test --test it ledger -- --nocapture
 
+# Half an hour of changed frames, tokens, keys and settings
+fuzz cases="2000000":
+    RINGBACK_FUZZ_CASES={{cases}} cargo test --release --test fuzz
+
 # What the parts take, and the queue beside what Postgres alone can do and beside apalis-postgres
 bench:
     cargo bench --bench parts

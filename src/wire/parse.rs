@@ -4,10 +4,10 @@
 
 mod body;
 mod fields;
+mod mark;
 mod options;
 mod task;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
 use crate::ids::JobId;
 pub use body::{parse_cancel, parse_jobs, parse_notice, parse_retry, parse_task};
 use fields::{check_reference, read_have, read_ids, read_job, read_text};
+pub use mark::reference_of;
 pub use options::{Wrong, in_range};
 use task::{read_jobs, read_task};
 
@@ -51,18 +52,6 @@ pub fn parse(text: &str) -> Request {
         reference: reference.map(str::to_owned),
         message: read_message(&frame),
     }
-}
-
-/// The mark of a message that is not read any further, such as one that is too large, or nested too deeply.
-#[must_use]
-pub fn reference_of(text: &str) -> Option<String> {
-    #[derive(Deserialize)]
-    struct Marked {
-        #[serde(rename = "ref")]
-        reference: Option<String>,
-    }
-    let marked: Marked = serde_json::from_str(text).ok()?;
-    marked.reference.filter(|mark| mark.len() <= REF_LIMIT)
 }
 
 fn refused(reference: Option<String>, error: ErrorItem) -> Request {
