@@ -32,7 +32,10 @@
  * @typedef {Promise<unknown> & AsyncIterable<JobEvent> & {id: Promise<string>, cancel: () => Promise<void>}} Job
  */
 
-/** @typedef {"connecting" | "connected" | "reconnecting" | "closed"} StateName */
+/**
+ * `unauthorized` is a gateway that does not take the token, or asks for one: it is asked again by `connectNow`.
+ * @typedef {"connecting" | "connected" | "reconnecting" | "unauthorized" | "closed"} StateName
+ */
 
 /**
  * How the connection is.
@@ -103,6 +106,8 @@
 /**
  * @typedef {object} Options
  * @property {string} [url] the socket; that of this page's own gateway, if this does not say
+ * @property {string | (() => string | Promise<string>)} [token] for a gateway that asks for one; a function is asked
+ *   whenever one is needed, and should then give one that is still good for a while
  * @property {Store} [store] where the session is kept; `localStorage` in a browser, memory elsewhere
  * @property {string} [name] what it is called there
  * @property {boolean} [shareTabs] whether the tabs of a browser share one session and one socket; they do, unless there is
@@ -118,6 +123,11 @@ const RETRY_MOST = 15_000;
 /** A socket that has lived this long has worked: the next loss starts with the shortest delay again. */
 const SETTLED_AFTER = 5_000;
 const OPEN_WITHIN = 10_000;
+/** A fresh ticket is given when so much of a token's time has passed, unless less than this is left. */
+const RENEW_AT = 0.8;
+const RENEW_BEFORE = 5_000;
+/** The longest that a timer may wait. */
+const LONGEST = 86_400_000;
 /** Longer than a gateway waits for its database. */
 const RESUME_WITHIN = 20_000;
 /** What is said of jobs that are not known yet is kept for the answer that is still out, but not without end. */
@@ -145,6 +155,8 @@ const LOSSES = 2;
 const LAST_WORDS = 250;
 /** The messages that say how a job ended. */
 const OUTCOMES = new Set(["job_result", "job_failed", "job_cancelled"]);
+/** Errors after which only another token helps. */
+const UNAUTHORIZED = new Set(["unauthorized", "forbidden"]);
 /** Errors after which the same submission may be accepted. */
 const PASSING = new Set(["busy", "rate_limited", "unavailable"]);
 
@@ -440,6 +452,12 @@ class Tabs {
 class Client {
   /** @type {WebSocket | null} */
   #socket = null;
+  /** A ticket is being bought for a socket. @type {object | null} */
+  #buying = null;
+  /** When the token of the socket ends. @type {string | null} */
+  #endsAt = null;
+  /** The mark of the last fresh ticket that was given. */
+  #renewal = "";
   /** Whether the session is this socket's, so that what is sent belongs to it. */
   #ready = false;
   #closed = "";
@@ -498,6 +516,7 @@ class Client {
     this.url = options.url ?? ownUrl();
     this.Socket = options.WebSocket ?? globalThis.WebSocket;
     if (!this.Socket) throw new Error("there is no WebSocket here; give one as the option WebSocket");
+    this.token = options.token;
     this.retryFirst = options.retryFirst ?? RETRY_FIRST;
     this.retryMost = options.retryMost ?? RETRY_MOST;
     const name = options.name ?? "ringback";
@@ -753,7 +772,7 @@ class Client {
   /** Opens a socket without waiting, unless one is open or opening. */
   connectNow() {
     if (!this.#leads) this.#tabs?.say({ type: "connect" });
-    if (this.#socket || this.#closed || !this.#leads) return;
+    if (this.#socket || this.#buying || this.#closed || !this.#leads) return;
     this.#losses = 0;
     this.#connect();
   }
@@ -774,7 +793,68 @@ class Client {
 
   #connect() {
     this.#stopTimers();
-    const socket = new this.Socket(this.url);
+    if (this.token !== undefined) return void this.#connectWithTicket();
+    this.#open(new this.Socket(this.url));
+  }
+
+  /** A socket cannot carry a token: it is opened with a ticket, which is bought with one and is good once. */
+  async #connectWithTicket() {
+    const buying = {};
+    this.#buying = buying;
+    this.#isOpen = false;
+    this.#tell({ name: this.#everReady ? "reconnecting" : "connecting", retryAt: 0 });
+    try {
+      const { ticket, token_ends_at } = await this.#buy();
+      if (buying !== this.#buying) return;
+      this.#buying = null;
+      this.#endsAt = token_ends_at;
+      this.#open(new this.Socket(this.url, ["ringback", `ringback.ticket.${ticket}`]));
+    } catch (error) {
+      if (buying !== this.#buying) return;
+      this.#buying = null;
+      const why = error instanceof Error ? error.message : String(error);
+      if (!UNAUTHORIZED.has(/** @type {JobError} */ (error).code)) return this.#missed(why);
+      this.#frame("note", `could not connect (${why})`);
+      this.#tell({ name: "unauthorized", why, retryAt: 0, doubted: false });
+    }
+  }
+
+  /** @returns {Promise<{ticket: string, token_ends_at: string | null}>} */
+  #buy() {
+    return this.#fetch("tickets", { method: "POST", signal: AbortSignal.timeout(OPEN_WITHIN) });
+  }
+
+  /**
+   * Gives a fresh ticket before the token ends, so that the socket stays.
+   * @param {string | null} endsAt
+   */
+  #renewLater(endsAt) {
+    const left = endsAt === null ? 0 : Date.parse(endsAt) - Date.now();
+    // What is missed here, the server's close says.
+    if (left < RENEW_BEFORE) return;
+    this.#after("renew", Math.min(left * RENEW_AT, LONGEST), () => void this.#renew(endsAt));
+  }
+
+  /** @param {string | null} endsAt */
+  async #renew(endsAt) {
+    const socket = this.#socket;
+    let fresh = { ticket: "", token_ends_at: endsAt };
+    try {
+      fresh = await this.#buy();
+    } catch {
+      // It is tried again, as long as there is time.
+    }
+    if (socket !== this.#socket) return;
+    // The same token is no reason to speak of it.
+    if (fresh.token_ends_at !== endsAt) {
+      this.#renewal = this.#ref();
+      this.#send({ action: "authenticate", payload: { ticket: fresh.ticket }, ref: this.#renewal });
+    }
+    this.#renewLater(fresh.token_ends_at);
+  }
+
+  /** @param {WebSocket} socket */
+  #open(socket) {
     this.#socket = socket;
     this.#after("open", OPEN_WITHIN, () => this.#lose(socket, "no answer to the handshake"));
     socket.addEventListener("open", () => this.#opened(socket));
@@ -843,6 +923,7 @@ class Client {
         return;
       }
     }
+    if (message.ref !== undefined && message.ref === this.#renewal) return;
     if (message.action === "resumed") {
       this.#resumed(socket, message.payload);
     } else if (message.action === "error" && message.ref === undefined && !this.#ready) {
@@ -915,6 +996,7 @@ class Client {
     this.#after("settled", SETTLED_AFTER, () => {
       if (socket === this.#socket) this.#losses = 0;
     });
+    this.#renewLater(this.#endsAt);
     this.#begun(payload);
     this.#tell({ name: "connected", why: "", retryAt: 0, doubted: false });
     // A session that has just begun has missed nothing.
@@ -1183,16 +1265,27 @@ class Client {
   }
 
   /**
-   * What HTTP answers, which is where the socket is.
    * @param {string} path
    * @returns {Promise<any>}
    */
-  async #read(path) {
+  #read(path) {
+    return this.#fetch(path, { signal: AbortSignal.timeout(ANSWER_WITHIN) });
+  }
+
+  /**
+   * What HTTP answers, which is where the socket is.
+   * @param {string} path
+   * @param {RequestInit} request
+   * @returns {Promise<any>}
+   */
+  async #fetch(path, request) {
     const url = new URL(`../../api/v1/${path}`, this.url.replace(/^ws/, "http"));
     let status = 0;
     let answer;
     try {
-      const response = await fetch(url, { signal: AbortSignal.timeout(ANSWER_WITHIN) });
+      const token = typeof this.token === "function" ? await this.token() : this.token;
+      if (token !== undefined) request.headers = { authorization: `Bearer ${token}` };
+      const response = await fetch(url, request);
       status = response.status;
       answer = await response.json();
       if (response.ok) return answer;
@@ -1282,7 +1375,14 @@ class Client {
    * @param {string} why
    */
   #lose(socket, why) {
-    if (socket !== this.#socket) return;
+    if (socket === this.#socket) this.#missed(why);
+  }
+
+  /**
+   * There is no socket, and there will be another.
+   * @param {string} why
+   */
+  #missed(why) {
     this.#frame("note", this.#isOpen ? `connection lost (${why})` : `could not connect (${why})`);
     this.#leave();
     const most = Math.min(this.retryMost, this.retryFirst * 2 ** (this.#losses + 1));
@@ -1316,6 +1416,7 @@ class Client {
   #leave() {
     const socket = this.#socket;
     this.#socket = null;
+    this.#buying = null;
     this.#lost();
     this.#session = null;
     this.#early = [];

@@ -79,6 +79,7 @@ const FILES: &[(&str, &str)] = files![
     "jobs/scale.js",
     "jobs/story.css",
     "jobs/story.js",
+    "jobs/source.js",
     "jobs/stream.js",
     "jobs/svg.js",
     "jobs/timeline.js",
@@ -102,6 +103,8 @@ const FILES: &[(&str, &str)] = files![
     "system/scroller.js",
     "system/text.js",
     "theme.css",
+    "token.css",
+    "token.js",
 ];
 
 const PAGES: &[(&str, &str)] = &[

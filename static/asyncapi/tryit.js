@@ -3,6 +3,7 @@
 import { byId } from "../dom.js";
 // @ts-expect-error: the gateway has it here.
 import { connect } from "../ringback.js";
+import { token, watch } from "../token.js";
 import { dict } from "./contract.js";
 import { Draft } from "./draft.js";
 import { Frames } from "./frames.js";
@@ -95,9 +96,10 @@ export class TryIt {
       getItem: (/** @type {string} */ key) => kept.get(key) ?? null,
       setItem: (/** @type {string} */ key, /** @type {string} */ value) => void kept.set(key, value),
     };
-    const client = /** @type {Client} */ (connect({ shareTabs: false, store }));
+    const client = /** @type {Client} */ (connect({ shareTabs: false, store, token: token() ? token : undefined }));
     client.onFrame((way, text) => this.#heard(way, text));
     client.onState((state) => this.#tell(state));
+    watch(client);
     return client;
   }
 
@@ -154,6 +156,7 @@ export class TryIt {
 function words({ name, retryAt, why }, seconds) {
   if (name === "connected") return "Connected";
   if (name === "closed") return `Closed: ${why}`;
+  if (name === "unauthorized") return `Signed out: ${why}`;
   const verb = name === "connecting" ? "Connecting" : "Reconnecting";
   return retryAt > 0 ? `${verb} in ${seconds} s` : `${verb}…`;
 }

@@ -1,5 +1,7 @@
 // What the console asks of the gateway, and what comes back; what goes wrong comes back as a sentence.
 
+import { authorization, signIn } from "../token.js";
+
 /** @typedef {"scheduled" | "held" | "ready" | "running" | "waiting" | "succeeded" | "failed" | "cancelled"} JobState */
 
 /**
@@ -126,12 +128,14 @@ export class Problem extends Error {
  * @returns {Promise<any>}
  */
 export async function ask(path, how = {}) {
+  /** @type {Record<string, string>} */
+  const headers = { accept: "application/json", ...authorization() };
   /** @type {RequestInit} */
-  const request = { signal: how.signal, headers: { accept: "application/json" } };
+  const request = { signal: how.signal, headers };
   if ("post" in how) {
     request.method = "POST";
     if (how.post !== undefined) {
-      request.headers = { accept: "application/json", "content-type": "application/json" };
+      headers["content-type"] = "application/json";
       request.body = JSON.stringify(how.post);
     }
   }
@@ -143,6 +147,11 @@ export async function ask(path, how = {}) {
     throw new Problem("The gateway does not answer.", 0);
   }
   const text = await answer.text();
+  if (answer.status === 401) {
+    // The token has ended: with another one, the same is asked again.
+    await signIn(sentence(401, text));
+    return ask(path, how);
+  }
   if (!answer.ok) throw new Problem(sentence(answer.status, text), answer.status);
   return text ? JSON.parse(text) : null;
 }

@@ -3,6 +3,7 @@
 // Every view has an address after the #, so that it can be linked, and the way back is the browser's.
 
 import { byId } from "../dom.js";
+import { begin as signedIn } from "../token.js";
 import { Feed } from "./feed.js";
 import { List } from "./list.js";
 import { Overview } from "./overview.js";
@@ -25,6 +26,9 @@ import { Story } from "./story.js";
  *   whenever that changes; `settled` is called when it has its height
  * @property {() => void} close
  */
+
+const nav = document.querySelector("header nav");
+if (nav instanceof HTMLElement) await signedIn(nav);
 
 const main = byId("view", HTMLElement);
 const said = byId("said", HTMLElement);

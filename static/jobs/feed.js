@@ -27,6 +27,8 @@ export class Feed {
   #heardAt = 0;
   /** How far the server's clock is ahead of this device's, in milliseconds. */
   #ahead = 0;
+  /** Why whoever is signed in may not see it. */
+  #refused = "";
   /** What tells whether jobs have moved since. */
   #mark = "";
   /** @type {Set<Listener>} */
@@ -45,7 +47,9 @@ export class Feed {
       onEvent: (_name, data) => {
         if (data) this.#hear(data);
       },
+      onRefused: (why) => (this.#refused = why),
       onState: (state) => {
+        if (state === "open") this.#refused = "";
         // An open stream is live with the first figures that it brings, and not before.
         if (state === "lost" || state === "resting") this.#become("lost");
       },
@@ -95,7 +99,8 @@ export class Feed {
     this.state = state;
     document.body.dataset.feed = state;
     document.body.classList.toggle("old", state === "old" || state === "lost");
-    if (state === "lost") this.said.textContent = "The live figures have stopped. Trying to reach the gateway again.";
+    if (this.#refused) this.said.textContent = this.#refused;
+    else if (state === "lost") this.said.textContent = "The live figures have stopped. Trying to reach the gateway again.";
     else if (state === "old") this.said.textContent = "The live figures have stopped: the gateway sends none.";
     else if (before !== "connecting") this.said.textContent = "The figures are live again.";
     this.#show();
@@ -109,6 +114,8 @@ export class Feed {
       text = "Live";
     } else if (this.state === "old") {
       text = `No news since ${timeOfDay(this.#heardAt)}, for ${ageOf(old)}`;
+    } else if (this.#refused) {
+      text = this.#refused;
     } else if (this.state === "lost") {
       text = this.latest
         ? `Reconnecting… figures of ${timeOfDay(this.#heardAt)}, ${ageOf(old)} old`

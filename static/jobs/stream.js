@@ -4,6 +4,9 @@
 // which the tabs in the background must not hold. A stream that has been silent for long is opened anew, since a
 // connection that is half-open looks like a quiet one.
 
+import { token } from "../token.js";
+import { TokenSource } from "./source.js";
+
 /** @typedef {"connecting" | "open" | "lost" | "resting"} StreamState */
 
 const AGAIN_FIRST = 1_000;
@@ -12,7 +15,7 @@ const AGAIN_MOST = 15_000;
 const REST_AFTER = 5_000;
 
 export class Stream {
-  /** @type {EventSource | null} */
+  /** @type {EventSource | TokenSource | null} */
   #source = null;
   #losses = 0;
   #again = 0;
@@ -27,6 +30,7 @@ export class Stream {
    * @param {string[]} options.events their names
    * @param {(name: string, data: any) => void} options.onEvent
    * @param {(state: StreamState) => void} options.onState
+   * @param {(why: string) => void} [options.onRefused] whoever is signed in may not hear it
    * @param {number} [options.silence] after how many milliseconds without an event it is opened anew
    */
   constructor(path, options) {
@@ -46,7 +50,7 @@ export class Stream {
 
   #open() {
     this.#drop();
-    const source = new EventSource(this.path);
+    const source = token() ? new TokenSource(this.path) : new EventSource(this.path);
     this.#source = source;
     this.options.onState("connecting");
     for (const name of this.options.events) {
@@ -66,6 +70,9 @@ export class Stream {
       this.#losses = 0;
       this.#listen();
       this.options.onState("open");
+    });
+    source.addEventListener("refused", (event) => {
+      if (source === this.#source) this.options.onRefused?.(/** @type {MessageEvent} */ (event).data);
     });
     source.addEventListener("error", () => {
       if (source !== this.#source) return;

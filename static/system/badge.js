@@ -82,6 +82,9 @@ function wordsFor(state) {
     const hint = `The server has ended this connection: ${why}. Nothing is sent until you try again.`;
     return { name: "offline", text: "Disconnected by the server", hint, canTry: true };
   }
+  if (state.name === "unauthorized") {
+    return { name: "offline", text: "Signed out", hint: `${state.why}. ${WILL_BE_SENT}`, canTry: true };
+  }
   if (state.name === "connected" && !state.doubted) {
     return { name: "connected", text: "Connected", hint: "", canTry: false };
   }

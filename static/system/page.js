@@ -7,13 +7,18 @@
 import { byId } from "../dom.js";
 // @ts-expect-error: the gateway has it here.
 import { connect } from "../ringback.js";
+import { begin as signedIn, token, watch } from "../token.js";
 import { Badge } from "./badge.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { FrameLog } from "./frames.js";
 
+const nav = document.querySelector("header nav");
+const subject = nav instanceof HTMLElement ? await signedIn(nav) : "";
+// Each subject has a session of its own.
+const own = subject ? { token, name: `ringback ${subject}` } : {};
 /** @type {ReturnType<typeof import("../../clients/js/ringback.js").connect>} */
-const ringback = connect();
+const ringback = connect(own);
 const frames = new FrameLog();
 ringback.onFrame((way, text) => frames.add(way, text));
 
@@ -29,3 +34,4 @@ clear.addEventListener("click", () => {
 conversation.onCount((count) => (clear.hidden = count === 0));
 conversation.begin();
 badge.begin();
+watch(ringback);

@@ -7,6 +7,7 @@ mod reference;
 mod session;
 mod system;
 mod tabs;
+mod token;
 
 use serde_json::{Value, json};
 

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::support::{Program, TestDatabase};
+use ringback::auth::Algorithm;
+
+use crate::support::{Issuer, Program, TestDatabase};
 
 fn in_the_project(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
@@ -22,6 +24,26 @@ async fn the_client_keeps_its_promises_whatever_happens_to_the_network() {
             .env("RINGBACK_ADDRESS", gateway.address()),
     );
     let ended = tests.ended_within(Duration::from_secs(120)).await;
+    assert!(ended.success(), "{}", tests.output());
+}
+
+#[tokio::test]
+async fn the_client_stays_while_its_application_has_tokens() {
+    let database = TestDatabase::new().await;
+    let issuer = Issuer::new(Algorithm::Hs256);
+    let _worker = Program::worker(&database, &[]).await;
+    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let scopes = "jobs:submit jobs:read";
+    let short = issuer.token_for("alice", scopes, Duration::from_secs(12));
+    let mut tests = Program::spawn(
+        Command::new("node")
+            .arg("--test")
+            .arg(in_the_project("clients/js/test/token.test.mjs"))
+            .env("RINGBACK_ADDRESS", gateway.address())
+            .env("RINGBACK_SHORT", short)
+            .env("RINGBACK_LONG", issuer.token("alice", scopes)),
+    );
+    let ended = tests.ended_within(Duration::from_secs(90)).await;
     assert!(ended.success(), "{}", tests.output());
 }
 
