@@ -1,5 +1,6 @@
 //! Tickets: what a page buys with a token, for one socket.
 
+use std::process::Command;
 use std::time::Duration;
 
 use ringback::auth::Algorithm;
@@ -121,4 +122,66 @@ async fn a_socket_ends_with_its_token_unless_it_is_given_a_fresh_ticket() {
 
     stays.submit("default", "still here").await;
     assert_eq!(stays.next().await.action(), "job_result");
+}
+
+#[tokio::test]
+async fn secrets_are_in_no_log_at_any_level() {
+    let database = TestDatabase::new().await;
+    let issuer = Issuer::new(Algorithm::Hs256);
+    let arguments = [
+        &["serve", "--listen", "127.0.0.1:0"],
+        &issuer.settings()[..],
+    ]
+    .concat();
+    let gateway = Program::spawn(
+        Command::new(env!("CARGO_BIN_EXE_ringback"))
+            .args(arguments)
+            .env("DATABASE_URL", &database.url)
+            .env("RUST_LOG", "trace"),
+    );
+    gateway.printed("serving").await;
+    let token = issuer.token("alice", "jobs:submit");
+    let ticket = buy(&gateway, &token).await;
+    let fresh = buy(&gateway, &token).await;
+    let mut client = Client::with_ticket(&gateway, &ticket).await.ok().unwrap();
+    assert_eq!(give(&mut client, &fresh).await.action(), "authenticated");
+    let session = client.begin().await;
+    client.submit("default", "a").await;
+    drop(client);
+    let mut client = Client::with_token(&gateway, &token).await;
+    client.recover(&session).await;
+    // What is wrong with a token is said, and not the token.
+    let wrong = issuer.token("mallory", "admin") + "x";
+    Api::with_token(&gateway, &wrong)
+        .get("/api/v1/me")
+        .await
+        .is_error(401, "unauthorized");
+
+    let password = database
+        .url
+        .split(':')
+        .nth(2)
+        .unwrap()
+        .split('@')
+        .next()
+        .unwrap();
+    let logged = gateway.output();
+    assert!(
+        logged.contains("TRACE") || logged.contains("DEBUG"),
+        "{logged}"
+    );
+    let signature = |token: &str| token.rsplit('.').next().unwrap().to_owned();
+    for secret in [
+        signature(&token),
+        signature(&wrong),
+        ticket,
+        fresh,
+        session.token.clone(),
+        password.to_owned(),
+    ] {
+        assert!(
+            !secret.is_empty() && !logged.contains(&secret),
+            "{secret} is in the log"
+        );
+    }
 }
