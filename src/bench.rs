@@ -4,6 +4,7 @@
 //! beside how fast it was: a figure in which something was lost is none.
 
 pub mod fanout;
+pub mod hostile;
 pub mod idle;
 pub mod queue;
 pub mod roundtrip;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::notice;
 use crate::postgres::link::limited;
-use crate::postgres::{Database, Fault, Link};
+use crate::postgres::{Backoff, Database, Fault, Link};
 use crate::queue::{keys, limits, partitions, recover, recurring, samples, sweep};
 use crate::session;
 use crate::shutdown::{Stop, sleep};
@@ -48,6 +48,7 @@ pub async fn run(database: Database, keep: Keep, stop: Stop) -> anyhow::Result<(
 
 async fn keep_sweeping(mut link: Link, sample_is_due: &Notify, stop: &Stop) {
     let mut contact = None;
+    let mut backoff = Backoff::new();
     loop {
         let swept = stop.run_until_cancelled(sweep(&mut link, contact)).await;
         let Some(swept) = swept else { return };
@@ -56,6 +57,7 @@ async fn keep_sweeping(mut link: Link, sample_is_due: &Notify, stop: &Stop) {
         let mut pause = EVERY.mul_f64(0.75 + fastrand::f64() / 2.0);
         match swept {
             Ok(swept) => {
+                backoff.reset();
                 contact = Some(swept.contact);
                 pause = swept.next.map_or(pause, |next| next.clamp(BREATH, pause));
                 if swept.sample {
@@ -63,7 +65,10 @@ async fn keep_sweeping(mut link: Link, sample_is_due: &Notify, stop: &Stop) {
                 }
             }
             // A connection that is made again at once breaks no contact: the others could be heard as well.
-            Err(error) => tracing::warn!(%error, "could not sweep, trying again"),
+            Err(error) => {
+                pause = backoff.delay();
+                tracing::warn!(%error, delay_ms = pause.as_millis(), "could not sweep, trying again");
+            }
         }
         if !sleep(pause, stop).await {
             link.close().await;

@@ -1,9 +1,13 @@
-// Whose the page is: the token that it was given, kept for as long as a tab is open, and in no file.
+// Whose the page is: the token that it was given, kept for as long as a tab is open.
 //
-// The tabs of a browser share one socket, and so the token: one that opens asks the others for it. A gateway without
-// authentication asks for none, and then nothing of this is seen.
+// The tabs of a browser share one socket, and so the token: one that opens asks the others for it, and whoever signs out
+// of one does so of all. A gateway without authentication asks for none, and then nothing of this is seen.
+// Browsers write what a tab keeps to their profile, so as to have it after a crash: a token should not be good for long.
 
 import { button, element } from "./dom.js";
+
+/** @typedef {{token: string, subject: string}} Kept */
+/** What a tab says to the others. @typedef {{type: "ask"} | {type: "in", kept: Kept} | {type: "out"}} Whisper */
 
 const KEY = "ringback token";
 /** How soon it is asked again whether the gateway wants a token. */
@@ -15,24 +19,67 @@ const TOLD_WITHIN = 150;
 /** The dialog that is open. @type {Promise<void> | null} */
 let asking = null;
 let askedAt = 0;
+/** Whose what the page shows is; null until that is known. @type {string | null} */
+let shownTo = null;
+/** Where a page may store nothing, the page itself keeps it. @type {Kept | null} */
+let unstored = null;
 /** Those who wait for a token, wherever it comes from. @type {Set<() => void>} */
 const waiting = new Set();
 
 const tabs = new BroadcastChannel(KEY);
 tabs.addEventListener("message", ({ data }) => {
-  if (data.token) keep(data.token);
-  else if (token()) tabs.postMessage({ token: token() });
+  const whisper = /** @type {Whisper} */ (data);
+  const own = kept();
+  if (whisper.type === "ask") {
+    if (own) say({ type: "in", kept: own });
+  } else if (whisper.type === "out") {
+    if (own) forget();
+  } else if (whisper.kept.token !== own?.token) {
+    keep(whisper.kept);
+  }
 });
 
-/** @param {string} given */
+/** @param {Whisper} whisper */
+function say(whisper) {
+  tabs.postMessage(whisper);
+}
+
+/** @returns {Kept | null} */
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEY) ?? "null");
+  } catch {
+    return unstored;
+  }
+}
+
+/** @param {Kept | null} given */
+function write(given) {
+  unstored = given;
+  try {
+    if (given) sessionStorage.setItem(KEY, JSON.stringify(given));
+    else sessionStorage.removeItem(KEY);
+  } catch {
+    // It lasts as long as the page.
+  }
+}
+
+/** @param {Kept} given */
 function keep(given) {
-  sessionStorage.setItem(KEY, given);
-  for (const wake of waiting) wake();
+  write(given);
+  // Nobody is shown what is another's, or speaks in their session.
+  if (shownTo !== null && shownTo !== given.subject) location.reload();
+  else for (const wake of waiting) wake();
+}
+
+function forget() {
+  write(null);
+  location.reload();
 }
 
 /** The token; empty where there is none. */
 export function token() {
-  return sessionStorage.getItem(KEY) ?? "";
+  return kept()?.token ?? "";
 }
 
 /** What a request has to say beside the rest. @returns {Record<string, string>} */
@@ -46,9 +93,27 @@ export function authorization() {
  * @returns {Promise<string>} the subject; empty where nobody is asked for
  */
 export async function begin(nav) {
+  const subject = await known();
+  if (!subject) return "";
+  const who = element("p", "who");
+  who.append(element("span", "", "Signed in as "), subject);
+  who.title = subject;
+  const leave = button("quiet", "Sign out", () => {
+    say({ type: "out" });
+    forget();
+  });
+  nav.append(who, leave);
+  return subject;
+}
+
+/**
+ * Who is signed in; a token is asked for where the gateway wants one.
+ * @returns {Promise<string>} the subject; empty where nobody is asked for
+ */
+export async function known() {
   let me = await whoAmI();
   if (me.status === 401 && !token()) {
-    tabs.postMessage({ token: "" });
+    say({ type: "ask" });
     await Promise.race([arrival(), new Promise((resolve) => setTimeout(resolve, TOLD_WITHIN))]);
     me = await whoAmI();
   }
@@ -56,14 +121,11 @@ export async function begin(nav) {
     await signIn(token() ? me.why : "");
     me = await whoAmI();
   }
-  if (!token() || !me.subject) return "";
-  const leave = button("quiet", "Sign out", () => {
-    sessionStorage.removeItem(KEY);
-    location.reload();
-  });
-  leave.title = `Signed in as ${me.subject}`;
-  nav.append(leave);
-  return me.subject;
+  // One of a gateway that has asked for it before.
+  if (me.status === 200 && !me.subject) write(null);
+  // A gateway that is away or busy says nothing of the token.
+  shownTo = me.subject || (kept()?.subject ?? "");
+  return shownTo;
 }
 
 /**
@@ -78,10 +140,7 @@ export function watch(ringback) {
     } else if (!token() && state.why && state.name !== "connected" && Date.now() - askedAt > ASK_AGAIN) {
       // A page cannot see why a socket was refused.
       askedAt = Date.now();
-      const me = await whoAmI();
-      if (me.status !== 401) return;
-      await signIn("");
-      location.reload();
+      await known();
     }
   });
 }
@@ -130,17 +189,24 @@ function ask(why) {
   form.append(title, label, hint, trouble, submit);
   dialog.append(form);
   document.body.append(dialog);
-  // Nothing goes on without one.
+  const open = () => {
+    dialog.showModal();
+    input.focus();
+  };
+  // Nothing goes on without one; and a browser closes a dialog at the second Escape without asking.
   dialog.addEventListener("cancel", (event) => event.preventDefault());
-  dialog.showModal();
-  input.focus();
+  dialog.addEventListener("close", () => {
+    if (dialog.isConnected) open();
+  });
+  open();
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const given = input.value.trim();
     const me = await whoAmI(given);
     if (me.status === 200) {
-      keep(given);
-      tabs.postMessage({ token: given });
+      const own = { token: given, subject: me.subject };
+      say({ type: "in", kept: own });
+      keep(own);
       return;
     }
     trouble.textContent = me.why;
@@ -154,15 +220,19 @@ function ask(why) {
 
 /**
  * @param {string} [given] a token to try, instead of the page's own
- * @returns {Promise<{status: number, subject: string, why: string}>} 0 where there was no answer
+ * @returns {Promise<{status: number, subject: string, why: string}>} 0 where there was no answer; the subject is empty
+ *   where nobody is asked for
  */
 async function whoAmI(given) {
+  // What no header can carry would look like a gateway that is away.
+  if (given !== undefined && !/^[!-~]+$/.test(given)) return { status: 0, subject: "", why: "This is no signed token" };
   const headers = given === undefined ? authorization() : { authorization: `Bearer ${given}` };
   try {
     const answer = await fetch("/api/v1/me", { headers });
     const body = await answer.json();
     const why = body.errors?.[0]?.msg ?? body.detail ?? `The gateway answered with status ${answer.status}`;
-    return { status: answer.status, subject: body.subject ?? "", why };
+    // Every token has an end: where there is none, nobody is asked for one.
+    return { status: answer.status, subject: body.token_ends_at ? body.subject : "", why };
   } catch {
     return { status: 0, subject: "", why: "The gateway does not answer" };
   }

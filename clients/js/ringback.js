@@ -33,7 +33,8 @@
  */
 
 /**
- * `unauthorized` is a gateway that does not take the token, or asks for one: it is asked again by `connectNow`.
+ * `unauthorized` is a gateway that does not take the token, or an application that gives none to this user: it is
+ * asked again by `connectNow`.
  * @typedef {"connecting" | "connected" | "reconnecting" | "unauthorized" | "closed"} StateName
  */
 
@@ -107,7 +108,8 @@
  * @typedef {object} Options
  * @property {string} [url] the socket; that of this page's own gateway, if this does not say
  * @property {string | (() => string | Promise<string>)} [token] for a gateway that asks for one; a function is asked
- *   whenever one is needed, and should then give one that is still good for a while
+ *   whenever one is needed, and should then give one that is still good for a while; when it throws an error with the
+ *   `status` 401 or 403, the state is `unauthorized`
  * @property {Store} [store] where the session is kept; `localStorage` in a browser, memory elsewhere
  * @property {string} [name] what it is called there
  * @property {boolean} [shareTabs] whether the tabs of a browser share one session and one socket; they do, unless there is
@@ -1275,15 +1277,15 @@ class Client {
   /**
    * What HTTP answers, which is where the socket is.
    * @param {string} path
-   * @param {RequestInit} request
+   * @param {RequestInit & {signal: AbortSignal}} request
    * @returns {Promise<any>}
    */
   async #fetch(path, request) {
     const url = new URL(`../../api/v1/${path}`, this.url.replace(/^ws/, "http"));
     let status = 0;
     let answer;
+    const token = await this.#currentToken(request.signal);
     try {
-      const token = typeof this.token === "function" ? await this.token() : this.token;
       if (token !== undefined) request.headers = { authorization: `Bearer ${token}` };
       const response = await fetch(url, request);
       status = response.status;
@@ -1296,6 +1298,21 @@ class Client {
     const errors = /** @type {ErrorItem[]} */ (answer?.errors ?? []);
     const code = errors[0]?.type ?? (status >= 500 ? "unavailable" : `http_${status}`);
     throw new JobError(sentence(errors) || `${url.pathname} was answered with status ${status}`, { code, errors });
+  }
+
+  /**
+   * What the application gives, in the time that there is for the request.
+   * @param {AbortSignal} signal
+   */
+  async #currentToken(signal) {
+    if (typeof this.token !== "function") return this.token;
+    try {
+      return await within(signal, this.token);
+    } catch (error) {
+      const { status, message = String(error) } = /** @type {{status?: number, message?: string}} */ (error ?? {});
+      const code = status === 401 ? "unauthorized" : status === 403 ? "forbidden" : "unavailable";
+      throw new JobError(`there is no token: ${message}`, { code });
+    }
   }
 
   /** @param {string} id */
@@ -1500,6 +1517,20 @@ function tellAll(listeners, ...told) {
       });
     }
   }
+}
+
+/**
+ * What is asked for, unless the time is over before it is there.
+ * @template T
+ * @param {AbortSignal} signal
+ * @param {() => T | Promise<T>} ask
+ * @returns {Promise<T>}
+ */
+function within(signal, ask) {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(new Error("it did not come in time")), { once: true });
+    Promise.resolve().then(ask).then(resolve, reject);
+  });
 }
 
 /** The socket of the gateway that this page comes from. */

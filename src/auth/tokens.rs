@@ -111,8 +111,12 @@ impl Tokens {
                 decode::<Claims>(token, &key, &self.validation)
             }
         };
-        let claims = claims.map_err(|error| refusal(&error))?;
-        claims.claims.identity()
+        let token = claims.map_err(|error| refusal(&error))?;
+        // What a token says must be understood, and is not (RFC 7515, 4.1.11).
+        if token.header.crit.is_some() {
+            return Err(Refusal::NoToken);
+        }
+        token.claims.identity()
     }
 }
 

@@ -1,6 +1,7 @@
 //! `ringback bench`: what a running gateway, or the queue alone, does on this machine.
 
 mod fanout;
+mod hostile;
 mod idle;
 mod queue;
 mod roundtrip;
@@ -17,6 +18,7 @@ use super::output::{lines, say, say_json};
 use crate::bench::Progress;
 
 use fanout::Fanout;
+use hostile::Hostile;
 use idle::Idle;
 use queue::Queue;
 use roundtrip::Roundtrip;
@@ -37,6 +39,8 @@ enum What {
     Roundtrip(Roundtrip),
     /// Notices to many sockets
     Fanout(Fanout),
+    /// What a client notices of others who misbehave
+    Hostile(Hostile),
     /// Sockets that are open and say nothing
     Idle(Idle),
     /// The queue without sockets, on a Postgres of its own that is thrown away
@@ -57,6 +61,7 @@ impl Bench {
         match self.what {
             What::Roundtrip(verb) => verb.run().await,
             What::Fanout(verb) => verb.run().await,
+            What::Hostile(verb) => verb.run().await,
             What::Idle(verb) => verb.run().await,
             What::Queue(verb) => verb.run().await,
         }

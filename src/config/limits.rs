@@ -8,11 +8,11 @@ use ipnet::IpNet;
 /// How much a gateway takes; 0 is no limit.
 #[derive(Args, Clone, Debug)]
 pub struct LimitsConfig {
-    /// The largest content of a job, in bytes
+    /// The largest content of a job, in bytes; without a limit of its own, that of its frame holds
     #[arg(
         long,
         env = "RINGBACK_MAX_CONTENT",
-        default_value_t = 65_536,
+        default_value_t = 0,
         value_name = "BYTES"
     )]
     pub max_content: usize,
@@ -48,7 +48,7 @@ pub struct LimitsConfig {
     #[arg(
         long,
         env = "RINGBACK_MAX_RATE_PER_SOCKET",
-        default_value_t = 10_000,
+        default_value_t = 50_000,
         value_name = "MESSAGES"
     )]
     pub max_rate_per_socket: u32,
@@ -57,7 +57,7 @@ pub struct LimitsConfig {
     #[arg(
         long,
         env = "RINGBACK_MAX_RATE_PER_SUBJECT",
-        default_value_t = 20_000,
+        default_value_t = 100_000,
         value_name = "MESSAGES"
     )]
     pub max_rate_per_subject: u32,

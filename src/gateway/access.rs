@@ -144,7 +144,8 @@ impl Place {
 }
 
 fn is_of_a_proxy(name: &HeaderName) -> bool {
-    *name == header::FORWARDED || name.as_str().starts_with("x-forwarded-")
+    let is_one = |known: &str| name.as_str() == known;
+    is_one("forwarded") || is_one("x-real-ip") || name.as_str().starts_with("x-forwarded-")
 }
 
 fn is_same(origin: &str, host: &str) -> bool {
@@ -260,7 +261,12 @@ mod tests {
 
     #[test]
     fn what_a_proxy_has_passed_on_is_not_for_this_machine_alone() {
-        for name in ["forwarded", "x-forwarded-for", "x-forwarded-proto"] {
+        for name in [
+            "forwarded",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-real-ip",
+        ] {
             let mut headers = HeaderMap::new();
             headers.append(header::HOST, "localhost".parse().unwrap());
             headers.append(name, "192.0.2.1".parse().unwrap());

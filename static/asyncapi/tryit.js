@@ -3,7 +3,7 @@
 import { byId } from "../dom.js";
 // @ts-expect-error: the gateway has it here.
 import { connect } from "../ringback.js";
-import { token, watch } from "../token.js";
+import { known, token, watch } from "../token.js";
 import { dict } from "./contract.js";
 import { Draft } from "./draft.js";
 import { Frames } from "./frames.js";
@@ -60,7 +60,7 @@ export class TryIt {
   open(text) {
     this.#opener = document.activeElement instanceof HTMLElement ? document.activeElement : null;
     this.#show(true);
-    this.#client ??= this.#connect();
+    void this.#begin();
     if (text !== undefined) this.draft.show(text);
     this.draft.focus();
     this.frames.toEnd();
@@ -87,6 +87,13 @@ export class TryIt {
     document.body.classList.toggle("docked", isOpen);
     this.#toggle.setAttribute("aria-expanded", String(isOpen));
     if (before) scrollBy({ top: before.getBoundingClientRect().top - top, behavior: "instant" });
+  }
+
+  async #begin() {
+    if (this.#client) return;
+    // Whoever opens this page in a tab of its own may be signed in with another.
+    await known();
+    this.#client ??= this.#connect();
   }
 
   /** @returns {Client} */

@@ -181,3 +181,35 @@ async fn the_queue_is_measured_on_a_postgres_that_is_thrown_away() {
         "{found}"
     );
 }
+
+#[tokio::test]
+async fn what_a_client_notices_of_others_is_told_and_it_loses_nothing() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::worker(&database, &[]).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let address = gateway.address();
+    let arguments = [
+        "bench",
+        "hostile",
+        "--gateway",
+        &address,
+        "--jobs",
+        "50",
+        "--sockets",
+        "6",
+    ];
+    let mut bench = Program::start(&database, &arguments);
+    assert!(bench.ended().await.success(), "{}", bench.output());
+    let found = found(&bench);
+    for company in ["alone", "beside_load", "beside_hostile"] {
+        assert!(
+            found["found"][company]["p50"].as_f64().unwrap() > 0.0,
+            "{found}"
+        );
+    }
+    assert_eq!(found["found"]["wrong"], 0, "{found}");
+    assert!(
+        found["found"]["frames_per_second"].as_f64().unwrap() > 0.0,
+        "{found}"
+    );
+}

@@ -100,6 +100,8 @@ async fn a_token_that_somebody_else_could_have_made_is_refused() {
     // {"typ":"JWT","alg":"none"}
     let none = "eyJ0eXAiOiJKV1QiLCJhbGciOiJub25lIn0";
     let other_algorithm = issuer.any_with(&Header::new(jsonwebtoken::Algorithm::HS512), &claims());
+    let mut critical = Header::new(jsonwebtoken::Algorithm::HS256);
+    critical.crit = Some(vec!["b64".to_owned()]);
     for bad in [
         String::new(),
         "x".to_owned(),
@@ -110,6 +112,7 @@ async fn a_token_that_somebody_else_could_have_made_is_refused() {
         format!("{none}.{payload}.{signature}"),
         format!("{good}.{signature}"),
         other_algorithm,
+        issuer.any_with(&critical, &claims()),
         Issuer::new(Algorithm::Hs256).any(&claims()),
         Issuer::new(Algorithm::EdDsa).any(&claims()),
     ] {
