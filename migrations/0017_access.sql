@@ -11,11 +11,14 @@ create table ringback.ticket (
     expires_at timestamptz not null
 );
 
--- What was done with what is not one's own. Never changed, and kept as long as is set.
+create index ticket_expires on ringback.ticket (expires_at);
+
+-- What was done with what is not one's own. Never changed, and kept.
 create table ringback.operator_log (
     id bigint generated always as identity primary key,
     at timestamptz not null default clock_timestamp(),
-    -- The subject of a token, or the role of the database for who used the command line.
+    -- The subject of a token, or the role of the database of whoever used the command line.
+    kind text not null constraint operator_log_kind_known check (kind in ('subject', 'role')),
     who text not null,
     -- The operation, by its name in the contract of HTTP.
     what text not null,

@@ -45,7 +45,7 @@ use axum::Router;
 use axum::middleware;
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -62,7 +62,7 @@ use access::Place;
 pub use access::{Access, Auth};
 use connection::Acknowledged;
 use crowd::Crowd;
-use door::{Door, Room};
+use door::Door;
 use feed::Feed;
 use hub::Hub;
 use intake::Submission;
@@ -94,6 +94,10 @@ struct Gateway {
     /// How the whole system is, for those who look on.
     feed: Arc<Feed>,
     subjects: Arc<Subjects>,
+    /// How many tickets may be looked for at once.
+    tickets: Semaphore,
+    /// What was last found out about the database, and when.
+    health: tokio::sync::Mutex<Option<(Instant, bool)>>,
     /// Sockets by the address for which a trusted proxy speaks.
     proxied: Arc<Crowd<IpAddr>>,
     sockets: TaskTracker,
@@ -147,6 +151,8 @@ pub async fn run(
         watched: Arc::clone(&watched),
         feed: Arc::clone(&feed),
         subjects: Arc::clone(&subjects),
+        tickets: Semaphore::new(authenticate::AT_ONCE),
+        health: tokio::sync::Mutex::default(),
         proxied: Crowd::new(settings.limits.connections_per_address),
         sockets: TaskTracker::new(),
         stop: stop.clone(),
@@ -223,11 +229,8 @@ async fn serve(
     let grace = shared.settings.grace;
     // Made whole once: as it comes, a router is put together anew for each connection.
     let router = router(address, Arc::clone(&shared)).with_state(());
-    let room = Room {
-        in_all: shared.settings.limits.connections,
-        of_one: shared.settings.limits.connections_per_address,
-    };
-    let door = Door::new(listener, shared.settings.tls.clone(), router, room);
+    let settings = &shared.settings;
+    let door = Door::new(listener, settings.tls.clone(), router, &settings.limits);
     drop(shared);
     let all_closed = async {
         stop.cancelled().await;

@@ -50,7 +50,9 @@ async fn keep_sweeping(mut link: Link, sample_is_due: &Notify, stop: &Stop) {
     let mut contact = None;
     let mut backoff = Backoff::new();
     loop {
-        let swept = stop.run_until_cancelled(sweep(&mut link, contact)).await;
+        let swept = stop
+            .run_until_cancelled(sweep(&mut link, &mut contact))
+            .await;
         let Some(swept) = swept else { return };
         link.settle(&swept);
         // Not in step with the other processes.
@@ -58,7 +60,6 @@ async fn keep_sweeping(mut link: Link, sample_is_due: &Notify, stop: &Stop) {
         match swept {
             Ok(swept) => {
                 backoff.reset();
-                contact = Some(swept.contact);
                 pause = swept.next.map_or(pause, |next| next.clamp(BREATH, pause));
                 if swept.sample {
                     sample_is_due.notify_one();
@@ -103,26 +104,30 @@ impl Contact {
 
 /// What a sweep has found out.
 struct Swept {
-    contact: Contact,
     /// Whether a sample is due: it counts all that is live, so it is taken where nothing waits for it.
     sample: bool,
     /// After what time something is due again, if that is known.
     next: Option<Duration>,
 }
 
-async fn sweep(link: &mut Link, earlier: Option<Contact>) -> Result<Swept, sqlx::Error> {
+/// Looks what there is to do, and does it: first of all what others wait for who cannot help themselves. The contact is
+/// noted as soon as there is an answer, whatever becomes of the rest.
+async fn sweep(link: &mut Link, contact: &mut Option<Contact>) -> Result<Swept, sqlx::Error> {
     let connection = link.connected().await?;
     let asked = Instant::now();
     let work = limited(sweep::look(connection)).await?;
     // An answer that took long is as good as a silence: the others' beats waited as well.
-    let earlier = earlier.filter(|_| asked.elapsed() < EVERY);
-    let contact = Contact::at(work.now, earlier);
-    if work.scheduled {
-        recover::promote(connection).await?;
-    }
-    let recovers = work.silent && contact.can_judge();
+    let earlier = contact.filter(|_| asked.elapsed() < EVERY);
+    let now = Contact::at(work.now, earlier);
+    *contact = Some(now);
+    let recovers = work.silent && now.can_judge();
     if recovers {
         recover::recover(connection).await?;
+    }
+    let mut next = work.next;
+    if work.scheduled && recover::promote(connection).await?.is_more() {
+        // The rest of a large heap, after a look whether anything else is due.
+        next = Some(Duration::ZERO);
     }
     let mut admitted = None;
     // What has become ready may have to wait for a limit after all.
@@ -140,9 +145,8 @@ async fn sweep(link: &mut Link, earlier: Option<Contact>) -> Result<Swept, sqlx:
     if work.recurring {
         fired = recurring::fire(connection).await?;
     }
-    let next = work.next.map(|next| next.saturating_sub(asked.elapsed()));
+    let next = next.map(|next| next.saturating_sub(asked.elapsed()));
     Ok(Swept {
-        contact,
         sample: work.sample,
         next: [next, admitted, fired].into_iter().flatten().min(),
     })
@@ -195,19 +199,33 @@ async fn take_sample(link: &mut Link) -> Result<(), sqlx::Error> {
     }
 }
 
+/// Each for itself: what is wrong with one keeps nothing else from being tidied.
 async fn tidy_up(link: &mut Link, keep: Keep) -> Result<(), sqlx::Error> {
     let connection = link.connected().await?;
-    limited(partitions::make_ahead(connection)).await?;
-    limited(notice::expire(connection)).await?;
-    limited(ticket::expire(connection)).await?;
-    keys::expire(connection).await?;
-    session::expire(connection, keep.sessions).await?;
-    limited(recover::forget_gone(&mut *connection)).await?;
-    limited(samples::expire(&mut *connection)).await?;
+    passed(limited(partitions::make_ahead(connection)).await)?;
+    passed(limited(notice::expire(connection)).await)?;
+    passed(ticket::expire(connection).await)?;
+    passed(keys::expire(connection).await)?;
+    passed(session::expire(connection, keep.sessions).await)?;
+    passed(limited(recover::forget_gone(&mut *connection)).await)?;
+    passed(limited(samples::expire(&mut *connection)).await)?;
     // Not limited in time: it works in small batches, and waits for nobody for long.
-    partitions::expire(connection, keep.history)
-        .await
-        .map(|_| ())
+    passed(
+        partitions::expire(connection, keep.history)
+            .await
+            .map(|_| ()),
+    )
+}
+
+/// An error, where the database is away; any other is only told.
+fn passed(tidied: Result<(), sqlx::Error>) -> Result<(), sqlx::Error> {
+    match tidied {
+        Err(error) if Fault::of(&error) != Fault::Away => {
+            tracing::warn!(%error, "could not tidy up everything, trying again later");
+            Ok(())
+        }
+        tidied => tidied,
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use crate::auth::{Identity, Scope, Secret};
 /// How long a ticket is good.
 pub const GOOD_FOR: Duration = Duration::from_secs(30);
 
+/// How many one statement deletes, at most.
+const BATCH: i64 = 1_000;
+
 /// Sells a ticket; answers when it expires.
 ///
 /// # Errors
@@ -52,7 +55,7 @@ pub async fn redeem(
         )
         select subject, scopes, extract(epoch from token_ends_at)::double precision as until
         from taken
-        where expires_at > clock_timestamp()
+        where expires_at > clock_timestamp() and (token_ends_at is null or token_ends_at > clock_timestamp())
         "#,
         &ticket.hash()
     )
@@ -74,10 +77,26 @@ pub async fn redeem(
 /// # Errors
 /// Those of the database.
 pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from ringback.ticket where expires_at < clock_timestamp()")
-        .execute(connection)
-        .await
-        .map(|_| ())
+    loop {
+        let deleted = sqlx::query!(
+            r#"
+            delete from ringback.ticket
+            where ctid = any (array(
+                select ctid from ringback.ticket
+                where expires_at < clock_timestamp()
+                limit $1
+                for update skip locked
+            ))
+            "#,
+            BATCH
+        )
+        .execute(&mut *connection)
+        .await?
+        .rows_affected();
+        if deleted < BATCH.unsigned_abs() {
+            return Ok(());
+        }
+    }
 }
 
 fn seconds(time: SystemTime) -> f64 {

@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 20] = [
+const HOMES: [(&str, &[&str]); 21] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
@@ -39,6 +39,7 @@ const HOMES: [(&str, &[&str]); 20] = [
     ("reqwest", &["auth"]),
     ("rustix", &["cli"]),
     ("tower_http", &["gateway"]),
+    ("socket2", &["gateway"]),
     ("tokio_rustls", &["gateway"]),
     ("tokio_tungstenite", &["bench"]),
     ("clap", &["config", "cli", "main"]),

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::Header;
 use serde::{Deserialize, Serialize};
 
-use super::identity::{Identity, Scopes};
+use super::identity::{ANONYMOUS, Identity, Scopes};
 use super::key::SigningKey;
 use super::tokens::Refusal;
 
@@ -26,6 +26,10 @@ impl Claims {
     /// Who that is.
     pub(super) fn identity(self) -> Result<Identity, Refusal> {
         let is_storable = !self.sub.is_empty() && !self.sub.contains('\0');
+        // Everybody and nobody: what was submitted without authentication is no subject's.
+        if self.sub == ANONYMOUS {
+            return Err(Refusal::Anonymous);
+        }
         if !is_storable || self.sub.len() > LONGEST_SUBJECT {
             return Err(Refusal::Subject);
         }

@@ -59,6 +59,11 @@ pub enum KeyError {
         "the secret has {0} bytes; HS256 needs {SHORTEST_SECRET} or more, such as `openssl rand -hex 32` makes"
     )]
     ShortSecret(usize),
+    /// It is a key of another algorithm, which everybody may have.
+    #[error(
+        "it is a key in PEM, and HS256 has a secret; say which algorithm it is for (--jwt-algorithm)"
+    )]
+    NoSecret,
     /// It is none of that algorithm.
     #[error("it is no {kind} key for {algorithm} in PEM")]
     NoKey {
@@ -120,6 +125,9 @@ impl std::fmt::Debug for SigningKey {
 
 fn secret(key: &[u8]) -> Result<&[u8], KeyError> {
     let secret = key.trim_ascii();
+    if secret.starts_with(b"-----BEGIN") {
+        return Err(KeyError::NoSecret);
+    }
     if secret.len() < SHORTEST_SECRET {
         return Err(KeyError::ShortSecret(secret.len()));
     }
@@ -134,6 +142,11 @@ mod tests {
     fn a_secret_that_could_be_guessed_is_refused() {
         assert!(checking_key(Algorithm::Hs256, b" short \n").is_err());
         assert!(checking_key(Algorithm::Hs256, &[b'x'; 32]).is_ok());
+        let public = b"-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----\n";
+        assert!(matches!(
+            checking_key(Algorithm::Hs256, public),
+            Err(KeyError::NoSecret)
+        ));
         let error = SigningKey::read(Algorithm::Hs256, b"").unwrap_err();
         assert!(error.to_string().contains("32 or more"), "{error}");
     }

@@ -29,6 +29,12 @@ impl Secret {
         Self(text)
     }
 
+    /// Whether it can be one of ours.
+    #[must_use]
+    pub fn is_well_formed(&self) -> bool {
+        self.0.len() == 64 && self.0.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
     /// The secret itself, for its client and nobody else.
     #[must_use]
     pub fn reveal(&self) -> &str {
@@ -56,6 +62,8 @@ mod tests {
     fn a_secret_is_new_each_time_and_never_logged() {
         let secret = Secret::random();
         assert_eq!(secret.reveal().len(), 64);
+        assert!(secret.is_well_formed());
+        assert!(!Secret::given("none".to_owned()).is_well_formed());
         assert_ne!(secret, Secret::random());
         assert_eq!(secret, Secret::given(secret.reveal().to_owned()));
         assert!(!format!("{secret:?}").contains(secret.reveal()));

@@ -61,6 +61,9 @@ pub enum Refusal {
     /// It does not say whose it is.
     #[error("the token has no subject of 1 to 255 bytes")]
     Subject,
+    /// It is for everybody.
+    #[error("a token cannot be for the subject anonymous, who is everybody without authentication")]
+    Anonymous,
     /// Nobody can tell: the keys cannot be fetched.
     #[error("the keys that tokens are signed with cannot be fetched; try again")]
     Unknown,

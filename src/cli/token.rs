@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::access::read;
 use super::output::say;
-use crate::auth::{Algorithm, NewToken, Scope, Scopes, SigningKey, sign};
+use crate::auth::{ANONYMOUS, Algorithm, NewToken, Scope, Scopes, SigningKey, sign};
 use crate::config::{SigningConfig, TokenConfig, duration};
 
 /// The longest that a token may be good: what is given away for longer should be taken back some day.
@@ -54,6 +54,9 @@ impl Token {
         };
         if self.subject.is_empty() || self.subject.len() > 255 || self.subject.contains('\0') {
             bail!("a subject is a text of 1 to 255 bytes");
+        }
+        if self.subject == ANONYMOUS {
+            bail!("a token cannot be for {ANONYMOUS}, who is everybody without authentication");
         }
         if self.ttl.is_zero() || self.ttl > LONGEST {
             bail!("a token is good for some time, and for a year at most");

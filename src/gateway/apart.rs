@@ -12,6 +12,7 @@ use super::connection::{Connection, Listens};
 use super::hub::{Ended, Hub};
 use super::intake::{Asked, Intake, Job, Submission, WAITING, request};
 use super::relay::WANTED;
+use super::subjects::Grant;
 use crate::auth::Identity;
 use crate::ids::{GatewayId, JobId, JobIds};
 use crate::postgres::Database;
@@ -125,7 +126,14 @@ impl Desk {
     pub async fn submit(&self, payload: TaskPayload) -> anyhow::Result<()> {
         let task = self.task.clone();
         let asked = Asked::One(Job { payload, task });
-        match request(&self.submissions, Arc::clone(&self.anyone), asked).await {
+        match request(
+            &self.submissions,
+            Arc::clone(&self.anyone),
+            Grant::default(),
+            asked,
+        )
+        .await
+        {
             Ok(_) => Ok(()),
             Err(error) => bail!("a job was refused: {}", error.msg),
         }

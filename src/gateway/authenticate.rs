@@ -11,7 +11,7 @@ use super::access::Auth;
 use super::api::Refused;
 use super::connection::Connection;
 use super::identify::{self, Who};
-use crate::auth::Secret;
+use crate::auth::{Identity, Secret};
 use crate::postgres::link::limited_to;
 use crate::ticket;
 use crate::wire::{AuthenticatedPayload, ErrorItem, Frame, ServerMessage};
@@ -21,6 +21,9 @@ pub(super) const PROTOCOL: &str = "ringback";
 
 /// What stands before a ticket among the protocols.
 const TICKET: &str = "ringback.ticket.";
+
+/// How many tickets are looked for at once: strangers must not take up the connections that the others need.
+pub(super) const AT_ONCE: usize = 2;
 
 /// How long a socket that gives a ticket waits for the database.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,8 +37,7 @@ pub(super) async fn opening(headers: &HeaderMap, shared: &Shared) -> Result<Who,
     let Some(ticket) = ticket else {
         return identify::of(headers, shared).await;
     };
-    let taken = limited_to(PATIENCE, ticket::redeem(shared.database.pool(), &ticket)).await;
-    match taken {
+    match redeem(shared, ticket).await {
         Ok(Some(identity)) => Ok(Who(Arc::new(identity))),
         Ok(None) => {
             let reason = "there is no such ticket; a ticket is good once, for 30 seconds";
@@ -45,6 +47,18 @@ pub(super) async fn opening(headers: &HeaderMap, shared: &Shared) -> Result<Who,
     }
 }
 
+/// Takes a ticket. What cannot be one is not looked for, and few are at once: strangers can send any number.
+async fn redeem(shared: &Shared, ticket: Secret) -> Result<Option<Identity>, sqlx::Error> {
+    if !ticket.is_well_formed() {
+        return Ok(None);
+    }
+    limited_to(PATIENCE, async {
+        let _turn = shared.tickets.acquire().await;
+        ticket::redeem(shared.database.pool(), &ticket).await
+    })
+    .await
+}
+
 /// Takes a fresh ticket for an open socket, and answers.
 pub(super) async fn authenticate(
     shared: &Shared,
@@ -52,9 +66,7 @@ pub(super) async fn authenticate(
     reference: Option<String>,
     ticket: String,
 ) {
-    let ticket = Secret::given(ticket);
-    let taken = limited_to(PATIENCE, ticket::redeem(shared.database.pool(), &ticket)).await;
-    let message = match taken {
+    let message = match redeem(shared, Secret::given(ticket)).await {
         Ok(Some(fresh)) if fresh.subject == connection.identity().subject => {
             let token_ends_at = fresh
                 .until

@@ -12,29 +12,27 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use ipnet::IpNet;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use super::crowd::{Crowd, Place};
+use super::settings::Limits;
 use super::tls::Tls;
 use crate::shutdown::Stop;
 
 /// How long a client may take to send the head of a request, and how long a connection may be idle between two.
 const HEAD_WITHIN: Duration = Duration::from_secs(20);
 
+/// How long what is sent may stay unread before the system ends a connection: whoever does not read is not kept for ever.
+const UNREAD_FOR: Duration = Duration::from_secs(60);
+
 /// How long to wait when the system gives no more connections, such as for want of open files.
 const PAUSE: Duration = Duration::from_millis(100);
-
-/// How many connections there may be.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Room {
-    /// In all.
-    pub(super) in_all: usize,
-    /// Of one address.
-    pub(super) of_one: usize,
-}
 
 /// Where connections come in.
 #[derive(Debug)]
@@ -42,6 +40,8 @@ pub(super) struct Door {
     listener: TcpListener,
     tls: Option<Tls>,
     router: Router,
+    /// Proxies that speak for others.
+    trusted: Vec<IpNet>,
     all: Arc<Crowd<()>>,
     by_address: Arc<Crowd<IpAddr>>,
     connections: TaskTracker,
@@ -56,13 +56,19 @@ pub(super) struct Visit {
 }
 
 impl Door {
-    pub(super) fn new(listener: TcpListener, tls: Option<Tls>, router: Router, room: Room) -> Self {
+    pub(super) fn new(
+        listener: TcpListener,
+        tls: Option<Tls>,
+        router: Router,
+        limits: &Limits,
+    ) -> Self {
         Self {
             listener,
             tls,
             router,
-            all: Crowd::new(room.in_all),
-            by_address: Crowd::new(room.of_one),
+            trusted: limits.trusted_proxies.clone(),
+            all: Crowd::new(limits.connections),
+            by_address: Crowd::new(limits.connections_per_address),
             connections: TaskTracker::new(),
         }
     }
@@ -94,7 +100,10 @@ impl Door {
             return;
         };
         // Small frames at once: a result must not wait until the client has acknowledged what came before it.
-        if let Err(error) = stream.set_nodelay(true) {
+        let prepared = stream
+            .set_nodelay(true)
+            .and_then(|()| unread_for(&stream, UNREAD_FOR));
+        if let Err(error) = prepared {
             tracing::debug!(%error, "a connection was lost as it was opened");
             return;
         }
@@ -115,9 +124,13 @@ impl Door {
     /// A place for a connection of this address, if there is one.
     fn visit(&self, peer: SocketAddr) -> Option<Visit> {
         let address = kind_of(peer.ip());
-        let of_one = match address.is_loopback() {
-            true => None,
-            false => Some(self.by_address.enter(address)?),
+        // A proxy that is trusted speaks for many: those are told apart by whom it names.
+        let is_of_many =
+            address.is_loopback() || self.trusted.iter().any(|them| them.contains(&address));
+        let of_one = if is_of_many {
+            None
+        } else {
+            Some(self.by_address.enter(address)?)
         };
         Some(Visit {
             peer,
@@ -152,6 +165,17 @@ where
     if let Err(error) = served {
         tracing::trace!(%error, "a connection was broken off");
     }
+}
+
+#[cfg(target_os = "linux")]
+fn unread_for(stream: &TcpStream, time: Duration) -> std::io::Result<()> {
+    SockRef::from(stream).set_tcp_user_timeout(Some(time))
+}
+
+/// Elsewhere the system's own patience has to do.
+#[cfg(not(target_os = "linux"))]
+fn unread_for(_: &TcpStream, _: Duration) -> std::io::Result<()> {
+    Ok(())
 }
 
 /// Whose address this is: of the newer kind, a network of them belongs to one.

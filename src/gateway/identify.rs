@@ -1,7 +1,7 @@
 //! Whose a request is, and whether they may do what it asks for.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -12,17 +12,41 @@ use axum::response::{IntoResponse, Response};
 use super::Shared;
 use super::access::Auth;
 use super::api::Refused;
+use super::crowd::Place;
+use super::subjects::Grant;
 use crate::auth::{Identity, Refusal, Scope};
 use crate::postgres::link::limited;
 use crate::queue::jobs::Filter;
 use crate::queue::{Actor, Deed, operator_log};
 use crate::wire::{ErrorItem, Job, TOO_FAST};
 
+/// When it is worth trying again where there was no place.
+pub(super) const LATER: Duration = Duration::from_secs(10);
+
 /// Whose a request is.
 #[derive(Clone, Debug)]
 pub(super) struct Who(pub(super) Arc<Identity>);
 
 impl Who {
+    /// Whether so many jobs of theirs may be submitted.
+    pub(super) fn grant(&self, shared: &Shared, jobs: usize) -> Result<Grant, Refused> {
+        let subject = shared.subjects.named(&self.0.subject);
+        let granted = shared.subjects.grant(subject.as_deref(), jobs);
+        granted.map_err(Refused::from)
+    }
+
+    /// A place among their sockets: for what is open as long as one of those.
+    pub(super) fn stay(&self, shared: &Shared) -> Result<Option<Place<Arc<str>>>, Refused> {
+        let Some(subject) = shared.subjects.named(&self.0.subject) else {
+            return Ok(None);
+        };
+        let place = shared.subjects.open(&subject);
+        place.map(Some).ok_or_else(|| {
+            let msg = "Too many sockets and streams of this subject are open";
+            ErrorItem::rate_limited(msg, LATER).into()
+        })
+    }
+
     /// Waits until their token has ended.
     pub(super) fn over(&self) -> impl Future<Output = ()> + Send + use<> {
         let until = self.0.until;

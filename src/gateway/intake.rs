@@ -14,6 +14,7 @@ use super::batch;
 use super::connection::{Connection, Listens};
 use super::hub::Hub;
 use super::known_tasks::KnownTasks;
+use super::subjects::Grant;
 use crate::auth::Identity;
 use crate::ids::{ConnectionId, GatewayId, JobId, JobIds};
 use crate::postgres::Link;
@@ -110,12 +111,14 @@ impl Job {
 pub(super) async fn request(
     submissions: &mpsc::Sender<Submission>,
     owner: Arc<Identity>,
+    grant: Grant,
     asked: Asked,
 ) -> Result<Vec<JobId>, ErrorItem> {
     let (answer, answered) = oneshot::channel();
     let reply = Reply {
         to: To::Request { owner, answer },
         arrived: Instant::now(),
+        _grant: grant,
     };
     if submissions.try_send(Submission { asked, reply }).is_err() {
         return Err(ErrorItem::busy());

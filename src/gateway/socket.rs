@@ -27,7 +27,6 @@ use super::authenticate;
 use super::connection::{Call, Connection};
 use super::door::Visit;
 use super::goodbye;
-use super::identify::Who;
 use crate::postgres::link::limited_to;
 use crate::session;
 use crate::wire::Close;
@@ -44,7 +43,7 @@ const UNDER_WAY: u32 = 256;
 const READ_AT_ONCE: usize = 64;
 
 /// A frame up to this many times the limit is read past and refused; a larger one closes the socket.
-const HARD_LIMIT_FACTOR: usize = 64;
+const HARD_LIMIT_FACTOR: usize = 16;
 
 /// The read buffer stays with the socket, so it is small; a larger frame grows it for a while.
 const READ_BUFFER: usize = 1024;
@@ -61,8 +60,8 @@ pub(super) async fn upgrade(
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refused> {
-    let Who(identity) = authenticate::opening(&headers, &shared).await?;
-    let guest = Guest::receive(&shared, visit, &identity, &headers)?;
+    let who = authenticate::opening(&headers, &shared).await?;
+    let guest = Guest::receive(&shared, visit, &who, &headers)?;
     let hard_limit = shared.settings.max_frame.saturating_mul(HARD_LIMIT_FACTOR);
     let response = upgrade
         .protocols([authenticate::PROTOCOL])
@@ -73,7 +72,7 @@ pub(super) async fn upgrade(
         .max_message_size(hard_limit)
         .on_upgrade(move |socket| {
             let tracker = shared.sockets.clone();
-            let connection = Arc::new(Connection::new(identity));
+            let connection = Arc::new(Connection::new(who.0));
             let span = tracing::debug_span!("connection", connection.id = %connection.id);
             tracker.track_future(live(socket, connection, guest, shared).instrument(span))
         });

@@ -5,11 +5,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::crowd::{Crowd, Place};
+use super::intake;
 use super::rate::Rate;
 use super::settings::Limits;
 use crate::auth::ANONYMOUS;
 use crate::wire::ErrorItem;
+
+/// How many submissions of one subject may be on their way to the database: a part of what the intake takes, so that
+/// the others find room.
+const UNDER_WAY: usize = intake::WAITING / 8;
+
+/// How many tickets one may buy in a second.
+const TICKETS: u32 = 50;
 
 /// The subjects that have asked for something a moment ago, or have sockets here.
 ///
@@ -29,11 +39,21 @@ pub(super) struct Subjects {
     grown: AtomicBool,
 }
 
+/// That jobs may be submitted; kept until they are stored.
+#[derive(Debug, Default)]
+pub(super) struct Grant {
+    _place: Option<OwnedSemaphorePermit>,
+}
+
 /// One of them.
 #[derive(Debug)]
 pub(super) struct Subject {
     pub(super) name: Arc<str>,
     rate: Rate,
+    /// How many tickets it may buy.
+    tickets: Rate,
+    /// Its submissions on their way to the database.
+    under_way: Arc<Semaphore>,
     /// How many jobs of it wait.
     waiting: AtomicU64,
     /// Whether it has submitted any since they were counted.
@@ -63,6 +83,8 @@ impl Subjects {
             Arc::new(Subject {
                 name: Arc::clone(name),
                 rate: Rate::new(self.rate),
+                tickets: Rate::new(TICKETS),
+                under_way: Arc::new(Semaphore::new(UNDER_WAY)),
                 waiting: AtomicU64::new(0),
                 stirred: AtomicBool::new(true),
             })
@@ -75,8 +97,9 @@ impl Subjects {
         self.sockets.enter(Arc::clone(&subject.name))
     }
 
-    /// Whether so many jobs more may wait. Those that are granted count at once.
-    pub(super) fn may_wait(&self, subject: Option<&Subject>, jobs: usize) -> Result<(), ErrorItem> {
+    /// Whether so many jobs more may be submitted together. Those that are granted count at once; the grant is kept
+    /// until they are stored.
+    pub(super) fn grant(&self, subject: Option<&Subject>, jobs: usize) -> Result<Grant, ErrorItem> {
         let jobs = jobs as u64;
         let is_over =
             |count: &AtomicU64, most| most > 0 && count.load(Ordering::Relaxed) + jobs > most;
@@ -84,16 +107,19 @@ impl Subjects {
             self.grown.store(true, Ordering::Relaxed);
             return Err(ErrorItem::busy());
         }
+        let mut place = None;
         if let Some(subject) = subject {
             if is_over(&subject.waiting, self.most) {
                 return Err(ErrorItem::too_many_waiting(self.most));
             }
+            let under_way = Arc::clone(&subject.under_way).try_acquire_owned();
+            place = Some(under_way.map_err(|_| ErrorItem::busy())?);
             subject.waiting.fetch_add(jobs, Ordering::Relaxed);
             subject.stirred.store(true, Ordering::Relaxed);
         }
         self.waiting.fetch_add(jobs, Ordering::Relaxed);
         self.grown.store(true, Ordering::Relaxed);
-        Ok(())
+        Ok(Grant { _place: place })
     }
 
     /// How many jobs are counted at most: one more than a subject may have.
@@ -105,7 +131,10 @@ impl Subjects {
     pub(super) fn stirred(&self) -> Vec<Arc<Subject>> {
         let mut known = self.lock();
         known.retain(|_, subject| {
-            Arc::strong_count(subject) > 1 || subject.stirred.load(Ordering::Relaxed)
+            Arc::strong_count(subject) > 1
+                || subject.stirred.load(Ordering::Relaxed)
+                // What it has waiting is known, and not to be forgotten.
+                || self.most > 0 && subject.waiting.load(Ordering::Relaxed) > 0
         });
         if self.most == 0 {
             known
@@ -114,8 +143,8 @@ impl Subjects {
             return Vec::new();
         }
         let stirred = known.values().filter(|subject| {
-            // Who is at the limit is looked at again until it is not.
-            let waits = subject.waiting.load(Ordering::Relaxed) >= self.most;
+            // Who has jobs that wait is looked at again until it has none.
+            let waits = subject.waiting.load(Ordering::Relaxed) > 0;
             subject.stirred.swap(false, Ordering::Relaxed) || waits
         });
         stirred.cloned().collect()
@@ -142,6 +171,11 @@ impl Subject {
     /// Whether it may ask once more; if not, after what time.
     pub(super) fn ask(&self) -> Result<(), Duration> {
         self.rate.take()
+    }
+
+    /// Whether it may buy one more ticket; if not, after what time.
+    pub(super) fn buy(&self) -> Result<(), Duration> {
+        self.tickets.take()
     }
 
     /// So many jobs of it wait.

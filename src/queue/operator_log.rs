@@ -50,8 +50,8 @@ pub async fn record(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"
-        insert into ringback.operator_log (who, what, on_what)
-        values (coalesce($1, 'role ' || session_user), $2, $3)
+        insert into ringback.operator_log (kind, who, what, on_what)
+        values (case when $1::text is null then 'role' else 'subject' end, coalesce($1, session_user), $2, $3)
         "#,
         who,
         deed.name(),

@@ -18,13 +18,37 @@ const MAX_CRASHES: i32 = 3;
 /// How many jobs one statement moves, at most.
 const BATCH: i64 = 1_000;
 
-/// Makes ready what has become due.
+/// How many statements promote at once.
+const PROMOTED_AT_ONCE: usize = 5;
+
+/// How much of what was due is ready now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promoted {
+    /// All of it.
+    All,
+    /// As much as is done at once.
+    Some,
+}
+
+impl Promoted {
+    /// Whether there may be more.
+    #[must_use]
+    pub fn is_more(self) -> bool {
+        self == Self::Some
+    }
+}
+
+/// Makes ready what has become due, or as much of it as is done at once: other things are due as well.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn promote(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    while with_or_without_hints(connection, promote_some).await? == BATCH {}
-    Ok(())
+pub async fn promote(connection: &mut PgConnection) -> Result<Promoted, sqlx::Error> {
+    for _ in 0..PROMOTED_AT_ONCE {
+        if with_or_without_hints(connection, promote_some).await? < BATCH {
+            return Ok(Promoted::All);
+        }
+    }
+    Ok(Promoted::Some)
 }
 
 /// Takes back the jobs of silent workers.

@@ -356,3 +356,80 @@ async fn a_hostile_client_is_refused_where_it_must_be_and_another_loses_nothing(
         .await;
     assert_eq!(answer.status, 200);
 }
+
+#[tokio::test]
+async fn a_subject_without_a_socket_is_held_to_its_limit_as_well() {
+    let database = TestDatabase::new().await;
+    let issuer = Issuer::new(Algorithm::Hs256);
+    let gateway = serve(&database, &issuer, &["--max-waiting-per-subject", "5"]).await;
+    let api = Api::with_token(&gateway, &issuer.token("alice", SCOPES));
+    let mut cancelled = Vec::new();
+    for _ in 0..5 {
+        let job = api.submit("default", "a").await;
+        api.post(&format!("/api/v1/jobs/{job}/cancel")).await;
+        cancelled.push(job);
+    }
+    let one = json!({"task_type": "default", "content": "one more"});
+    eventually("five may wait", async || {
+        api.post_json("/api/v1/jobs", &one).await;
+        database.count("ringback.job").await == 5
+    })
+    .await;
+    // However often it asks, and over whatever time.
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(4) {
+        api.post_json("/api/v1/jobs", &one)
+            .await
+            .is_error(503, "busy");
+        let retry = format!("/api/v1/jobs/{}/retry", cancelled[0]);
+        api.post(&retry).await.is_error(503, "busy");
+        let many = json!({"ids": cancelled});
+        api.post_json("/api/v1/jobs/retry", &many)
+            .await
+            .is_error(503, "busy");
+    }
+    assert_eq!(database.count("ringback.job").await, 5);
+}
+
+#[tokio::test]
+async fn streams_and_waits_are_counted_with_the_sockets_of_their_subject() {
+    let database = TestDatabase::new().await;
+    let issuer = Issuer::new(Algorithm::Hs256);
+    let gateway = serve(&database, &issuer, &["--max-sockets-per-subject", "2"]).await;
+    let alice = issuer.token("alice", SCOPES);
+    let api = Api::with_token(&gateway, &alice);
+    let job = api.submit("default", "a").await;
+    let stream = api.events(&job, None).await;
+    let _socket = Client::with_token(&gateway, &alice).await;
+    let path = format!("/api/v1/jobs/{job}");
+    for refused in ["/events", "?wait=1"] {
+        let answer = api.get(&format!("{path}{refused}")).await;
+        answer.is_error(429, "rate_limited");
+    }
+    assert_eq!(api.get(&path).await.status, 200);
+    drop(stream);
+    eventually("there should be a place again", async || {
+        api.get(&format!("{path}?wait=0.1")).await.status == 200
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tickets_are_not_sold_without_end() {
+    let database = TestDatabase::new().await;
+    let issuer = Issuer::new(Algorithm::Hs256);
+    let gateway = serve(&database, &issuer, &[]).await;
+    let api = Api::with_token(&gateway, &issuer.token("alice", ""));
+    // All at once, so that it is faster than may be on any machine.
+    let bought = (0..300).map(|_| api.post("/api/v1/tickets"));
+    let answers = futures_util::future::join_all(bought).await;
+    let refused: Vec<&Answer> = answers
+        .iter()
+        .filter(|answer| answer.status != 201)
+        .collect();
+    assert!(refused.len() < answers.len(), "some are sold");
+    let first = refused.first().expect("they are sold without end");
+    first.is_error(429, "rate_limited");
+    let bob = Api::with_token(&gateway, &issuer.token("bob", ""));
+    assert_eq!(bob.post("/api/v1/tickets").await.status, 201);
+}

@@ -8,10 +8,12 @@ use crate::support::{Api, Issuer, Program, TestDatabase};
 impl TestDatabase {
     /// What was recorded, in its order.
     async fn deeds(&self) -> Vec<(String, String, Vec<String>)> {
-        sqlx::query_as("select who, what, on_what from ringback.operator_log order by id")
-            .fetch_all(&self.pool)
-            .await
-            .unwrap()
+        sqlx::query_as(
+            "select kind || ' ' || who, what, on_what from ringback.operator_log order by id",
+        )
+        .fetch_all(&self.pool)
+        .await
+        .unwrap()
     }
 }
 
@@ -50,11 +52,11 @@ async fn what_an_operator_does_is_recorded_and_what_somebody_does_with_their_own
         .post_json("/api/v1/notices", &json!({"content": "to everyone"}))
         .await;
     let expected = [
-        deed("eve", "cancel_jobs", &job),
-        deed("eve", "retry_jobs", &job),
-        deed("eve", "pause_queue", "default"),
-        deed("eve", "resume_queue", "default"),
-        deed("alice", "send_notice", "to everyone"),
+        deed("subject eve", "cancel_jobs", &job),
+        deed("subject eve", "retry_jobs", &job),
+        deed("subject eve", "pause_queue", "default"),
+        deed("subject eve", "resume_queue", "default"),
+        deed("subject alice", "send_notice", "to everyone"),
     ];
     assert_eq!(database.deeds().await, expected);
 }

@@ -56,6 +56,12 @@ async fn a_ticket_opens_one_socket_once_on_any_gateway() {
         .execute("update ringback.ticket set expires_at = now() - interval '1 ms'")
         .await;
     assert_eq!(Client::with_ticket(&here, &late).await.err(), Some(401));
+    // Nor once the token has ended that it was bought with.
+    let ended = buy(&here, &issuer.token("alice", "jobs:submit")).await;
+    database
+        .execute("update ringback.ticket set token_ends_at = now() - interval '1 ms'")
+        .await;
+    assert_eq!(Client::with_ticket(&here, &ended).await.err(), Some(401));
     for bad in ["", "x", &"0".repeat(64)] {
         assert_eq!(Client::with_ticket(&here, bad).await.err(), Some(401));
     }

@@ -75,6 +75,7 @@ async fn a_token_is_taken_when_everything_about_it_is_right() {
         (json!({"sub": ""}), "no subject"),
         (json!({"sub": "a\0b"}), "no subject"),
         (json!({"sub": "x".repeat(256)}), "no subject"),
+        (json!({"sub": "anonymous"}), "everybody"),
         (json!({"sub": 7}), "no signed token"),
     ] {
         let token = issuer.any(&but(&bad));
@@ -290,6 +291,7 @@ async fn a_gateway_that_strangers_could_use_does_not_start() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
     let key = issuer.settings()[5].to_owned();
+    let public = Issuer::new(Algorithm::Es256);
     let short = format!("{key}.short");
     std::fs::write(&short, "secret").unwrap();
     for (arguments, reason) in [
@@ -302,6 +304,11 @@ async fn a_gateway_that_strangers_could_use_does_not_start() {
             "could not read",
         ),
         (&["--auth", "jwt", "--jwt-key", &short], "32 or more"),
+        // A public key is no secret.
+        (
+            &["--auth", "jwt", "--jwt-key", public.settings()[5]],
+            "--jwt-algorithm",
+        ),
         (
             &[
                 "--auth",

@@ -22,7 +22,7 @@ fn when(close: Close) -> &'static str {
         Close::Stopping => "The gateway is stopping. What was submitted has been answered.",
         Close::NotAFrame => "What came was no WebSocket frame.",
         Close::NotText => "A text frame was not UTF-8.",
-        Close::FrameTooLarge => "A frame was more than 64 times as large as it may be.",
+        Close::FrameTooLarge => "A frame was more than 16 times as large as it may be.",
         Close::TooSlow => {
             "The client does not read: over 2 MiB of direct answers is waiting for it, or one write took over 30 seconds. Results and notices wait in the database meanwhile."
         }

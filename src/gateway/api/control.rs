@@ -32,6 +32,7 @@ pub(super) async fn cancel(State(shared): State<Shared>, who: Who, Id(id): Id) -
 }
 
 pub(super) async fn retry(State(shared): State<Shared>, who: Who, Id(id): Id) -> Answer {
+    let _grant = who.grant(&shared, 1)?;
     who.record(&shared, Deed::RetryJobs, &[id.to_string()])
         .await?;
     let retried = limited(async {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -11,6 +12,7 @@ use axum::response::sse::{self, KeepAlive, Sse};
 use futures_util::{StreamExt, stream};
 
 use super::super::Shared;
+use super::super::crowd::Place;
 use super::super::identify::Who;
 use super::super::told::frame_of;
 use super::super::watch::Watch;
@@ -42,17 +44,19 @@ pub(super) async fn follow(
     headers: HeaderMap,
 ) -> Answer {
     let last = last_event(&headers)?;
+    find_in_time(&shared, &who, id).await?;
+    let place = who.stay(&shared)?;
     // Before the first look, so that nothing happens between the two.
     let Some(watch) = shared.watched.watch(id) else {
         return Err(ErrorItem::busy().into());
     };
-    find_in_time(&shared, &who, id).await?;
     let at = match last {
         Last::Event(at) => at,
         // Anything else would make a browser come back for ever.
         Last::Over => return Ok(StatusCode::NO_CONTENT.into_response()),
     };
     let following = Following {
+        _place: place,
         follower: Follower::new(id, at),
         watch,
         shared,
@@ -93,6 +97,7 @@ fn last_event(headers: &HeaderMap) -> Result<Last, Refused> {
 
 /// A request that follows a job.
 struct Following {
+    _place: Option<Place<Arc<str>>>,
     follower: Follower,
     watch: Watch,
     shared: Shared,

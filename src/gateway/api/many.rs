@@ -48,6 +48,7 @@ pub(super) async fn retry(
 ) -> Answer {
     let wanted = parse_retry(&body)?;
     let named: Vec<String> = wanted.ids.iter().map(ToString::to_string).collect();
+    let _grant = who.grant(&shared, named.len())?;
     who.record(&shared, Deed::RetryJobs, &named).await?;
     let retried = limited(async {
         let mut database = shared.database.pool().acquire().await?;

@@ -11,6 +11,7 @@ use futures_util::{StreamExt, stream};
 use tokio::sync::watch;
 
 use super::super::Shared;
+use super::super::crowd::Place;
 use super::super::identify::Who;
 use super::Refused;
 use super::answer::{Answer, json};
@@ -47,10 +48,12 @@ pub(super) async fn samples(State(shared): State<Shared>, query: Query) -> Answe
 }
 
 pub(super) async fn follow(State(shared): State<Shared>, who: Who) -> Answer {
+    let place = who.stay(&shared)?;
     let Some(news) = shared.feed.follow() else {
         return Err(ErrorItem::busy().into());
     };
     let following = Following {
+        _place: place,
         news,
         stop: shared.stop.clone(),
         is_first: true,
@@ -66,6 +69,7 @@ pub(super) async fn follow(State(shared): State<Shared>, who: Who) -> Answer {
 
 /// A request that follows how the system is.
 struct Following {
+    _place: Option<Place<Arc<str>>>,
     news: watch::Receiver<Option<Arc<str>>>,
     stop: Stop,
     is_first: bool,

@@ -97,6 +97,11 @@ pub(super) async fn when_over(
     wait: Duration,
 ) -> Result<Job, Refused> {
     let give_up = Instant::now() + wait;
+    let _place = if wait.is_zero() {
+        None
+    } else {
+        who.stay(shared)?
+    };
     // Before the first look, so that nothing happens between the two.
     let watch = (!wait.is_zero()).then(|| shared.watched.watch(id));
     let mut watch = match watch {
@@ -110,6 +115,7 @@ pub(super) async fn when_over(
         tokio::select! {
             () = watch.news() => {}
             () = tokio::time::sleep_until(give_up) => return Ok(job),
+            () = who.over() => return Ok(job),
             () = shared.stop.cancelled() => return Ok(job),
         }
         // A database that is away for a while ends no wait.

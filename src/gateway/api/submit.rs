@@ -40,10 +40,15 @@ pub(super) async fn one(
     }
     let job =
         Job::of(payload, &shared.tasks, shared.settings.limits.content).map_err(in_the_body)?;
-    may_wait(&shared, &who, 1)?;
-    let stored = request(&shared.submissions, Arc::clone(&who.0), Asked::One(job))
-        .await
-        .map_err(in_the_body)?;
+    let grant = who.grant(&shared, 1)?;
+    let stored = request(
+        &shared.submissions,
+        Arc::clone(&who.0),
+        grant,
+        Asked::One(job),
+    )
+    .await
+    .map_err(in_the_body)?;
     let Some(id) = stored.first().copied() else {
         return Err(ErrorItem::unavailable(true).into());
     };
@@ -77,18 +82,16 @@ pub(super) async fn many(
         })
         .collect();
     let jobs = jobs.map_err(in_the_body)?;
-    may_wait(&shared, &who, jobs.len())?;
-    let job_ids = request(&shared.submissions, Arc::clone(&who.0), Asked::Many(jobs))
-        .await
-        .map_err(in_the_body)?;
+    let grant = who.grant(&shared, jobs.len())?;
+    let job_ids = request(
+        &shared.submissions,
+        Arc::clone(&who.0),
+        grant,
+        Asked::Many(jobs),
+    )
+    .await
+    .map_err(in_the_body)?;
     Ok(json(StatusCode::ACCEPTED, &JobsQueuedPayload { job_ids }))
-}
-
-/// Whether so many jobs of theirs may wait beside those that do.
-fn may_wait(shared: &Shared, Who(who): &Who, jobs: usize) -> Result<(), Refused> {
-    let subject = shared.subjects.named(&who.subject);
-    let granted = shared.subjects.may_wait(subject.as_deref(), jobs);
-    granted.map_err(Refused::from)
 }
 
 /// The same error, where HTTP has it: in the body, and with the statuses that an idempotency key asks for.

@@ -10,6 +10,7 @@ use super::PATIENCE;
 use crate::auth::Identity;
 use crate::gateway::connection::{Connection, Listens};
 use crate::gateway::hub::Hub;
+use crate::gateway::subjects::Grant;
 use crate::ids::{GatewayId, JobId};
 use crate::queue::Asker;
 use crate::wire::{ErrorItem, Frame, ServerMessage};
@@ -20,6 +21,8 @@ pub(in crate::gateway) struct Reply {
     pub(in crate::gateway) to: To,
     /// When it was read.
     pub(in crate::gateway) arrived: Instant,
+    /// That it may be on its way; given back with the answer.
+    pub(in crate::gateway) _grant: Grant,
 }
 
 /// Where an answer goes.

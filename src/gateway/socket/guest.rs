@@ -10,14 +10,11 @@ use super::super::Shared;
 use super::super::api::Refused;
 use super::super::crowd::Place;
 use super::super::door::{Visit, kind_of};
+use super::super::identify::{LATER, Who};
 use super::super::origin;
 use super::super::rate::Rate;
 use super::super::subjects::Subject;
-use crate::auth::Identity;
 use crate::wire::ErrorItem;
-
-/// When it is worth trying again where there was no place.
-const LATER: Duration = Duration::from_secs(10);
 
 /// What a socket takes up for as long as it is open.
 #[derive(Debug)]
@@ -33,7 +30,7 @@ impl Guest {
     pub(super) fn receive(
         shared: &Shared,
         visit: Arc<Visit>,
-        identity: &Identity,
+        who: &Who,
         headers: &HeaderMap,
     ) -> Result<Box<Self>, Refused> {
         let limits = &shared.settings.limits;
@@ -47,14 +44,8 @@ impl Guest {
             let place = shared.proxied.enter(kind_of(client));
             Some(place.ok_or_else(|| full("Too many sockets of this address are open"))?)
         };
-        let subject = shared.subjects.named(&identity.subject);
-        let of_subject = match &subject {
-            None => None,
-            Some(subject) => {
-                let place = shared.subjects.open(subject);
-                Some(place.ok_or_else(|| full("Too many sockets of this subject are open"))?)
-            }
-        };
+        let subject = shared.subjects.named(&who.0.subject);
+        let of_subject = who.stay(shared)?;
         Ok(Box::new(Self {
             subject,
             rate: Rate::new(limits.rate_per_socket),

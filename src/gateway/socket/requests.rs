@@ -12,6 +12,7 @@ use super::super::cancel::cancel;
 use super::super::intake::{Asked, Job, Reply, Submission, To};
 use super::super::resume::resume;
 use super::super::retry::retry;
+use super::super::subjects::Grant;
 use super::{End, Peer, UNDER_WAY};
 use crate::auth::Scope;
 use crate::wire::{
@@ -95,7 +96,7 @@ impl Peer {
             }
             ClientMessage::RetryJob(payload) => {
                 self.may_submit("retry_job")?;
-                self.may_ask_for(1)?;
+                drop(self.may_ask_for(1)?);
                 Ok(Some(Box::pin(async move {
                     let _all_answered = self.turns.acquire_many(UNDER_WAY).await;
                     retry(shared, connection, reference, payload.job_id).await;
@@ -125,7 +126,7 @@ impl Peer {
         reference: Option<String>,
         asked: Asked,
     ) -> Result<Option<Work<'_>>, Vec<ErrorItem>> {
-        self.may_ask_for(asked.jobs().len())?;
+        let grant = self.may_ask_for(asked.jobs().len())?;
         let arrived = Instant::now();
         let places = places(&asked);
         let hand_on = move |turn| {
@@ -135,7 +136,11 @@ impl Peer {
                 reference,
                 turn,
             };
-            let reply = Reply { to, arrived };
+            let reply = Reply {
+                to,
+                arrived,
+                _grant: grant,
+            };
             match self
                 .shared
                 .submissions
@@ -168,11 +173,11 @@ impl Peer {
         Err(vec![ErrorItem::needs(needs, &[action])])
     }
 
-    fn may_ask_for(&self, jobs: usize) -> Result<(), Vec<ErrorItem>> {
+    fn may_ask_for(&self, jobs: usize) -> Result<Grant, Vec<ErrorItem>> {
         if let Some(error) = self.connection.is_busy(jobs) {
             return Err(vec![error]);
         }
-        let granted = self.shared.subjects.may_wait(self.guest.subject(), jobs);
+        let granted = self.shared.subjects.grant(self.guest.subject(), jobs);
         granted.map_err(|error| vec![error])
     }
 
