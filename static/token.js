@@ -1,13 +1,13 @@
 // Whose the page is: the token that it was given, kept for as long as a tab is open.
 //
 // The tabs of a browser share one socket, and so the token: one that opens asks the others for it, and whoever signs out
-// of one does so of all. A gateway without authentication asks for none, and then nothing of this is seen.
+// of one does so of all of theirs. A gateway without authentication asks for none, and then nothing of this is seen.
 // Browsers write what a tab keeps to their profile, so as to have it after a crash: a token should not be good for long.
 
 import { button, element } from "./dom.js";
 
 /** @typedef {{token: string, subject: string}} Kept */
-/** What a tab says to the others. @typedef {{type: "ask"} | {type: "in", kept: Kept} | {type: "out"}} Whisper */
+/** What a tab says to the others. @typedef {{type: "ask"} | {type: "in", kept: Kept} | {type: "out", subject: string}} Whisper */
 
 const KEY = "ringback token";
 /** How soon it is asked again whether the gateway wants a token. */
@@ -33,8 +33,9 @@ tabs.addEventListener("message", ({ data }) => {
   if (whisper.type === "ask") {
     if (own) say({ type: "in", kept: own });
   } else if (whisper.type === "out") {
-    if (own) forget();
-  } else if (whisper.kept.token !== own?.token) {
+    if (own?.subject === whisper.subject) forget();
+  } else if (!own || (own.subject === whisper.kept.subject && own.token !== whisper.kept.token)) {
+    // A tab stays whose it is.
     keep(whisper.kept);
   }
 });
@@ -72,6 +73,7 @@ function keep(given) {
   else for (const wake of waiting) wake();
 }
 
+/** Shows nothing any more that was read with it. */
 function forget() {
   write(null);
   location.reload();
@@ -88,21 +90,23 @@ export function authorization() {
 }
 
 /**
- * Asks for a token where the gateway does; then says who is signed in, in `nav`.
+ * Asks for a token where the gateway does; then says who is signed in, before `nav`.
  * @param {HTMLElement} nav
  * @returns {Promise<string>} the subject; empty where nobody is asked for
  */
 export async function begin(nav) {
   const subject = await known();
   if (!subject) return "";
-  const who = element("p", "who");
+  const place = element("div", "signed-in");
+  const who = element("p");
   who.append(element("span", "", "Signed in as "), subject);
   who.title = subject;
   const leave = button("quiet", "Sign out", () => {
-    say({ type: "out" });
+    say({ type: "out", subject });
     forget();
   });
-  nav.append(who, leave);
+  place.append(who, leave);
+  nav.before(place);
   return subject;
 }
 

@@ -77,6 +77,38 @@ test("an application that has no token for a while is asked again", async (conte
   assert.ok(asked >= 3);
 });
 
+test("an application that does not answer is not waited for without end", async (context) => {
+  let asked = 0;
+  const { client } = on(context, () => {
+    asked += 1;
+    return asked < 2 ? new Promise(() => {}) : RINGBACK_LONG;
+  });
+  // What a timer of its own waits for does not keep Node.
+  const running = setInterval(() => {}, 1_000);
+  context.after(() => clearInterval(running));
+  const why = new Promise((resolve) => client.onState((state) => state.why && resolve(state.why)));
+  assert.equal(await client.submit("default", "silence"), "✅ Processed: SILENCE");
+  assert.equal(await why, "there is no token: it did not come in time");
+});
+
+test("an application that gives its user no token is not asked again by itself", async (context) => {
+  let asked = 0;
+  let isSignedIn = false;
+  const { client } = on(context, async () => {
+    asked += 1;
+    if (!isSignedIn) throw Object.assign(new Error("sign in first"), { status: 401 });
+    return RINGBACK_LONG;
+  });
+  const state = await becomes(client, "unauthorized");
+  assert.equal(state.why, "there is no token: sign in first");
+  // Longer than any delay of this client.
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  assert.equal(asked, 1);
+  isSignedIn = true;
+  client.connectNow();
+  assert.equal(await client.submit("default", "signed in"), "✅ Processed: SIGNED IN");
+});
+
 test("what a job has said is read with the token as well", async (context) => {
   const { client } = on(context, RINGBACK_LONG);
   const job = client.submit("default", "mine");
