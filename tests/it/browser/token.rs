@@ -238,8 +238,9 @@ async fn another_subject_is_not_shown_what_was_there_before() {
 async fn the_console_follows_a_job_with_a_token() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    // The gateway knows its tasks from the beginning.
     let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &issuer.settings()).await;
     let browser = Browser::at(&gateway, "/jobs/").await;
     browser.sign_in(&issuer.token("eve", "admin")).await;
     let alice = Api::with_token(&gateway, &issuer.token("alice", "jobs:submit"));
