@@ -14,6 +14,7 @@ mod crowd;
 mod door;
 mod expiry;
 mod feed;
+mod forwarded;
 mod goodbye;
 mod health;
 mod hub;
@@ -21,7 +22,6 @@ mod identify;
 mod intake;
 mod known_tasks;
 mod limits;
-mod origin;
 mod outbox;
 mod pages;
 mod rate;
@@ -58,7 +58,7 @@ use crate::shutdown::{Parts, Stop};
 use crate::task::Tasks;
 use crate::wire::{SOCKET_PATH, SYSTEM_GROUP};
 
-use access::Place;
+use access::Site;
 pub use access::{Access, Auth};
 use connection::Acknowledged;
 use crowd::Crowd;
@@ -249,17 +249,18 @@ async fn serve(
 fn router(address: SocketAddr, shared: Shared) -> Router {
     let access = shared.settings.access.clone();
     let cors = access::cors(&access);
-    let place = Arc::new(Place { address, access });
+    let pages = pages::routes(&access.auth);
+    let site = Arc::new(Site { address, access });
     Router::new()
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(api::routes(&shared))
         .with_state(shared)
-        .merge(pages::routes())
+        .merge(pages)
         .fallback(limits::no_such_path)
         .method_not_allowed_fallback(limits::no_such_method)
         .layer(tower::util::option_layer(cors))
         .layer(middleware::from_fn(limits::sizes))
-        .layer(middleware::from_fn_with_state(place, access::from_where))
+        .layer(middleware::from_fn_with_state(site, access::from_where))
 }

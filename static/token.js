@@ -1,7 +1,8 @@
 // Whose the page is: the token that it was given, kept for as long as a tab is open.
 //
 // The tabs of a browser share one socket, and so the token: one that opens asks the others for it, and whoever signs out
-// of one does so of all of theirs. A gateway without authentication asks for none, and then nothing of this is seen.
+// of one does so of all of theirs. The gateway writes into a page whether it wants one; where it does not, nothing of this
+// is seen.
 // Browsers write what a tab keeps to their profile, so as to have it after a crash: a token should not be good for long.
 
 import { button, element } from "./dom.js";
@@ -12,7 +13,8 @@ import { button, element } from "./dom.js";
 const KEY = "ringback token";
 /** How soon it is asked again whether the gateway wants a token. */
 const ASK_AGAIN = 5_000;
-
+/** How long the gateway may take to say whose a token is. */
+const ANSWERED_WITHIN = 10_000;
 /** How long the other tabs may take to say what it is. */
 const TOLD_WITHIN = 150;
 
@@ -90,7 +92,7 @@ export function authorization() {
 }
 
 /**
- * Asks for a token where the gateway does; then says who is signed in, before `nav`.
+ * Asks for a token where the gateway wants one; then says who is signed in, before `nav`.
  * @param {HTMLElement} nav
  * @returns {Promise<string>} the subject; empty where nobody is asked for
  */
@@ -115,20 +117,16 @@ export async function begin(nav) {
  * @returns {Promise<string>} the subject; empty where nobody is asked for
  */
 export async function known() {
-  let me = await whoAmI();
-  if (me.status === 401 && !token()) {
+  if (document.documentElement.dataset.auth === "none") {
+    // What there is is of a time when a token was wanted.
+    write(null);
+  } else if (!token()) {
     say({ type: "ask" });
     await Promise.race([arrival(), new Promise((resolve) => setTimeout(resolve, TOLD_WITHIN))]);
-    me = await whoAmI();
+    if (!token()) await signIn("");
   }
-  while (me.status === 401) {
-    await signIn(token() ? me.why : "");
-    me = await whoAmI();
-  }
-  // One of a gateway that has asked for it before.
-  if (me.status === 200 && !me.subject) write(null);
-  // A gateway that is away or busy says nothing of the token.
-  shownTo = me.subject || (kept()?.subject ?? "");
+  // One that has ended is asked for again by whoever is refused with it.
+  shownTo = kept()?.subject ?? "";
   return shownTo;
 }
 
@@ -142,9 +140,9 @@ export function watch(ringback) {
       await signIn(state.why);
       ringback.connectNow();
     } else if (!token() && state.why && state.name !== "connected" && Date.now() - askedAt > ASK_AGAIN) {
-      // A page cannot see why a socket was refused.
+      // A page cannot see why a socket was refused: the gateway may have begun to want a token.
       askedAt = Date.now();
-      await known();
+      if ((await whoAmI()).status === 401) await signIn("");
     }
   });
 }
@@ -224,19 +222,17 @@ function ask(why) {
 
 /**
  * @param {string} [given] a token to try, instead of the page's own
- * @returns {Promise<{status: number, subject: string, why: string}>} 0 where there was no answer; the subject is empty
- *   where nobody is asked for
+ * @returns {Promise<{status: number, subject: string, why: string}>} 0 where there was no answer
  */
 async function whoAmI(given) {
   // What no header can carry would look like a gateway that is away.
   if (given !== undefined && !/^[!-~]+$/.test(given)) return { status: 0, subject: "", why: "This is no signed token" };
   const headers = given === undefined ? authorization() : { authorization: `Bearer ${given}` };
   try {
-    const answer = await fetch("/api/v1/me", { headers });
+    const answer = await fetch("/api/v1/me", { headers, signal: AbortSignal.timeout(ANSWERED_WITHIN) });
     const body = await answer.json();
     const why = body.errors?.[0]?.msg ?? body.detail ?? `The gateway answered with status ${answer.status}`;
-    // Every token has an end: where there is none, nobody is asked for one.
-    return { status: answer.status, subject: body.token_ends_at ? body.subject : "", why };
+    return { status: answer.status, subject: body.subject, why };
   } catch {
     return { status: 0, subject: "", why: "The gateway does not answer" };
   }

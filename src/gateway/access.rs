@@ -12,7 +12,6 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::api::Refused;
@@ -44,7 +43,7 @@ pub enum Auth {
 
 /// Where a gateway listens, and who may speak to it.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct Site {
     pub(super) address: SocketAddr,
     pub(super) access: Access,
 }
@@ -74,17 +73,17 @@ pub(super) fn cors(access: &Access) -> Option<CorsLayer> {
 
 /// Lets pass what comes from where it may.
 pub(super) async fn from_where(
-    State(place): State<Arc<Place>>,
+    State(site): State<Arc<Site>>,
     request: Request,
     next: Next,
 ) -> Response {
-    match place.check(request.headers()) {
+    match site.check(request.headers()) {
         Ok(()) => next.run(request).await,
         Err(reason) => Refused::from(Problem::of_the_request(403, reason)).into_response(),
     }
 }
 
-impl Place {
+impl Site {
     fn check(&self, headers: &HeaderMap) -> Result<(), &'static str> {
         if matches!(self.access.auth, Auth::None) && headers.keys().any(is_of_a_proxy) {
             return Err(
@@ -159,9 +158,9 @@ fn is_same(origin: &str, host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn place(hosts: &[&str], origins: &[&str]) -> Place {
+    fn site(hosts: &[&str], origins: &[&str]) -> Site {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        Place {
+        Site {
             address: "127.0.0.1:8000".parse().unwrap(),
             access: Access {
                 auth: Auth::None,
@@ -171,17 +170,17 @@ mod tests {
         }
     }
 
-    fn asks(place: &Place, host: &str, origin: Option<&str>) -> bool {
+    fn asks(site: &Site, host: &str, origin: Option<&str>) -> bool {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host.parse().unwrap());
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        place.check(&headers).is_ok()
+        site.check(&headers).is_ok()
     }
 
     fn asked(host: &str, origin: Option<&str>) -> bool {
-        asks(&place(&[], &[]), host, origin)
+        asks(&site(&[], &[]), host, origin)
     }
 
     #[test]
@@ -234,28 +233,28 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.append(header::HOST, "localhost".parse().unwrap());
         headers.append(header::HOST, "evil.example".parse().unwrap());
-        assert!(place(&[], &[]).check(&headers).is_err());
+        assert!(site(&[], &[]).check(&headers).is_err());
     }
 
     #[test]
     fn names_and_origins_that_are_allowed_are_served_and_no_others() {
-        let place = place(
+        let site = site(
             &["jobs.example.com", "192.0.2.7"],
             &["https://app.example.com"],
         );
         let app = Some("https://app.example.com");
-        assert!(asks(&place, "jobs.example.com", None));
-        assert!(asks(&place, "Jobs.Example.Com:8443", app));
-        assert!(asks(&place, "192.0.2.7:8000", app));
-        assert!(!asks(&place, "jobs.example.com.evil.example", None));
-        assert!(!asks(&place, "example.com", None));
+        assert!(asks(&site, "jobs.example.com", None));
+        assert!(asks(&site, "Jobs.Example.Com:8443", app));
+        assert!(asks(&site, "192.0.2.7:8000", app));
+        assert!(!asks(&site, "jobs.example.com.evil.example", None));
+        assert!(!asks(&site, "example.com", None));
         for origin in [
             "http://app.example.com",
             "https://app.example.com:8443",
             "https://app.example.com.evil.example",
             "https://example.com",
         ] {
-            assert!(!asks(&place, "jobs.example.com", Some(origin)), "{origin}");
+            assert!(!asks(&site, "jobs.example.com", Some(origin)), "{origin}");
         }
     }
 
@@ -270,7 +269,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.append(header::HOST, "localhost".parse().unwrap());
             headers.append(name, "192.0.2.1".parse().unwrap());
-            assert!(place(&[], &[]).check(&headers).is_err(), "{name}");
+            assert!(site(&[], &[]).check(&headers).is_err(), "{name}");
         }
     }
 }

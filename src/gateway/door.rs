@@ -192,6 +192,26 @@ pub(super) fn kind_of(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
+    #[tokio::test]
+    async fn an_address_has_so_many_places_and_a_proxy_that_is_trusted_as_many_as_there_are() {
+        let limits = Limits {
+            connections: 4,
+            connections_per_address: 1,
+            trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+            ..Limits::default()
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let door = Door::new(listener, None, Router::new(), &limits);
+        let visit = |address: &str| door.visit(SocketAddr::new(address.parse().unwrap(), 1));
+        let first = visit("192.0.2.7");
+        assert!(first.is_some() && visit("192.0.2.7").is_none());
+        let others = [visit("10.0.0.1"), visit("10.0.0.1"), visit("127.0.0.1")];
+        assert!(others.iter().all(Option::is_some));
+        assert!(visit("10.0.0.2").is_none(), "all places are taken");
+        drop(first);
+        assert!(visit("192.0.2.7").is_some());
+    }
+
     #[test]
     fn a_network_of_the_newer_kind_is_one_address() {
         let kind = |text: &str| kind_of(text.parse().unwrap()).to_string();

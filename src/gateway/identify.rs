@@ -13,7 +13,7 @@ use super::Shared;
 use super::access::Auth;
 use super::api::Refused;
 use super::crowd::Place;
-use super::subjects::Grant;
+use super::subjects::{Grant, Subject};
 use crate::auth::{Identity, Refusal, Scope};
 use crate::postgres::link::limited;
 use crate::queue::jobs::Filter;
@@ -28,16 +28,21 @@ pub(super) const LATER: Duration = Duration::from_secs(10);
 pub(super) struct Who(pub(super) Arc<Identity>);
 
 impl Who {
+    /// Who they are among those that this gateway counts; none, where that is everybody.
+    pub(super) fn subject(&self, shared: &Shared) -> Option<Arc<Subject>> {
+        shared.subjects.named(&self.0.subject)
+    }
+
     /// Whether so many jobs of theirs may be submitted.
     pub(super) fn grant(&self, shared: &Shared, jobs: usize) -> Result<Grant, Refused> {
-        let subject = shared.subjects.named(&self.0.subject);
+        let subject = self.subject(shared);
         let granted = shared.subjects.grant(subject.as_deref(), jobs);
         granted.map_err(Refused::from)
     }
 
     /// A place among their sockets: for what is open as long as one of those.
     pub(super) fn stay(&self, shared: &Shared) -> Result<Option<Place<Arc<str>>>, Refused> {
-        let Some(subject) = shared.subjects.named(&self.0.subject) else {
+        let Some(subject) = self.subject(shared) else {
             return Ok(None);
         };
         let place = shared.subjects.open(&subject);
@@ -126,7 +131,7 @@ pub(super) async fn authorize(
         return Refused::from(ErrorItem::needs(scope, &["header", "Authorization"]))
             .into_response();
     }
-    if let Some(subject) = shared.subjects.named(&who.0.subject)
+    if let Some(subject) = who.subject(&shared)
         && let Err(after) = subject.ask()
     {
         return Refused::from(ErrorItem::rate_limited(TOO_FAST, after)).into_response();

@@ -1,11 +1,13 @@
 //! The pages and the contract, compiled into the program: no files to install beside it.
 
 use axum::Router;
+use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{MethodRouter, get};
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use super::access::Auth;
 use crate::{asyncapi, openapi};
 
 /// Nothing from elsewhere, nothing inline: text that somebody submitted can never become a script.
@@ -116,6 +118,10 @@ const PAGES: &[(&str, &str)] = &[
     ),
 ];
 
+/// What a page says of the gateway that it comes from.
+const ASKS_NOBODY: &str = r#"data-auth="none""#;
+const ASKS_FOR_A_TOKEN: &str = r#"data-auth="jwt""#;
+
 /// Where one is led from other addresses.
 const MOVED: &[(&str, &str)] = &[
     ("/system", "/system/"),
@@ -124,7 +130,7 @@ const MOVED: &[(&str, &str)] = &[
     ("/favicon.ico", "/static/favicon.svg"),
 ];
 
-pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Router<S> {
     let moved = MOVED.iter().fold(Router::new(), |router, (from, to)| {
         router.route(from, get(move || async move { Redirect::permanent(to) }))
     });
@@ -134,10 +140,13 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     );
     let files = FILES.iter().chain([&client]);
     let router = files.fold(moved, |router, (path, text)| {
-        router.route(path, page(kind_of(path), text))
+        router.route(
+            path,
+            page(kind_of(path), Bytes::from_static(text.as_bytes())),
+        )
     });
     let router = PAGES.iter().fold(router, |router, (path, text)| {
-        router.route(path, page(HTML, text))
+        router.route(path, page(HTML, of_this_gateway(text, auth)))
     });
     let router = router
         .route("/", get(|| async { Redirect::temporary("/system/") }))
@@ -170,10 +179,15 @@ fn kind_of(path: &str) -> &'static str {
     }
 }
 
-fn page<S: Clone + Send + Sync + 'static>(
-    kind: &'static str,
-    body: &'static str,
-) -> MethodRouter<S> {
+/// A page that knows whether it has to ask for a token, so that it need not find out before it begins.
+fn of_this_gateway(page: &'static str, auth: &Auth) -> Bytes {
+    match auth {
+        Auth::None => Bytes::from_static(page.as_bytes()),
+        Auth::Tokens(_) => page.replacen(ASKS_NOBODY, ASKS_FOR_A_TOKEN, 1).into(),
+    }
+}
+
+fn page<S: Clone + Send + Sync + 'static>(kind: &'static str, body: Bytes) -> MethodRouter<S> {
     get(move || async move { ([(header::CONTENT_TYPE, kind)], body).into_response() })
 }
 
@@ -182,4 +196,16 @@ pub(super) fn with_header(
     value: &'static str,
 ) -> SetResponseHeaderLayer<HeaderValue> {
     SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_page_has_a_place_for_what_its_gateway_asks() {
+        for (path, page) in PAGES {
+            assert_eq!(page.matches(ASKS_NOBODY).count(), 1, "{path}");
+        }
+    }
 }

@@ -33,8 +33,8 @@ pub struct Settings {
     pub limits: Limits,
 }
 
-/// How much a gateway takes; 0 is no limit.
-#[derive(Clone, Debug)]
+/// How much a gateway takes; 0 is no limit, and there are none by default.
+#[derive(Clone, Debug, Default)]
 pub struct Limits {
     /// The largest content of a job, in bytes.
     pub content: usize,

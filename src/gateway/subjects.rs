@@ -183,3 +183,24 @@ impl Subject {
         self.waiting.store(jobs, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_subject_has_a_part_of_what_is_under_way_and_leaves_the_rest_to_the_others() {
+        let subjects = Subjects::new(&Limits::default());
+        let (alice, bob) = (
+            subjects.named(&"alice".into()),
+            subjects.named(&"bob".into()),
+        );
+        let grant = |subject: &Option<Arc<Subject>>| subjects.grant(subject.as_deref(), 1);
+        let mut grants: Vec<_> = (0..UNDER_WAY).map(|_| grant(&alice).unwrap()).collect();
+        assert_eq!(grant(&alice).unwrap_err(), ErrorItem::busy());
+        assert!(grant(&bob).is_ok());
+        // One of hers is stored.
+        grants.pop();
+        assert!(grant(&alice).is_ok());
+    }
+}

@@ -15,13 +15,14 @@ use crate::postgres::link::limited;
 use crate::ticket;
 use crate::wire::{ErrorItem, Me, Ticket};
 
-pub(super) async fn ticket(State(shared): State<Shared>, Who(who): Who) -> Answer {
-    if let Some(subject) = shared.subjects.named(&who.subject)
+pub(super) async fn ticket(State(shared): State<Shared>, who: Who) -> Answer {
+    if let Some(subject) = who.subject(&shared)
         && let Err(after) = subject.buy()
     {
         let msg = "Too many tickets in a second; buy one for each socket";
         return Err(ErrorItem::rate_limited(msg, after).into());
     }
+    let Who(who) = who;
     let secret = Secret::random();
     let issued = limited(ticket::issue(shared.database.pool(), &secret, &who)).await;
     let expires = issued.map_err(|error| Refused::by_the_database(&error, "sell a ticket"))?;

@@ -10,8 +10,8 @@ use super::super::Shared;
 use super::super::api::Refused;
 use super::super::crowd::Place;
 use super::super::door::{Visit, kind_of};
+use super::super::forwarded;
 use super::super::identify::{LATER, Who};
-use super::super::origin;
 use super::super::rate::Rate;
 use super::super::subjects::Subject;
 use crate::wire::ErrorItem;
@@ -36,7 +36,7 @@ impl Guest {
         let limits = &shared.settings.limits;
         let full = |msg: &str| Refused::from(ErrorItem::rate_limited(msg, LATER));
         let peer = visit.peer.ip();
-        let client = origin::client(peer, headers, &limits.trusted_proxies);
+        let client = forwarded::client(peer, headers, &limits.trusted_proxies);
         // Who comes without a proxy has a place since the connection was let in.
         let of_address = if client == peer {
             None
@@ -44,7 +44,7 @@ impl Guest {
             let place = shared.proxied.enter(kind_of(client));
             Some(place.ok_or_else(|| full("Too many sockets of this address are open"))?)
         };
-        let subject = shared.subjects.named(&who.0.subject);
+        let subject = who.subject(shared);
         let of_subject = who.stay(shared)?;
         Ok(Box::new(Self {
             subject,

@@ -57,7 +57,7 @@ fn shown(result: &str, times: usize) -> String {
 async fn a_page_asks_for_a_token_and_again_when_it_has_ended() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let browser = Browser::at(&gateway, "/system/").await;
     browser.shows(ASKED).await;
     assert_eq!(browser.barriers().await, Vec::<String>::new());
@@ -106,7 +106,7 @@ async fn a_page_asks_for_a_token_and_again_when_it_has_ended() {
 async fn the_console_is_for_those_who_may_see_it() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let _worker = Program::worker(&database, &[]).await;
     let alice = issuer.token("alice", "jobs:submit jobs:read");
     let job = Api::with_token(&gateway, &alice)
@@ -148,7 +148,7 @@ async fn a_gateway_without_authentication_asks_no_page_for_anything() {
 async fn tabs_share_a_token_and_whoever_signs_out_is_out_of_all_of_them() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let browser = Browser::at(&gateway, "/system/").await;
     let first = browser.page.window().await.unwrap();
     browser.sign_in(&issuer.token("alice", "admin")).await;
@@ -167,7 +167,7 @@ async fn tabs_share_a_token_and_whoever_signs_out_is_out_of_all_of_them() {
 async fn a_page_of_docs_in_a_tab_of_its_own_takes_the_token_of_the_others() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let browser = Browser::at(&gateway, "/system/").await;
     browser.sign_in(&issuer.token("alice", "jobs:submit")).await;
     browser.shows(CONNECTED).await;
@@ -189,7 +189,7 @@ async fn a_page_of_docs_in_a_tab_of_its_own_takes_the_token_of_the_others() {
 async fn the_question_stays_until_there_is_a_token() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let browser = Browser::at(&gateway, "/system/").await;
     browser.shows(ASKED).await;
     browser.press(&ESCAPE.repeat(4)).await;
@@ -213,7 +213,7 @@ async fn the_question_stays_until_there_is_a_token() {
 async fn another_subject_is_not_shown_what_was_there_before() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let browser = Browser::at(&gateway, "/system/").await;
     let scopes = "jobs:submit jobs:read";
     let short = issuer.token_for("alice", scopes, Duration::from_secs(8));
@@ -240,7 +240,7 @@ async fn the_console_follows_a_job_with_a_token() {
     let issuer = Issuer::new(Algorithm::Hs256);
     // The gateway knows its tasks from the beginning.
     let _worker = Program::unruly(&database).await;
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let browser = Browser::at(&gateway, "/jobs/").await;
     browser.sign_in(&issuer.token("eve", "admin")).await;
     let alice = Api::with_token(&gateway, &issuer.token("alice", "jobs:submit"));
