@@ -158,7 +158,7 @@ async fn without_authentication_nothing_is_served_that_a_proxy_has_passed_on() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
     let open = Program::serve(&database, &[]).await;
-    let closed = Program::serve(&database, &issuer.settings()).await;
+    let closed = issuer.serve(&database, &[]).await;
     let token = issuer.token("alice", "admin");
     for header in [
         "Forwarded: for=192.0.2.1",

@@ -32,7 +32,7 @@ async fn the_client_stays_while_its_application_has_tokens() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
     let _worker = Program::worker(&database, &[]).await;
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let scopes = "jobs:submit jobs:read";
     let short = issuer.token_for("alice", scopes, Duration::from_secs(12));
     let mut tests = Program::spawn(

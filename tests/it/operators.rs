@@ -25,7 +25,7 @@ fn deed(who: &str, what: &str, on_what: &str) -> (String, String, Vec<String>) {
 async fn what_an_operator_does_is_recorded_and_what_somebody_does_with_their_own_is_not() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let scopes = "jobs:submit jobs:read notices:send";
     let alice = Api::with_token(&gateway, &issuer.token("alice", scopes));
     let eve = Api::with_token(&gateway, &issuer.token("eve", "admin"));

@@ -12,7 +12,7 @@ const SCOPES: &str = "jobs:submit jobs:read notices:send metrics:read";
 async fn another_subjects_job_is_not_found_over_http() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let alice = Api::with_token(&gateway, &issuer.token("alice", SCOPES));
     let bob = Api::with_token(&gateway, &issuer.token("bob", SCOPES));
     let operator = Api::with_token(&gateway, &issuer.token("eve", "admin"));
@@ -77,7 +77,7 @@ async fn another_subjects_job_is_not_found_over_http() {
 async fn another_subjects_job_and_session_are_not_found_on_a_socket() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let connect = async |subject: &str| {
         Client::with_token(&gateway, &issuer.token(subject, "jobs:submit")).await
     };
@@ -116,7 +116,7 @@ async fn another_subjects_job_and_session_are_not_found_on_a_socket() {
 async fn a_key_is_its_subjects_own() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let mut jobs = Vec::new();
     for subject in ["alice", "bob", "alice"] {
         let api = Api::with_token(&gateway, &issuer.token(subject, SCOPES));
@@ -131,7 +131,7 @@ async fn a_key_is_its_subjects_own() {
 async fn a_stream_ends_with_its_token() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let lifetime = std::time::Duration::from_secs(3);
     let alice = Api::with_token(&gateway, &issuer.token_for("alice", "admin", lifetime));
     let job = alice.submit("default", "a").await;

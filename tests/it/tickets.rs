@@ -33,8 +33,8 @@ fn code(answer: &Message) -> &Value {
 async fn a_ticket_opens_one_socket_once_on_any_gateway() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let here = Program::serve(&database, &issuer.settings()).await;
-    let there = Program::serve(&database, &issuer.settings()).await;
+    let here = issuer.serve(&database, &[]).await;
+    let there = issuer.serve(&database, &[]).await;
     let _worker = Program::worker(&database, &[]).await;
     let ticket = buy(&here, &issuer.token("alice", "jobs:submit")).await;
     // The tables have nothing that opens a socket.
@@ -78,7 +78,7 @@ async fn a_ticket_opens_one_socket_once_on_any_gateway() {
 async fn a_ticket_has_the_scopes_of_its_token_and_no_more() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let ticket = buy(&gateway, &issuer.token("alice", "jobs:read")).await;
     let mut client = Client::with_ticket(&gateway, &ticket).await.ok().unwrap();
     client.ask("default", "a").await;
@@ -92,7 +92,7 @@ async fn a_ticket_has_the_scopes_of_its_token_and_no_more() {
 async fn a_socket_ends_with_its_token_unless_it_is_given_a_fresh_ticket() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let _worker = Program::worker(&database, &[]).await;
     let short = issuer.token_for("alice", "jobs:submit", Duration::from_secs(4));
     let mut ends = Client::with_token(&gateway, &short).await;

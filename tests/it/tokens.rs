@@ -1,19 +1,16 @@
-//! Who is known: by signed tokens, and by nothing else where they are asked for.
+//! Which tokens are taken, and what each is good for.
 
-use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::Header;
 use ringback::auth::{Algorithm, Scope};
 use ringback::openapi::{Method, Operation};
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 
-use crate::support::{Answer, Api, Client, Issuer, Program, TestDatabase, eventually};
+use crate::support::{Answer, Api, Client, Issuer, TestDatabase};
 
-const ME: &str = "/api/v1/me";
+/// Where one is told who one is.
+pub(crate) const ME: &str = "/api/v1/me";
 
 fn now() -> u64 {
     SystemTime::now()
@@ -22,7 +19,8 @@ fn now() -> u64 {
         .as_secs()
 }
 
-fn claims() -> Value {
+/// Those of a good token.
+pub(crate) fn claims() -> Value {
     json!({
         "sub": "alice", "aud": "ringback", "iss": "ringback", "exp": now() + 60, "scope": "jobs:read",
     })
@@ -45,7 +43,7 @@ fn but(changes: &Value) -> Value {
 async fn a_token_is_taken_when_everything_about_it_is_right() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     // Each of these differs from a good one in one thing.
     for good in [
         claims(),
@@ -92,7 +90,7 @@ async fn a_token_is_taken_when_everything_about_it_is_right() {
 async fn a_token_that_somebody_else_could_have_made_is_refused() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let good = issuer.any(&claims());
     let parts: Vec<&str> = good.split('.').collect();
     let (header, payload, signature) = (parts[0], parts[1], parts[2]);
@@ -151,7 +149,7 @@ async fn a_public_key_checks_tokens_that_only_its_private_key_can_make() {
     let database = TestDatabase::new().await;
     for algorithm in [Algorithm::EdDsa, Algorithm::Rs256, Algorithm::Es256] {
         let issuer = Issuer::new(algorithm);
-        let gateway = Program::serve(&database, &issuer.settings()).await;
+        let gateway = issuer.serve(&database, &[]).await;
         let ask = async |token: &str| Api::with_token(&gateway, token).get(ME).await.status;
         assert_eq!(ask(&issuer.token("alice", "")).await, 200);
         assert_eq!(ask(&Issuer::new(algorithm).token("alice", "")).await, 401);
@@ -164,7 +162,7 @@ async fn a_public_key_checks_tokens_that_only_its_private_key_can_make() {
 async fn each_operation_needs_its_scope_and_no_other() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
+    let gateway = issuer.serve(&database, &[]).await;
     let names = |needs: Option<Scope>, with: bool| {
         let scopes = Scope::ALL
             .into_iter()
@@ -207,203 +205,4 @@ async fn each_operation_needs_its_scope_and_no_other() {
     assert_eq!(database.count("ringback.job").await, 0);
     let mut writer = Client::with_token(&gateway, &issuer.token("alice", "jobs:submit")).await;
     writer.submit("default", "a").await;
-}
-
-/// Serves a set of keys, over and over, until it is dropped; answers its address.
-async fn publish(keys: Arc<Mutex<Option<Value>>>) -> (String, JoinSet<()>) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = format!("http://{}/keys", listener.local_addr().unwrap());
-    let mut serving = JoinSet::new();
-    serving.spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let mut request = [0; 2_048];
-            let _ = stream.read(&mut request).await;
-            let keys = keys.lock().unwrap().clone();
-            let answer = match keys {
-                Some(keys) => {
-                    let text = json!({"keys": keys}).to_string();
-                    format!(
-                        "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
-                        text.len()
-                    )
-                }
-                None => {
-                    "HTTP/1.1 500 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned()
-                }
-            };
-            let _ = stream.write_all(answer.as_bytes()).await;
-        }
-    });
-    (address, serving)
-}
-
-#[tokio::test]
-async fn published_keys_are_fetched_kept_and_fetched_again_when_they_change() {
-    let database = TestDatabase::new().await;
-    let (first, second) = (Issuer::new(Algorithm::Es256), Issuer::new(Algorithm::Es256));
-    let keys = Arc::new(Mutex::new(None));
-    let (address, serving) = publish(Arc::clone(&keys)).await;
-    let settings = [
-        "--auth",
-        "jwt",
-        "--jwt-algorithm",
-        "ES256",
-        "--jwt-keys-url",
-        &address,
-    ];
-    let gateway = Program::serve(&database, &settings).await;
-    let named = |issuer: &Issuer, name: &str| {
-        let mut header = Header::new(jsonwebtoken::Algorithm::ES256);
-        header.kid = Some(name.to_owned());
-        issuer.any_with(&header, &claims())
-    };
-    let ask = async |token: String| Api::with_token(&gateway, &token).get(ME).await;
-
-    // Nobody can tell yet: that is not the client's fault.
-    let answer = ask(named(&first, "1")).await;
-    answer.is_error(503, "unavailable");
-    assert!(answer.retry_after.is_some());
-
-    *keys.lock().unwrap() = Some(json!([first.published("1")]));
-    eventually("the keys should be fetched", async || {
-        ask(named(&first, "1")).await.status == 200
-    })
-    .await;
-    // Without a name, the only key.
-    assert_eq!(ask(first.any(&claims())).await.status, 200);
-    assert_eq!(ask(named(&second, "1")).await.status, 401);
-    assert_eq!(ask(named(&second, "2")).await.status, 401);
-
-    *keys.lock().unwrap() = Some(json!([second.published("2")]));
-    eventually("the new key should be found", async || {
-        ask(named(&second, "2")).await.status == 200
-    })
-    .await;
-    assert_eq!(ask(named(&first, "1")).await.status, 401, "it is gone");
-
-    // Those that are known stay good while nobody answers.
-    drop(serving);
-    assert_eq!(ask(named(&second, "2")).await.status, 200);
-}
-
-#[tokio::test]
-async fn a_gateway_that_strangers_could_use_does_not_start() {
-    let database = TestDatabase::new().await;
-    let issuer = Issuer::new(Algorithm::Hs256);
-    let key = issuer.settings()[5].to_owned();
-    let public = Issuer::new(Algorithm::Es256);
-    let short = format!("{key}.short");
-    std::fs::write(&short, "secret").unwrap();
-    for (arguments, reason) in [
-        (&["--listen", "0.0.0.0:0"][..], "--auth jwt"),
-        (&["--listen", "[::]:0"], "--auth jwt"),
-        (&["--jwt-key", &key], "say --auth jwt"),
-        (&["--auth", "jwt"], "--jwt-key"),
-        (
-            &["--auth", "jwt", "--jwt-key", "/no/such/file"],
-            "could not read",
-        ),
-        (&["--auth", "jwt", "--jwt-key", &short], "32 or more"),
-        // A public key is no secret.
-        (
-            &["--auth", "jwt", "--jwt-key", public.settings()[5]],
-            "--jwt-algorithm",
-        ),
-        (
-            &[
-                "--auth",
-                "jwt",
-                "--jwt-key",
-                &key,
-                "--jwt-algorithm",
-                "none",
-            ],
-            "HS256",
-        ),
-        (
-            &[
-                "--auth",
-                "jwt",
-                "--jwt-key",
-                &key,
-                "--jwt-algorithm",
-                "EdDSA",
-            ],
-            "no public key",
-        ),
-        (
-            &[
-                "--auth",
-                "jwt",
-                "--jwt-algorithm",
-                "EdDSA",
-                "--jwt-keys-url",
-                "http://issuer.example/keys",
-            ],
-            "https",
-        ),
-        (
-            &[
-                "--auth",
-                "jwt",
-                "--jwt-keys-url",
-                "https://issuer.example/keys",
-            ],
-            "HS256 has a secret",
-        ),
-    ] {
-        let mut refused = Program::start(&database, &[&["serve"], arguments].concat());
-        assert!(!refused.ended().await.success(), "{arguments:?}");
-        let output = refused.output();
-        assert!(output.contains(reason), "{arguments:?}: {output}");
-    }
-    std::fs::remove_file(short).unwrap();
-    // With tokens, it serves others.
-    let open = [&issuer.settings()[..], &["--listen", "0.0.0.0:0"]].concat();
-    let gateway = Program::start(&database, &[&["serve"], &open[..]].concat());
-    gateway.printed("serving").await;
-}
-
-#[tokio::test]
-async fn the_command_makes_tokens_that_a_gateway_takes() {
-    let database = TestDatabase::new().await;
-    let issuer = Issuer::new(Algorithm::Hs256);
-    let gateway = Program::serve(&database, &issuer.settings()).await;
-    let key = issuer.settings()[5].to_owned();
-    let made = [
-        "token",
-        "Alice in Wonderland",
-        "--jwt-key",
-        &key,
-        "--scope",
-        "jobs:read,admin",
-    ];
-    let mut token = Program::start(&database, &made);
-    assert!(token.ended().await.success(), "{}", token.output());
-    let me = Api::with_token(&gateway, token.output().trim())
-        .get(ME)
-        .await;
-    assert_eq!(me.body["subject"], "Alice in Wonderland");
-    assert_eq!(me.body["scopes"], json!(["jobs:read", "admin"]));
-    assert!(me.body["token_ends_at"].is_string());
-    for (arguments, reason) in [
-        (&["token", "alice"][..], "--jwt-signing-key"),
-        (&["token", "", "--jwt-key", &key], "1 to 255"),
-        (
-            &["token", "alice", "--jwt-key", &key, "--scope", "everything"],
-            "jobs:submit",
-        ),
-        (
-            &["token", "alice", "--jwt-key", &key, "--ttl", "2000d"],
-            "a year",
-        ),
-    ] {
-        let mut refused = Program::start(&database, arguments);
-        assert!(!refused.ended().await.success(), "{arguments:?}");
-        assert!(
-            refused.output().contains(reason),
-            "{arguments:?}: {}",
-            refused.output()
-        );
-    }
 }

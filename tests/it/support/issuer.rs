@@ -15,6 +15,8 @@ use ringback::auth::{Algorithm, NewToken, Scopes, SigningKey, sign};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::{Program, TestDatabase};
+
 /// Somebody who signs tokens.
 pub(crate) struct Issuer {
     algorithm: Algorithm,
@@ -52,6 +54,11 @@ impl Issuer {
             "--jwt-key",
             file,
         ]
+    }
+
+    /// A gateway that takes this one's tokens and no others, with further settings.
+    pub(crate) async fn serve(&self, database: &TestDatabase, more: &[&str]) -> Program {
+        Program::serve(database, &[&self.settings()[..], more].concat()).await
     }
 
     /// A good token.
