@@ -7,6 +7,7 @@
 //! them to end, and then succeed and fail. `single SECONDS` works that long, one job at a time for each key; `few SECONDS`
 //! may do so three times at once, and once for each key; `paced` may start three times a second. `story N` says N pieces
 //! of text, one every 20 ms, `flood N` says N long ones at once, and `busy` says a thousand times in a second how far it is.
+//! `follow` has a list of names for its input, and asks for a job of `count` for each.
 //!
 //! ```sh
 //! DATABASE_URL="$(ringback url)" cargo run --example unruly
@@ -18,90 +19,109 @@ use anyhow::Context as _;
 use ringback::postgres::Database;
 use ringback::shutdown::{Parts, on_signal};
 use ringback::sweeper::{self, Keep};
-use ringback::task::{Again, Context, Limits, RetryDelay, Task, TaskError, Tasks};
+use ringback::task::{Context, FollowUp, Limits, Options, RetryDelay, TaskError, Tasks, from_fn};
 use ringback::telemetry::{self, Times};
 use ringback::worker::{self, Settings};
 use serde_json::Value;
 
 fn tasks() -> Tasks {
+    let options = Options::new;
+    let soon = RetryDelay {
+        first: Duration::from_millis(100),
+        longest: Duration::from_millis(100),
+    };
+    let late = options().time_limit(Duration::from_millis(500));
+    let single = options().key_limits(Limits::none().at_once(1));
+    let few = options().limits(Limits::none().at_once(3));
+    let paced = options().limits(Limits::none().starts(3, Duration::from_secs(1)));
     Tasks::new()
-        .with(Task::new("hold", hold))
-        .with(Task::new("block", block))
-        .with(Task::new("panic", |_, _| async {
-            panic!("as it was asked to")
-        }))
-        .with(Task::new("nul", |_, _| async { Ok(Value::from("a\0b")) }))
-        .with(Task::new("fail", |_, _| async {
-            Err(TaskError::permanent("as it was asked to"))
-        }))
-        .with(Task::new("flaky", flaky))
-        .with(Task::new("die", |_, _| async { std::process::abort() }))
-        .with(Task::new("deep", |_, _| async {
+        .with(from_fn("hold", hold))
+        .with(from_fn("block", block))
+        .with(from_fn("panic", panic))
+        .with(from_fn("nul", |_: Value, _| async { Ok("a\0b") }))
+        .with(from_fn("fail", fail))
+        .with(from_fn("flaky", flaky))
+        .with(from_fn("die", die))
+        .with(from_fn("deep", |_: Value, _| async {
             Ok((0..200).fold(Value::Null, |inside, _| Value::Array(vec![inside])))
         }))
-        .with(
-            Task::new("late", hold)
-                .time_limit(Duration::from_millis(500))
-                .max_attempts(2)
-                .retry_delay(RetryDelay {
-                    first: Duration::from_millis(100),
-                    longest: Duration::from_millis(100),
-                }),
-        )
-        .with(Task::new("obey", |_, context: Context| async move {
+        .with(from_fn("late", hold).with_options(late.max_attempts(2).retry_delay(soon)))
+        .with(from_fn("obey", |_: Value, context: Context| async move {
             context.cancelled().await;
-            Ok(Value::from("as you wish"))
+            Ok("as you wish")
         }))
-        .with(Task::new("quit", |_, context: Context| async move {
-            context.cancelled().await;
-            Err(TaskError::after("as you wish", Duration::ZERO))
+        .with(from_fn("quit", quit))
+        .with(from_fn("single", hold).with_options(single))
+        .with(from_fn("few", hold).with_options(few.key_limits(Limits::none().at_once(1))))
+        .with(from_fn("paced", |_: Value, _| async { Ok(Value::Null) }).with_options(paced))
+        .with(from_fn("story", story))
+        .with(from_fn("flood", flood))
+        .with(from_fn("busy", busy))
+        .with(from_fn("count", |_: Value, context: Context| async move {
+            Ok(context.attempt.to_string())
         }))
-        .with(Task::new("single", hold).key_limits(Limits::none().at_once(1)))
-        .with(
-            Task::new("few", hold)
-                .limits(Limits::none().at_once(3))
-                .key_limits(Limits::none().at_once(1)),
-        )
-        .with(
-            Task::new("paced", |_, _| async { Ok(Value::Null) })
-                .limits(Limits::none().starts(3, Duration::from_secs(1))),
-        )
-        .with(Task::new("story", story))
-        .with(Task::new("flood", flood))
-        .with(Task::new("busy", busy))
-        .with(Task::new("count", |_, context: Context| async move {
-            Ok(Value::from(context.attempt.to_string()))
-        }))
+        .with(from_fn("follow", follow))
 }
 
-async fn hold(input: Value, _: Context) -> Result<Value, TaskError> {
+async fn hold(input: Value, _: Context) -> anyhow::Result<&'static str> {
     tokio::time::sleep(seconds(&input)).await;
-    Ok(Value::from("held"))
+    Ok("held")
 }
 
-async fn story(input: Value, context: Context) -> Result<Value, TaskError> {
+async fn panic(_: Value, _: Context) -> anyhow::Result<()> {
+    panic!("as it was asked to")
+}
+
+async fn fail(_: Value, _: Context) -> anyhow::Result<()> {
+    Err(TaskError::permanent("as it was asked to").into())
+}
+
+async fn die(_: Value, _: Context) -> anyhow::Result<()> {
+    std::process::abort()
+}
+
+async fn quit(_: Value, context: Context) -> anyhow::Result<()> {
+    context.cancelled().await;
+    Err(TaskError::after("as you wish", Duration::ZERO).into())
+}
+
+async fn story(input: Value, context: Context) -> anyhow::Result<u32> {
     let pieces = number(&input);
     for piece in 1..=pieces {
         tokio::time::sleep(Duration::from_millis(20)).await;
         context.chunk(&format!("{piece} ")).await;
     }
-    Ok(Value::from(pieces))
+    Ok(pieces)
 }
 
-async fn flood(input: Value, context: Context) -> Result<Value, TaskError> {
+async fn flood(input: Value, context: Context) -> anyhow::Result<u32> {
     let pieces = number(&input);
     for piece in 1..=pieces {
         context.chunk(&format!("{piece:<16000}")).await;
     }
-    Ok(Value::from(pieces))
+    Ok(pieces)
 }
 
-async fn busy(_: Value, context: Context) -> Result<Value, TaskError> {
+async fn busy(_: Value, context: Context) -> anyhow::Result<()> {
     for thousandth in 1..=1_000 {
         context.progress(f64::from(thousandth) / 10.0, "busy");
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    Ok(Value::Null)
+    Ok(())
+}
+
+/// Asks for as many jobs of `count` as its input has names, and fails where one of them is `fail`.
+async fn follow(names: Vec<String>, context: Context) -> anyhow::Result<usize> {
+    for name in &names {
+        context.enqueue(FollowUp::new("count", name.as_str()))?;
+    }
+    if names.iter().any(|name| name == "fail") {
+        return Err(TaskError::permanent("as it was asked to").into());
+    }
+    if names.iter().any(|name| name == "unknown") {
+        context.enqueue(FollowUp::new("nobody can do this", Value::Null))?;
+    }
+    Ok(names.len())
 }
 
 fn number(input: &Value) -> u32 {
@@ -110,7 +130,7 @@ fn number(input: &Value) -> u32 {
 }
 
 /// Blocks as many threads as there are, by as many tasks that do not yield.
-async fn block(input: Value, _: Context) -> Result<Value, TaskError> {
+async fn block(input: Value, _: Context) -> anyhow::Result<&'static str> {
     let time = seconds(&input);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut others = tokio::task::JoinSet::new();
@@ -119,22 +139,19 @@ async fn block(input: Value, _: Context) -> Result<Value, TaskError> {
     }
     std::thread::sleep(time);
     others.join_all().await;
-    Ok(Value::from("blocked"))
+    Ok("blocked")
 }
 
-async fn flaky(input: Value, context: Context) -> Result<Value, TaskError> {
+async fn flaky(input: Value, context: Context) -> anyhow::Result<String> {
     let wanted = input
         .as_str()
         .and_then(|text| text.parse().ok())
         .unwrap_or(2);
     if context.attempt < wanted {
-        let again = Again::After(Duration::from_millis(10));
-        return Err(TaskError {
-            message: format!("attempt {} of {wanted}", context.attempt),
-            again,
-        });
+        let text = format!("attempt {} of {wanted}", context.attempt);
+        return Err(TaskError::after(text, Duration::from_millis(10)).into());
     }
-    Ok(Value::from(format!("done at attempt {}", context.attempt)))
+    Ok(format!("done at attempt {}", context.attempt))
 }
 
 fn seconds(input: &Value) -> Duration {

@@ -15,6 +15,7 @@ mod migrate;
 mod notify;
 mod openapi;
 mod output;
+mod program;
 mod queues;
 mod record;
 mod recurring;
@@ -26,6 +27,9 @@ mod wait;
 mod work;
 
 use clap::{Parser, Subcommand};
+
+use crate::task::Tasks;
+pub use program::{Asked, run, run_demonstration, run_with};
 
 /// A job backend with a durable Postgres queue
 #[derive(Debug, Parser)]
@@ -100,15 +104,27 @@ impl Cli {
         matches!(self.verb, Verb::Dev(_) | Verb::Serve(_) | Verb::Worker(_))
     }
 
-    /// Does what was asked.
+    /// Does what was asked, with the tasks that this gives.
     ///
     /// # Errors
     /// What kept it from that, in words for the person who asked.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(
+        self,
+        tasks: impl AsyncFnOnce(Asked) -> anyhow::Result<Tasks>,
+    ) -> anyhow::Result<()> {
         match self.verb {
-            Verb::Dev(verb) => verb.run().await,
-            Verb::Serve(verb) => verb.run().await,
-            Verb::Worker(verb) => verb.run().await,
+            Verb::Dev(verb) => {
+                let tasks = tasks(verb.asked()?).await?;
+                verb.run(tasks).await
+            }
+            Verb::Serve(verb) => {
+                let tasks = tasks(verb.asked()?).await?;
+                verb.run(tasks).await
+            }
+            Verb::Worker(verb) => {
+                let tasks = tasks(verb.asked()?).await?;
+                verb.run(tasks).await
+            }
             Verb::Submit(verb) => verb.run().await,
             Verb::Notify(verb) => verb.run().await,
             Verb::Jobs(verb) => verb.run().await,

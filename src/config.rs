@@ -38,6 +38,10 @@ pub struct FleetConfig {
     #[arg(long, env = "RINGBACK_POLL_ONLY")]
     pub poll_only: bool,
 
+    /// A file of tasks that are commands or HTTP functions; without it, `tasks.toml`, where there is one
+    #[arg(long, env = "RINGBACK_TASKS", value_name = "FILE")]
+    pub tasks: Option<PathBuf>,
+
     /// Bring the database's schema up to date before starting
     #[arg(long, env = "RINGBACK_MIGRATE")]
     pub migrate: bool,

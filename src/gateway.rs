@@ -53,7 +53,7 @@ use crate::auth::Identity;
 use crate::ids::{GatewayId, JobId, JobIds};
 use crate::postgres::{Database, patiently};
 use crate::queue::fleet::{self, GatewayRow, Heard};
-use crate::queue::tasks::{self, TaskRow};
+use crate::queue::tasks::{self, KnownTask, TaskRow};
 use crate::shutdown::{Parts, Stop};
 use crate::task::Tasks;
 use crate::wire::{SOCKET_PATH, SYSTEM_GROUP};
@@ -127,10 +127,12 @@ pub async fn run(
         host: fleet::host(),
         listen: address.to_string(),
     };
-    let heard = patiently(STARTING, || announce(&database, &gateway, &tasks))
+    let (heard, all) = patiently(STARTING, || announce(&database, &gateway, &tasks))
         .await
         .context("could not make this gateway known to the fleet")?;
-    let known = Arc::new(KnownTasks::new(heard.tasks));
+    let known = KnownTasks::new(tasks);
+    known.replace(heard.tasks, all);
+    let known = Arc::new(known);
     let hub = Arc::new(Hub::default());
     let watched = Arc::new(Watched::default());
     let feed = Arc::new(Feed::default());
@@ -211,9 +213,10 @@ async fn announce(
     database: &Database,
     gateway: &GatewayRow,
     tasks: &Tasks,
-) -> Result<Heard, sqlx::Error> {
+) -> Result<(Heard, Vec<KnownTask>), sqlx::Error> {
     tasks::register(database.pool(), &TaskRow::all(tasks)).await?;
-    fleet::gateway_beat(database.pool(), gateway, 0, SYSTEM_GROUP).await
+    let heard = fleet::gateway_beat(database.pool(), gateway, 0, SYSTEM_GROUP).await?;
+    Ok((heard, tasks::all(database.pool()).await?))
 }
 
 async fn serve(

@@ -55,3 +55,6 @@ pub mod telemetry;
 pub mod ticket;
 pub mod wire;
 pub mod worker;
+
+pub use cli::{run, run_with};
+pub use task::{Context, Options, Task, TaskError, Tasks};

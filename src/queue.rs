@@ -11,6 +11,7 @@ pub mod enqueue;
 pub mod finish;
 pub mod fleet;
 pub mod follow;
+mod follow_up;
 pub mod jobs;
 pub mod keys;
 pub mod limits;

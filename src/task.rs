@@ -1,31 +1,37 @@
-//! What work is: a name, where it waits, how often it may fail, and an async function from JSON to JSON.
+//! What work is: a name, options, and an async function from an input to an output.
 //!
-//! A task knows nothing of queues, sockets or Postgres.
+//! A task knows nothing of queues, sockets or Postgres. In Rust it is a type with the trait [`Task`], or a closure
+//! ([`from_fn`]); whatever it is written as, the rest of the program knows it as a [`Kind`], from JSON to JSON.
 
-mod analyze;
+mod command;
 mod context;
-mod fallback;
-mod generate;
+mod demonstration;
+mod error;
+pub mod file;
+mod follow_up;
+mod function;
+mod kind;
 mod limits;
-mod pretend;
+mod options;
 mod report;
 mod retry;
-mod translate;
+mod schema;
+mod tasks;
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
-
-use futures_util::future::BoxFuture;
-use serde_json::Value;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 pub use context::Context;
+pub use error::{Again, TaskError};
+pub use follow_up::{FollowUp, FollowUps};
+pub use kind::{Kind, from_fn};
 pub use limits::{Limits, Rate};
+pub use options::Options;
 pub use report::{Progress, Reporter};
 pub use retry::RetryDelay;
-
-use pretend::Pretend;
+pub use schema::{Schema, Wrong, WrongKind, sentences};
+pub use tasks::Tasks;
 
 /// The queue of tasks that name none.
 pub const DEFAULT_QUEUE: &str = "default";
@@ -36,188 +42,67 @@ pub const FALLBACK: &str = "default";
 /// How often a job may fail before it ends as failed, unless its task says otherwise.
 pub const DEFAULT_MAX_ATTEMPTS: i32 = 5;
 
-/// A kind of work.
-#[derive(Clone)]
-pub struct Task {
-    /// The stable name that clients ask for and the database stores.
-    pub name: &'static str,
-    /// The queue that its jobs wait in.
-    pub queue: &'static str,
-    /// How often a job of it may fail.
-    pub max_attempts: i32,
-    /// How long a job that failed waits for its next attempt, where its error does not say.
-    pub retry_delay: RetryDelay,
-    /// How long an attempt may take; one that takes longer is dropped, and has failed.
-    pub time_limit: Option<Duration>,
-    /// How many jobs of it may run, in the whole fleet.
-    pub limits: Limits,
-    /// The same for each concurrency key that its jobs are submitted with.
-    pub key_limits: Limits,
-    run: Arc<dyn Fn(Value, Context) -> Run + Send + Sync>,
-}
+/// Work of one kind, as a type: its fields are what all of its jobs share, such as a pool of connections.
+///
+/// ```
+/// use ringback::task::{Context, Options, Task};
+/// use schemars::JsonSchema;
+/// use serde::{Deserialize, Serialize};
+///
+/// struct Resize;
+///
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Picture {
+///     url: String,
+///     /// In pixels.
+///     #[schemars(range(min = 1, max = 4096))]
+///     width: u32,
+/// }
+///
+/// #[derive(Serialize, JsonSchema)]
+/// struct Resized {
+///     url: String,
+/// }
+///
+/// impl Task for Resize {
+///     const NAME: &'static str = "resize";
+///     type Input = Picture;
+///     type Output = Resized;
+///
+///     fn options(&self) -> Options {
+///         Options::new().max_attempts(3)
+///     }
+///
+///     async fn run(&self, picture: Picture, context: &Context) -> anyhow::Result<Resized> {
+///         context.progress(50.0, "half way");
+///         Ok(Resized { url: format!("{}?w={}", picture.url, picture.width) })
+///     }
+/// }
+/// ```
+pub trait Task: Send + Sync + 'static {
+    /// The stable name that clients ask for and the database stores. Jobs are found by it, so it outlives the type's.
+    const NAME: &'static str;
 
-/// One run of a task.
-type Run = BoxFuture<'static, Result<Value, TaskError>>;
+    /// What a job works on. What does not fit is refused when it is submitted.
+    type Input: DeserializeOwned + JsonSchema + Send + 'static;
 
-/// How an attempt failed.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct TaskError {
-    /// A sentence for the client and the history.
-    pub message: String,
-    /// Whether to try again.
-    pub again: Again,
-}
+    /// What a job gives back.
+    type Output: Serialize + JsonSchema + Send + 'static;
 
-/// Whether a failed attempt is followed by another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Again {
-    /// With growing delays, until the attempts are used up.
-    Backoff,
-    /// After this time, until the attempts are used up.
-    After(Duration),
-    /// Not at all.
-    Never,
-}
-
-impl Task {
-    /// A task that waits in the default queue.
-    pub fn new<F>(
-        name: &'static str,
-        run: impl Fn(Value, Context) -> F + Send + Sync + 'static,
-    ) -> Self
-    where
-        F: Future<Output = Result<Value, TaskError>> + Send + 'static,
-    {
-        Self {
-            name,
-            queue: DEFAULT_QUEUE,
-            max_attempts: DEFAULT_MAX_ATTEMPTS,
-            retry_delay: RetryDelay::default(),
-            time_limit: None,
-            limits: Limits::default(),
-            key_limits: Limits::default(),
-            run: Arc::new(move |input, context| Box::pin(run(input, context))),
-        }
+    /// Where its jobs wait, how often they may fail, how long they may take, how many may run.
+    fn options(&self) -> Options {
+        Options::new()
     }
 
-    /// The same, whose jobs may fail this often.
-    #[must_use]
-    pub fn max_attempts(mut self, attempts: i32) -> Self {
-        self.max_attempts = attempts;
-        self
-    }
-
-    /// The same, whose failed jobs wait as long as this says.
-    #[must_use]
-    pub fn retry_delay(mut self, delay: RetryDelay) -> Self {
-        self.retry_delay = delay;
-        self
-    }
-
-    /// The same, whose attempts may take this long.
+    /// Does one job, once.
     ///
-    /// An attempt is dropped where it next waits for something; one that blocks its thread goes on unseen.
-    #[must_use]
-    pub fn time_limit(mut self, limit: Duration) -> Self {
-        self.time_limit = Some(limit);
-        self
-    }
-
-    /// The same, of which the whole fleet runs no more than these allow.
-    #[must_use]
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// The same, of which the whole fleet runs no more with one concurrency key than these allow.
-    #[must_use]
-    pub fn key_limits(mut self, limits: Limits) -> Self {
-        self.key_limits = limits;
-        self
-    }
-
-    /// Runs it once.
-    pub fn run(&self, input: Value, context: Context) -> Run {
-        (self.run)(input, context)
-    }
-}
-
-impl fmt::Debug for Task {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Task")
-            .field("name", &self.name)
-            .field("queue", &self.queue)
-            .finish_non_exhaustive()
-    }
-}
-
-impl TaskError {
-    /// A failure that may be tried again.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            again: Again::Backoff,
-        }
-    }
-
-    /// A failure that is tried again after this time, such as the one that a rate limit names.
-    pub fn after(message: impl Into<String>, delay: Duration) -> Self {
-        Self {
-            message: message.into(),
-            again: Again::After(delay),
-        }
-    }
-
-    /// A failure that trying again cannot mend.
-    pub fn permanent(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            again: Again::Never,
-        }
-    }
-}
-
-/// The tasks that a program can run, by name.
-#[derive(Clone, Debug, Default)]
-pub struct Tasks {
-    by_name: BTreeMap<&'static str, Arc<Task>>,
-}
-
-impl Tasks {
-    /// None yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// With one more; a second one of the same name replaces the first.
-    #[must_use]
-    pub fn with(mut self, task: Task) -> Self {
-        self.by_name.insert(task.name, Arc::new(task));
-        self
-    }
-
-    /// The demonstration tasks, whose pretended work takes `delay_scale` times as long as it says.
-    #[must_use]
-    pub fn demonstration(delay_scale: f64) -> Self {
-        let pretend = Pretend { delay_scale };
-        Self::new()
-            .with(pretend.task("translate", Duration::from_secs(2), translate::translate))
-            .with(pretend.task("analyze", Duration::from_secs(3), analyze::analyze))
-            .with(pretend.streaming("generate", Duration::from_secs(4), generate::generate))
-            .with(pretend.task(FALLBACK, Duration::from_secs(1), fallback::process))
-    }
-
-    /// The task of this name.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Arc<Task>> {
-        self.by_name.get(name)
-    }
-
-    /// All of them, by name.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Task>> {
-        self.by_name.values()
-    }
+    /// An error is tried again with growing delays until the attempts are used up; a [`TaskError`] says otherwise, and
+    /// is found also inside of others. A panic is an error too. The future may be dropped wherever it waits: when
+    /// somebody wants the job to end, when its time is over, or when the worker stops. What blocks its thread goes into
+    /// [`Context::blocking`].
+    fn run(
+        &self,
+        input: Self::Input,
+        context: &Context,
+    ) -> impl Future<Output = anyhow::Result<Self::Output>> + Send;
 }

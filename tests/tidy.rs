@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 21] = [
+const HOMES: [(&str, &[&str]); 23] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
@@ -43,7 +43,9 @@ const HOMES: [(&str, &[&str]); 21] = [
     ("tokio_rustls", &["gateway"]),
     ("tokio_tungstenite", &["bench"]),
     ("clap", &["config", "cli", "main"]),
-    ("schemars", &["ids", "wire", "asyncapi", "openapi"]),
+    ("jsonschema", &["task"]),
+    ("serde_path_to_error", &["task"]),
+    ("schemars", &["ids", "wire", "task", "asyncapi", "openapi"]),
 ];
 
 /// Only here is there SQL.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -20,7 +20,7 @@ use crate::queue::enqueue::enqueue;
 use crate::queue::tasks::KnownTask;
 use crate::queue::{Asker, Claimed, Due, Ended, Ending, NewJob, Try};
 use crate::shutdown::Stop;
-use crate::task::Task;
+use crate::task::{DEFAULT_QUEUE, Schema, from_fn};
 use crate::wire::TaskPayload;
 
 use drain::working;
@@ -104,7 +104,7 @@ pub fn done(job: &Claimed) -> Ended {
     Ended {
         id: job.id,
         claim_id: job.claim_id,
-        ending: Ending::Succeeded(json!("done")),
+        ending: Ending::succeeded(json!("done")),
     }
 }
 
@@ -156,7 +156,9 @@ pub async fn one_by_one(
 ) -> anyhow::Result<Duration> {
     let task = KnownTask {
         name: TASK.to_owned(),
-        queue: "default".to_owned(),
+        queue: DEFAULT_QUEUE.to_owned(),
+        input: Schema::anything(),
+        output: Schema::anything(),
     };
     let last = Stop::new();
     let (desk, intake) = Desk::open(database, task, last.clone());
@@ -197,10 +199,10 @@ pub async fn one_by_one(
 /// Those of the database.
 pub async fn start(database: &Database, jobs: usize) -> anyhow::Result<Latency> {
     let (starts, mut started) = mpsc::channel(1);
-    let task = Task::new(TASK, move |_, _| {
+    let task = from_fn(TASK, move |_: Value, _| {
         // Where nobody counts any more, the load is over.
         let _ = starts.try_send(Instant::now());
-        async { Ok(json!("done")) }
+        async { Ok("done") }
     });
     let stop = Stop::new();
     let worker = working(database, task, 10, &stop);

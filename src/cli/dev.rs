@@ -4,6 +4,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::database::{self, Open};
+use super::program::Asked;
 use super::{fleet, serve, work};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, WorkerConfig};
 use crate::shutdown::Stop;
@@ -24,11 +25,16 @@ pub(super) struct Dev {
 }
 
 impl Dev {
-    pub(super) async fn run(self) -> anyhow::Result<()> {
+    /// What there is to say when it asks for its tasks.
+    pub(super) fn asked(&self) -> anyhow::Result<Asked> {
+        Asked::new(&self.fleet, self.worker.delay_scale)
+    }
+
+    pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
         let config = self.database.clone();
         let settings = serve::settings(&self.gateway, &self.fleet)?;
         database::until_stopped(&config, async |open, stop| {
-            self.everything(open, settings, stop).await
+            self.everything(open, tasks, settings, stop).await
         })
         .await
     }
@@ -37,6 +43,7 @@ impl Dev {
     async fn everything(
         self,
         open: &Open,
+        tasks: Tasks,
         settings: gateway::Settings,
         stop: Stop,
     ) -> anyhow::Result<()> {
@@ -54,7 +61,6 @@ impl Dev {
             "http"
         };
         let database = &open.database;
-        let tasks = Tasks::demonstration(self.worker.delay_scale);
 
         // The worker goes first and the gateway last, so that what is finished on the way out is still delivered.
         let worked = Stop::new();

@@ -6,6 +6,7 @@ use tokio::net::TcpListener;
 
 use super::access::{access, tls};
 use super::database::{self, Open};
+use super::program::Asked;
 use super::{files, fleet};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, LimitsConfig};
 use crate::gateway;
@@ -24,12 +25,17 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) async fn run(self) -> anyhow::Result<()> {
+    /// What there is to say when it asks for its tasks: it does not run them.
+    pub(super) fn asked(&self) -> anyhow::Result<Asked> {
+        Asked::new(&self.fleet, 1.0)
+    }
+
+    pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
         let config = self.database.clone();
         // First of all: whoever may not start should not have touched anything.
         let settings = settings(&self.gateway, &self.fleet)?;
         database::until_stopped(&config, async |open, stop| {
-            self.serve(open, settings, stop).await
+            self.serve(open, tasks, settings, stop).await
         })
         .await
     }
@@ -37,6 +43,7 @@ impl Serve {
     async fn serve(
         self,
         open: &Open,
+        tasks: Tasks,
         settings: gateway::Settings,
         stop: Stop,
     ) -> anyhow::Result<()> {
@@ -46,7 +53,6 @@ impl Serve {
         };
         prepared?;
         let listener = bind(&self.gateway).await?;
-        let tasks = Tasks::demonstration(1.0);
         let mut parts = fleet::parts(&open.database, &self.fleet, &stop);
         parts.spawn(
             "gateway",

@@ -177,6 +177,9 @@ async fn store(open: &Open, payload: TaskPayload) -> anyhow::Result<JobId> {
             "{error}; a task is known once a worker or a gateway that has it was started"
         ))
         .into(),
+        SubmitError::InputInvalid(_) => {
+            Exit::Usage(format!("the task cannot work on this: {error}")).into()
+        }
         SubmitError::Conflict => Exit::NotDone(error.to_string()).into(),
         SubmitError::Database(_) => anyhow!(error).context("could not submit the job"),
     })

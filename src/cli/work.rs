@@ -4,6 +4,7 @@ use clap::Args;
 
 use super::database::{self, Open};
 use super::fleet;
+use super::program::Asked;
 use crate::config::{DatabaseConfig, FleetConfig, WorkerConfig};
 use crate::shutdown::Stop;
 use crate::task::Tasks;
@@ -21,18 +22,25 @@ pub(super) struct Work {
 }
 
 impl Work {
-    pub(super) async fn run(self) -> anyhow::Result<()> {
-        let config = self.database.clone();
-        database::until_stopped(&config, async |open, stop| self.work(open, stop).await).await
+    /// What there is to say when it asks for its tasks.
+    pub(super) fn asked(&self) -> anyhow::Result<Asked> {
+        Asked::new(&self.fleet, self.worker.delay_scale)
     }
 
-    async fn work(self, open: &Open, stop: Stop) -> anyhow::Result<()> {
+    pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
+        let config = self.database.clone();
+        database::until_stopped(&config, async |open, stop| {
+            self.work(open, tasks, stop).await
+        })
+        .await
+    }
+
+    async fn work(self, open: &Open, tasks: Tasks, stop: Stop) -> anyhow::Result<()> {
         let prepare = open.prepare(self.fleet.migrate);
         let Some(prepared) = stop.run_until_cancelled(prepare).await else {
             return Ok(());
         };
         prepared?;
-        let tasks = Tasks::demonstration(self.worker.delay_scale);
         let settings = settings(&self.worker, &self.fleet);
         let mut parts = fleet::parts(&open.database, &self.fleet, &stop);
         parts.spawn(

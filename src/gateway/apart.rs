@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::connection::{Connection, Listens};
 use super::hub::{Ended, Hub};
 use super::intake::{Asked, Intake, Job, Submission, WAITING, request};
+use super::known_tasks::Known;
 use super::relay::WANTED;
 use super::subjects::Grant;
 use crate::auth::Identity;
@@ -87,7 +88,7 @@ impl Sockets {
 pub struct Desk {
     anyone: Arc<Identity>,
     submissions: mpsc::Sender<Submission>,
-    task: KnownTask,
+    task: Arc<Known>,
 }
 
 impl Desk {
@@ -114,7 +115,7 @@ impl Desk {
         let desk = Self {
             anyone,
             submissions,
-            task,
+            task: Arc::new(Known { task, kind: None }),
         };
         (desk, intake.run(receive, last))
     }
@@ -124,8 +125,12 @@ impl Desk {
     /// # Errors
     /// When it is refused.
     pub async fn submit(&self, payload: TaskPayload) -> anyhow::Result<()> {
-        let task = self.task.clone();
-        let asked = Asked::One(Job { payload, task });
+        let task = Arc::clone(&self.task);
+        let asked = Asked::One(Job {
+            input: payload.to_input(),
+            payload,
+            task,
+        });
         match request(
             &self.submissions,
             Arc::clone(&self.anyone),

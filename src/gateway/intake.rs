@@ -7,24 +7,25 @@ mod reply;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::batch;
 use super::connection::{Connection, Listens};
 use super::hub::Hub;
-use super::known_tasks::KnownTasks;
+use super::known_tasks::{Known, KnownTasks};
 use super::subjects::Grant;
 use crate::auth::Identity;
 use crate::ids::{ConnectionId, GatewayId, JobId, JobIds};
 use crate::postgres::Link;
 use crate::postgres::link::limited;
 use crate::queue::keys::readdress;
-use crate::queue::tasks::KnownTask;
 use crate::queue::{Due, Key, NewJob, Refusal};
 use crate::session;
 use crate::shutdown::Stop;
-use crate::wire::{ErrorItem, TaskPayload};
+use crate::task::{Wrong, WrongKind};
+use crate::wire::{ErrorItem, ErrorType, TaskPayload};
 
 pub(super) use reply::{Reply, To};
 
@@ -72,29 +73,58 @@ impl Asked {
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) payload: TaskPayload,
-    pub(super) task: KnownTask,
+    pub(super) task: Arc<Known>,
+    /// What it is to work on.
+    pub(super) input: Value,
 }
 
 impl Job {
-    /// The job that is asked for, where there is a task for it, and its content is not too large.
+    /// The job that is asked for, where there is a task for it, and its content is one for that, and not too large.
     pub(super) fn of(
         payload: TaskPayload,
         tasks: &KnownTasks,
         limit: usize,
-    ) -> Result<Self, ErrorItem> {
+    ) -> Result<Self, Vec<ErrorItem>> {
+        let field = if payload.input.is_some() {
+            "input"
+        } else {
+            "content"
+        };
         let size = payload.to_text().len();
         if limit > 0 && size > limit {
-            let field = if payload.input.is_some() {
-                "input"
-            } else {
-                "content"
-            };
-            return Err(ErrorItem::content_too_large(field, size, limit));
+            return Err(vec![ErrorItem::content_too_large(field, size, limit)]);
         }
-        match tasks.resolve(&payload.task_type) {
-            Some(task) => Ok(Self { payload, task }),
-            None => Err(ErrorItem::task_unknown(&payload.task_type)),
+        let Some(task) = tasks.resolve(&payload.task_type) else {
+            return Err(vec![ErrorItem::task_unknown(&payload.task_type)]);
+        };
+        let input = payload.to_input();
+        if let Err(wrong) = task.check(&input) {
+            let wrong = wrong.iter();
+            return Err(wrong.map(|wrong| not_an_input(field, wrong)).collect());
         }
+        Ok(Self {
+            payload,
+            task,
+            input,
+        })
+    }
+
+    /// The jobs that are asked for together.
+    pub(super) fn all(
+        payloads: Vec<TaskPayload>,
+        tasks: &KnownTasks,
+        limit: usize,
+    ) -> Result<Vec<Self>, Vec<ErrorItem>> {
+        let jobs = payloads.into_iter().enumerate().map(|(number, payload)| {
+            let job = Self::of(payload, tasks, limit);
+            job.map_err(|errors| {
+                errors
+                    .into_iter()
+                    .map(|error| error.of_job(number))
+                    .collect()
+            })
+        });
+        jobs.collect()
     }
 
     /// Whether the client wants to hear of the job while it runs.
@@ -222,10 +252,10 @@ impl Intake {
         let payload = &asked.payload;
         NewJob {
             id: self.ids.next(self.link.now()),
-            task: asked.task.name.clone(),
+            task: asked.task.task.name.clone(),
             task_type: payload.task_type.clone(),
-            queue: asked.task.queue.clone(),
-            input: payload.to_input(),
+            queue: asked.task.task.queue.clone(),
+            input: asked.input.clone(),
             priority: payload.priority.unwrap_or(0),
             max_attempts: payload.max_attempts,
             due: Due::of(payload.delay, payload.run_at),
@@ -238,6 +268,24 @@ impl Intake {
             }),
         }
     }
+}
+
+/// What the task cannot work on.
+fn not_an_input(field: &str, wrong: &Wrong) -> ErrorItem {
+    let kind = match wrong.kind {
+        WrongKind::Missing => ErrorType::Missing,
+        WrongKind::Text => ErrorType::StringType,
+        WrongKind::Number => ErrorType::FloatType,
+        WrongKind::Integer => ErrorType::IntType,
+        WrongKind::Boolean => ErrorType::BoolType,
+        WrongKind::List => ErrorType::ListType,
+        WrongKind::Object => ErrorType::ModelType,
+        WrongKind::Null => ErrorType::NoneRequired,
+        WrongKind::Value => ErrorType::ValueError,
+    };
+    let mut loc = vec!["system_message", "payload", field];
+    loc.extend(wrong.path.iter().map(String::as_str));
+    ErrorItem::new(kind, &loc, wrong.message.clone())
 }
 
 fn refused(refusal: &Refusal) -> ErrorItem {

@@ -1,33 +1,56 @@
 //! The tasks that the fleet can run, as this gateway knows them.
 
 use std::collections::HashMap;
-use std::sync::RwLock;
+use std::sync::{Arc, Mutex, RwLock};
+
+use serde_json::Value;
 
 use crate::queue::tasks::KnownTask;
-use crate::task::FALLBACK;
+use crate::task::{FALLBACK, Kind, Tasks, Wrong};
 
-/// What the fleet can run, by name; refreshed now and then by the relay.
+/// What the fleet can run, by name; refreshed by the relay when it has changed.
 #[derive(Debug)]
 pub(super) struct KnownTasks {
-    by_name: RwLock<HashMap<String, KnownTask>>,
+    /// Those of this program.
+    own: Tasks,
+    by_name: RwLock<HashMap<String, Arc<Known>>>,
+    /// What stays the same while these do.
+    mark: Mutex<String>,
+}
+
+/// A task that the fleet can run.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) task: KnownTask,
+    /// It in this program, if it is the same there: an older or a newer one has no say about inputs.
+    pub(super) kind: Option<Arc<Kind>>,
 }
 
 impl KnownTasks {
-    pub(super) fn new(tasks: Vec<KnownTask>) -> Self {
+    /// None yet, for a program that has its own.
+    pub(super) fn new(own: Tasks) -> Self {
         Self {
-            by_name: RwLock::new(by_name(tasks)),
+            own,
+            by_name: RwLock::default(),
+            mark: Mutex::default(),
         }
     }
 
-    pub(super) fn replace(&self, tasks: Vec<KnownTask>) {
+    /// Whether they are the ones that have this mark.
+    pub(super) fn are_those_of(&self, mark: &str) -> bool {
+        *self.mark.lock().expect("nobody panics while holding it") == mark
+    }
+
+    pub(super) fn replace(&self, mark: String, tasks: Vec<KnownTask>) {
         *self
             .by_name
             .write()
-            .expect("nobody panics while holding the tasks") = by_name(tasks);
+            .expect("nobody panics while holding the tasks") = by_name(&self.own, tasks);
+        *self.mark.lock().expect("nobody panics while holding it") = mark;
     }
 
     /// What runs a `task_type`: the task of that name, or else the default one, where there is one.
-    pub(super) fn resolve(&self, task_type: &str) -> Option<KnownTask> {
+    pub(super) fn resolve(&self, task_type: &str) -> Option<Arc<Known>> {
         let by_name = self
             .by_name
             .read()
@@ -39,30 +62,66 @@ impl KnownTasks {
     }
 }
 
-fn by_name(tasks: Vec<KnownTask>) -> HashMap<String, KnownTask> {
-    tasks
-        .into_iter()
-        .map(|task| (task.name.clone(), task))
-        .collect()
+impl Known {
+    /// What is wrong with an input: it is not what the fleet says; or, where this program has the task, cannot be read.
+    pub(super) fn check(&self, input: &Value) -> Result<(), Vec<Wrong>> {
+        match &self.kind {
+            Some(kind) => kind.check(input),
+            None => self.task.input.check(input),
+        }
+    }
+}
+
+fn by_name(own: &Tasks, tasks: Vec<KnownTask>) -> HashMap<String, Arc<Known>> {
+    let known = |task: KnownTask| {
+        let kind = own.get(&task.name).filter(|kind| kind.input == task.input);
+        let kind = kind.map(Arc::clone);
+        (task.name.clone(), Arc::new(Known { task, kind }))
+    };
+    tasks.into_iter().map(known).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    fn task(name: &str) -> KnownTask {
+    use super::*;
+    use crate::task::{Context, Schema, from_fn};
+
+    fn task(name: &str, input: Value) -> KnownTask {
         KnownTask {
             name: name.to_owned(),
             queue: "default".to_owned(),
+            input: Schema::new(input).unwrap(),
+            output: Schema::anything(),
         }
     }
 
     #[test]
     fn an_unknown_name_runs_the_default_task_where_there_is_one() {
-        let known = KnownTasks::new(vec![task("translate"), task("default")]);
-        assert_eq!(known.resolve("translate").unwrap().name, "translate");
-        assert_eq!(known.resolve("fly").unwrap().name, "default");
-        known.replace(vec![task("translate")]);
-        assert_eq!(known.resolve("fly"), None);
+        let known = KnownTasks::new(Tasks::new());
+        let tasks = ["translate", "default"].map(|name| task(name, json!({})));
+        known.replace("2".to_owned(), tasks.to_vec());
+        assert!(known.are_those_of("2"));
+        assert_eq!(known.resolve("translate").unwrap().task.name, "translate");
+        assert_eq!(known.resolve("fly").unwrap().task.name, "default");
+        known.replace("1".to_owned(), vec![task("translate", json!({}))]);
+        assert!(known.resolve("fly").is_none());
+    }
+
+    #[test]
+    fn what_the_fleet_has_goes_before_what_this_program_has() {
+        // Its type says more than its schema: only what is an address.
+        let ask = from_fn("ask", |address: std::net::IpAddr, _: Context| async move {
+            Ok(address.is_loopback())
+        });
+        let schema = ask.input.text().clone();
+        let known = KnownTasks::new(Tasks::new().with(ask));
+        let check = |input: Value| known.resolve("ask").unwrap().check(&input).is_ok();
+        known.replace("same".to_owned(), vec![task("ask", schema)]);
+        assert!(check(json!("::1")) && !check(json!("here")));
+        let newer = task("ask", json!({"type": "integer"}));
+        known.replace("newer".to_owned(), vec![newer]);
+        assert!(check(json!(1)) && !check(json!("::1")));
     }
 }

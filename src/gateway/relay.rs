@@ -23,6 +23,7 @@ use crate::postgres::{Backoff, Database, Link};
 use crate::queue::fleet::{self, GatewayRow};
 use crate::queue::read::{Outcome, outcomes};
 use crate::queue::report::{self, Chunks, Position};
+use crate::queue::tasks;
 use crate::session;
 use crate::shutdown::Stop;
 use crate::wire::{Frame, SYSTEM_GROUP};
@@ -224,9 +225,12 @@ impl Relay {
     async fn beat(&mut self) -> Result<i64, sqlx::Error> {
         let sockets = self.hub.sockets();
         let connection = self.link.connected().await?;
-        let beat = fleet::gateway_beat(connection, &self.gateway, sockets, SYSTEM_GROUP);
+        let beat = fleet::gateway_beat(&mut *connection, &self.gateway, sockets, SYSTEM_GROUP);
         let heard = limited(beat).await?;
-        self.tasks.replace(heard.tasks);
+        if !self.tasks.are_those_of(&heard.tasks) {
+            let tasks = limited(tasks::all(connection)).await?;
+            self.tasks.replace(heard.tasks, tasks);
+        }
         Ok(heard.last_notice)
     }
 

@@ -108,7 +108,7 @@ pub async fn enqueue(
     Ok(repeats)
 }
 
-async fn insert(
+pub(super) async fn insert(
     connection: &mut PgConnection,
     jobs: &[NewJob],
     this: Try,

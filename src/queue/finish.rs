@@ -1,13 +1,16 @@
 //! Jobs that end, and jobs that are put back.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
+use super::follow_up::follow_up;
 use super::{Try, sparse};
 use crate::ids::{ClaimId, JobId};
+use crate::task::FollowUp;
 
 /// A job that is over.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,7 +27,12 @@ pub struct Ended {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// With a result.
-    Succeeded(Value),
+    Succeeded {
+        /// It.
+        result: Value,
+        /// The jobs that it has asked for, which are stored with it.
+        then: Vec<FollowUp>,
+    },
     /// With an error.
     Failed {
         /// A stable code.
@@ -72,6 +80,36 @@ pub async fn finish(
     jobs: &[Ended],
     this: Try,
 ) -> Result<(), sqlx::Error> {
+    if jobs.iter().all(|job| job.ending.then().is_empty()) {
+        return record(connection, jobs, this, Recorded::Counted)
+            .await
+            .map(drop);
+    }
+    let mut transaction = connection.begin().await?;
+    let owners = record(&mut transaction, jobs, this, Recorded::Listed).await?;
+    let followed = jobs
+        .iter()
+        .filter_map(|job| Some((owners.get(&job.id)?.as_str(), job.ending.then())));
+    follow_up(&mut transaction, followed, this.hints).await?;
+    transaction.commit().await
+}
+
+/// What is to be known of the jobs that were recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Recorded {
+    /// How many.
+    Counted,
+    /// Which, and whose.
+    Listed,
+}
+
+/// Ends jobs; answers whose they are, if that is wanted.
+async fn record(
+    connection: &mut PgConnection,
+    jobs: &[Ended],
+    this: Try,
+    wanted: Recorded,
+) -> Result<HashMap<JobId, String>, sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let claims: Vec<Uuid> = jobs.iter().map(|job| job.claim_id.0).collect();
     let states: Vec<&str> = jobs.iter().map(|job| job.ending.state()).collect();
@@ -88,7 +126,8 @@ pub async fn finish(
         &codes as _,
         &errors as _,
         this.hints,
-        this.again
+        this.again,
+        wanted == Recorded::Listed
     )
     .fetch_one(connection)
     .await?;
@@ -102,7 +141,8 @@ pub async fn finish(
             "outcomes came too late: their jobs had been given to other workers"
         );
     }
-    Ok(())
+    let ids = written.ids.into_iter().map(JobId);
+    Ok(ids.zip(written.owners).collect())
 }
 
 /// Puts jobs back, all or none of those that still carry their claim.
@@ -145,23 +185,39 @@ pub async fn put_back(
 }
 
 impl Ending {
+    /// With this result, and nothing follows.
+    #[must_use]
+    pub fn succeeded(result: Value) -> Self {
+        Self::Succeeded {
+            result,
+            then: Vec::new(),
+        }
+    }
+
     fn state(&self) -> &'static str {
         match self {
-            Self::Succeeded(_) => "succeeded",
+            Self::Succeeded { .. } => "succeeded",
             Self::Failed { .. } => "failed",
         }
     }
 
     fn result(&self) -> Option<String> {
         match self {
-            Self::Succeeded(result) => Some(result.to_string()),
+            Self::Succeeded { result, .. } => Some(result.to_string()),
             Self::Failed { .. } => None,
+        }
+    }
+
+    fn then(&self) -> &[FollowUp] {
+        match self {
+            Self::Succeeded { then, .. } => then,
+            Self::Failed { .. } => &[],
         }
     }
 
     fn error(&self) -> Option<(&str, &str)> {
         match self {
-            Self::Succeeded(_) => None,
+            Self::Succeeded { .. } => None,
             Self::Failed { code, error } => Some((code, error)),
         }
     }

@@ -1,7 +1,7 @@
 -- Ends a batch of jobs: each leaves the live table if it still carries the claim, enters the history and the mailbox
 -- of its session, and the gateway is told, a hundred ids to a hint. A job that was asked to end, and has failed, counts as
 -- cancelled. $1..$6 are columns, a row each, or empty where no row has a value; $7 says whether to hint; $8 that one of
--- the jobs may be over already, so whatever the history has is not recorded again.
+-- the jobs may be over already, so whatever the history has is not recorded again; $9 that it matters which were recorded.
 with outcome as materialized (
     select id, claim_id, state, result::jsonb as result, error_code, error
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
@@ -40,7 +40,7 @@ with outcome as materialized (
     ) as told
     where case when ended.id is null then false else true end
         and (not $8::boolean or (select past.id from ringback.job_history past where past.id = ended.id) is null)
-    returning id
+    returning id, owner
 ), addressed as materialized (
     -- To where their sessions are now; looked up one by one, since two lists joined may meet as each with each.
     select ended.id, home.id as session_id, coalesce(home.gateway_id, ended.gateway_id) as gateway_id
@@ -64,4 +64,9 @@ with outcome as materialized (
     select ringback.hint('ringback_ready', 'held')
     where $7::boolean and exists (select from ended where limited)
 )
-select count(*) as "recorded!", (select count(*) from hinted) as "hinted!" from recorded
+select
+    count(*) as "recorded!",
+    (select count(*) from hinted) as "hinted!",
+    array(select id from recorded where $9::boolean order by id) as "ids!",
+    array(select owner from recorded where $9::boolean order by id) as "owners!"
+from recorded

@@ -6,7 +6,6 @@ use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
 
 use super::recover::LEASE;
-use super::tasks::KnownTask;
 use crate::ids::{ClaimId, GatewayId, JobId, WorkerId};
 
 /// A worker as its row has it.
@@ -118,8 +117,8 @@ pub async fn worker_left(
 /// What a gateway hears when it says that it lives.
 #[derive(Clone, Debug)]
 pub struct Heard {
-    /// What the fleet can run.
-    pub tasks: Vec<KnownTask>,
+    /// What stays the same while the fleet can run the same.
+    pub tasks: String,
     /// The number of the last notice to the group that it asked about.
     pub last_notice: i64,
 }
@@ -142,8 +141,7 @@ pub async fn gateway_beat(
             on conflict (id) do update set beat_at = clock_timestamp(), sockets = excluded.sockets
         )
         select
-            array(select name from ringback.task order by name) as "names!",
-            array(select queue from ringback.task order by name) as "queues!",
+            coalesce((select count(*) || ' ' || max(registered_at) from ringback.task), '') as "tasks!",
             coalesce((select last_number from ringback.notice_group where name = $7), 0) as "last_notice!"
         "#,
         gateway.id.0,
@@ -156,11 +154,8 @@ pub async fn gateway_beat(
     )
     .fetch_one(executor)
     .await?;
-    let tasks = heard.names.into_iter().zip(heard.queues);
     Ok(Heard {
-        tasks: tasks
-            .map(|(name, queue)| KnownTask { name, queue })
-            .collect(),
+        tasks: heard.tasks,
         last_notice: heard.last_notice,
     })
 }

@@ -1,20 +1,25 @@
 -- Makes tasks known. $1..$9 are columns, a row each: names, queues, attempts; then how many of a task may run at once, how
--- many may start, within how many seconds; then the same for each key.
+-- many may start, within how many seconds; then the same for each key. $10 and $11 are the schemas of inputs and outputs.
 -- Whatever is held by limits that change is looked at again.
 with given as materialized (
     select name, queue, max_attempts, concurrency, rate, make_interval(secs => period) as rate_period,
-        key_concurrency, key_rate, make_interval(secs => key_period) as key_rate_period
+        key_concurrency, key_rate, make_interval(secs => key_period) as key_rate_period,
+        input_schema::jsonb, output_schema::jsonb
     from unnest(
         $1::text[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::double precision[], $7::integer[],
-        $8::integer[], $9::double precision[]
+        $8::integer[], $9::double precision[], $10::text[], $11::text[]
     ) as given (
-        name, queue, max_attempts, concurrency, rate, period, key_concurrency, key_rate, key_period
+        name, queue, max_attempts, concurrency, rate, period, key_concurrency, key_rate, key_period, input_schema,
+        output_schema
     )
 ), registered as (
     insert into ringback.task as task (
-        name, queue, max_attempts, concurrency, rate, rate_period, key_concurrency, key_rate, key_rate_period
+        name, queue, max_attempts, concurrency, rate, rate_period, key_concurrency, key_rate, key_rate_period,
+        input_schema, output_schema
     )
-    select name, queue, max_attempts, concurrency, rate, rate_period, key_concurrency, key_rate, key_rate_period
+    select
+        name, queue, max_attempts, concurrency, rate, rate_period, key_concurrency, key_rate, key_rate_period,
+        input_schema, output_schema
     from given
     -- So that two programs that start at once do not wait for each other in a circle.
     order by name
@@ -22,7 +27,8 @@ with given as materialized (
         queue = excluded.queue, max_attempts = excluded.max_attempts, registered_at = clock_timestamp(),
         concurrency = excluded.concurrency, rate = excluded.rate, rate_period = excluded.rate_period,
         key_concurrency = excluded.key_concurrency, key_rate = excluded.key_rate,
-        key_rate_period = excluded.key_rate_period
+        key_rate_period = excluded.key_rate_period, input_schema = excluded.input_schema,
+        output_schema = excluded.output_schema
 ), changed as materialized (
     select given.name
     from given

@@ -8,8 +8,10 @@ use serde_json::Value;
 use sqlx::PgConnection;
 
 use super::enqueue::Due;
+use super::tasks;
 use crate::auth::ANONYMOUS;
 use crate::ids::JobId;
+use crate::task::{Wrong, sentences};
 
 /// A job that is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,13 +38,17 @@ pub struct Request {
     pub stream: bool,
 }
 
-/// Why a job was not added. The transaction has failed, as after any error of a statement.
+/// Why a job was not added. But for an input that is invalid, the transaction has failed, as after any error of a
+/// statement.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubmitError {
     /// No such task, and no default one.
     #[error("no task is called {0}")]
     TaskUnknown(String),
+    /// The task cannot work on the input. The transaction goes on.
+    #[error("{}", sentences(.0))]
+    InputInvalid(Vec<Wrong>),
     /// The idempotency key belongs to another request.
     #[error("the idempotency key was used before, for another request")]
     Conflict,
@@ -75,8 +81,13 @@ impl Request {
 /// An idempotency key that another transaction under way has used is waited for.
 ///
 /// # Errors
-/// When there is no such task, the key was used for something else, or the database refuses.
+/// When there is no such task, or the input is not one of it, the key was used for something else, or the database refuses.
 pub async fn submit(connection: &mut PgConnection, job: &Request) -> Result<JobId, SubmitError> {
+    if let Some(task) = tasks::running(&mut *connection, &job.task).await? {
+        task.input
+            .check(&job.input)
+            .map_err(SubmitError::InputInvalid)?;
+    }
     let (mut delay, mut run_at) = (None, None);
     match job.due {
         Due::Now => {}

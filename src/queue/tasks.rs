@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use sqlx::PgExecutor;
 
-use crate::task::{Limits, Task, Tasks};
+use crate::task::{FALLBACK, Kind, Limits, Schema, Tasks};
 
 /// A task as whoever has it makes it known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct TaskRow {
     /// Its stable name.
     pub name: String,
@@ -21,18 +21,24 @@ pub struct TaskRow {
     pub limits: Limits,
     /// The same for each of its concurrency keys.
     pub key_limits: Limits,
+    /// What its jobs work on, where that is said.
+    pub input: Option<Schema>,
+    /// What they give back, where that is said.
+    pub output: Option<Schema>,
 }
 
 impl TaskRow {
     /// The rows of all of `tasks`.
     #[must_use]
     pub fn all(tasks: &Tasks) -> Vec<Self> {
-        let row = |task: &Arc<Task>| Self {
-            name: task.name.to_owned(),
-            queue: task.queue.to_owned(),
-            max_attempts: task.max_attempts,
-            limits: task.limits,
-            key_limits: task.key_limits,
+        let row = |task: &Arc<Kind>| Self {
+            name: task.name.clone(),
+            queue: task.options.queue.clone(),
+            max_attempts: task.options.max_attempts,
+            limits: task.options.limits,
+            key_limits: task.options.key_limits,
+            input: Some(task.input.clone()),
+            output: Some(task.output.clone()),
         };
         tasks.iter().map(row).collect()
     }
@@ -47,12 +53,95 @@ impl TaskRow {
 }
 
 /// A task as a gateway knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct KnownTask {
     /// Its stable name.
     pub name: String,
     /// The queue of its jobs.
     pub queue: String,
+    /// What its jobs work on.
+    pub input: Schema,
+    /// What they give back.
+    pub output: Schema,
+}
+
+/// What the fleet can run, by name.
+///
+/// # Errors
+/// Those of the database.
+pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<KnownTask>, sqlx::Error> {
+    let tasks = sqlx::query!(
+        r#"
+        select name, queue, input_schema::text as input, output_schema::text as output
+        from ringback.task
+        order by name
+        "#
+    )
+    .fetch_all(executor)
+    .await?;
+    let known = tasks.into_iter().map(|task| {
+        KnownTask::of(
+            task.name,
+            task.queue,
+            task.input.as_deref(),
+            task.output.as_deref(),
+        )
+    });
+    Ok(known.collect())
+}
+
+/// The task that runs what is asked for by this name, where there is one.
+///
+/// # Errors
+/// Those of the database.
+pub async fn running(
+    executor: impl PgExecutor<'_>,
+    asked: &str,
+) -> Result<Option<KnownTask>, sqlx::Error> {
+    let task = sqlx::query!(
+        r#"
+        select name, queue, input_schema::text as input, output_schema::text as output
+        from ringback.task
+        where name in ($1, $2)
+        order by name = $1 desc
+        limit 1
+        "#,
+        asked,
+        FALLBACK
+    )
+    .fetch_optional(executor)
+    .await?;
+    Ok(task.map(|task| {
+        KnownTask::of(
+            task.name,
+            task.queue,
+            task.input.as_deref(),
+            task.output.as_deref(),
+        )
+    }))
+}
+
+impl KnownTask {
+    fn of(name: String, queue: String, input: Option<&str>, output: Option<&str>) -> Self {
+        Self {
+            input: schema(&name, input),
+            output: schema(&name, output),
+            name,
+            queue,
+        }
+    }
+}
+
+/// What somebody has registered; what is no schema that we know says nothing.
+fn schema(task: &str, text: Option<&str>) -> Schema {
+    let Some(text) = text else {
+        return Schema::anything();
+    };
+    let read = serde_json::from_str(text).map_err(|error| error.to_string());
+    read.and_then(Schema::new).unwrap_or_else(|error| {
+        tracing::warn!(task.name = task, %error, "a registered schema cannot be read; its jobs are not checked");
+        Schema::anything()
+    })
 }
 
 /// Makes tasks known to the fleet. What is held by limits that have changed is looked at again.
@@ -80,6 +169,12 @@ pub async fn register(executor: impl PgExecutor<'_>, tasks: &[TaskRow]) -> Resul
         (at_once, starts, periods)
     };
     let (at_once, starts, periods) = column(|task| task.limits);
+    let schemas = |of: fn(&TaskRow) -> Option<&Schema>| -> Vec<Option<String>> {
+        let texts = tasks.iter().map(of);
+        texts
+            .map(|schema| Some(schema?.text().to_string()))
+            .collect()
+    };
     let (key_at_once, key_starts, key_periods) = column(|task| task.key_limits);
     sqlx::query_file!(
         "src/queue/register.sql",
@@ -91,7 +186,9 @@ pub async fn register(executor: impl PgExecutor<'_>, tasks: &[TaskRow]) -> Resul
         &periods as _,
         &key_at_once as _,
         &key_starts as _,
-        &key_periods as _
+        &key_periods as _,
+        &schemas(|task| task.input.as_ref()) as _,
+        &schemas(|task| task.output.as_ref()) as _
     )
     .fetch_one(executor)
     .await

@@ -1,12 +1,18 @@
 //! What a running task knows about its job, and can say about it.
 
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
 use tokio_util::sync::CancellationToken;
 
+use super::follow_up::{FollowUp, FollowUps};
 use super::report::{Progress, Reporter};
 use crate::ids::JobId;
 
 /// What a running task knows about its job.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Context {
     /// The job.
     pub job: JobId,
@@ -14,27 +20,55 @@ pub struct Context {
     pub attempt: i32,
     /// Whether whoever asked wants to hear of it while it runs.
     pub stream: bool,
-    cancelled: CancellationToken,
+    /// When the time of this attempt is over, where its task has a limit.
+    pub deadline: Option<Instant>,
+    ending: CancellationToken,
     reporter: Reporter,
+    follow_ups: FollowUps,
+    place: Arc<dyn Any + Send + Sync>,
 }
 
 impl Context {
-    /// Of this start of a job, which ends early when `cancelled` is given, and says what it has to say to `reporter`.
+    /// Of this start of a job, which is to end when `ending` is given, and says what it has to say to `reporter`.
     #[must_use]
     pub fn new(
         job: JobId,
         attempt: i32,
         stream: bool,
-        cancelled: CancellationToken,
+        ending: CancellationToken,
         reporter: Reporter,
     ) -> Self {
         Self {
             job,
             attempt,
             stream,
-            cancelled,
+            deadline: None,
+            ending,
             reporter,
+            follow_ups: FollowUps::default(),
+            place: Arc::new(()),
         }
+    }
+
+    /// The same, which has until then.
+    #[must_use]
+    pub fn until(mut self, deadline: Option<Instant>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The same, in this place of its worker, which is taken for as long as anything of the attempt runs.
+    #[must_use]
+    pub fn in_place(mut self, place: Arc<dyn Any + Send + Sync>) -> Self {
+        self.place = place;
+        self
+    }
+
+    /// The same, whose jobs that are to follow are gathered there.
+    #[must_use]
+    pub fn gathering(mut self, follow_ups: FollowUps) -> Self {
+        self.follow_ups = follow_ups;
+        self
     }
 
     /// Says how far the job is: a percentage, from 0 to 100, and what it is doing.
@@ -56,15 +90,60 @@ impl Context {
         self.reporter.chunk(text).await;
     }
 
-    /// Whether somebody has asked for the job to end. It has half a second from then, and is dropped where it next
-    /// waits for something.
-    #[must_use]
-    pub fn is_cancelled(&self) -> bool {
-        self.cancelled.is_cancelled()
+    /// Asks for another job, which is stored in the transaction that stores this job's result: if this attempt
+    /// succeeds, and only then, and once. It belongs to the owner of this job.
+    ///
+    /// # Errors
+    /// When this attempt has asked for as many as it may: 1,000.
+    pub fn enqueue(&self, job: FollowUp) -> anyhow::Result<()> {
+        self.follow_ups.add(job)
     }
 
-    /// Waits until somebody asks for the job to end.
+    /// Does work that blocks its thread, such as computing for long or reading files, on a thread of its own.
+    ///
+    /// Such work cannot be dropped: it should look at [`is_cancelled`](Self::is_cancelled) now and then. The place of the
+    /// job in its worker is taken until it has ended.
+    ///
+    /// # Panics
+    /// When the work does.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> T {
+        let place = Arc::clone(&self.place);
+        let work = move || {
+            let done = work();
+            drop(place);
+            done
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is over, and so is this.
+                Err(_) => std::future::pending().await,
+            },
+        }
+    }
+
+    /// Whether the attempt is to end: somebody has asked for that, its time is over, or its worker stops. It has half a
+    /// second from the first, and is dropped where it next waits for something.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.ending.is_cancelled()
+    }
+
+    /// Waits until the attempt is to end.
     pub async fn cancelled(&self) {
-        self.cancelled.cancelled().await;
+        self.ending.cancelled().await;
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("job", &self.job)
+            .field("attempt", &self.attempt)
+            .finish_non_exhaustive()
     }
 }

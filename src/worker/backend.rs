@@ -78,6 +78,8 @@ impl<Args> Backend<Args> {
             max_attempts: DEFAULT_MAX_ATTEMPTS,
             limits: Limits::none(),
             key_limits: Limits::none(),
+            input: None,
+            output: None,
         };
         Self::for_tasks(database, vec![task], Settings::default(), Stop::new())
     }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::queue::Ending;
+use crate::task::FollowUp;
 
 /// The longest sentence that is kept of an error, in bytes.
 const LONGEST_ERROR: usize = 8 * 1024;
@@ -13,8 +14,8 @@ const LONGEST_ERROR: usize = 8 * 1024;
 /// At most so many bytes of JSON for one character of a text: `\u0000`.
 const ESCAPED: usize = 6;
 
-/// The end of a job whose task gave `response`, of at most `limit` bytes as JSON.
-pub(super) fn succeeded(response: &impl Serialize, limit: usize) -> Ending {
+/// The end of a job whose task gave `response`, of at most `limit` bytes as JSON, and asked for others.
+pub(super) fn succeeded(response: &impl Serialize, limit: usize, then: Vec<FollowUp>) -> Ending {
     let result = match serde_json::to_value(response) {
         Ok(result) => result,
         Err(error) => {
@@ -28,7 +29,7 @@ pub(super) fn succeeded(response: &impl Serialize, limit: usize) -> Ending {
         );
         return failed("result_too_large", &error);
     }
-    Ending::Succeeded(result)
+    Ending::Succeeded { result, then }
 }
 
 /// The end of a job that has failed for good.
@@ -89,8 +90,12 @@ mod tests {
             (json!("\u{1}".repeat(10)), 62),
             (json!({"a": [1, 2, 3]}), 13),
         ] {
-            assert_eq!(succeeded(&result, bytes), Ending::Succeeded(result.clone()));
-            let Ending::Failed { code, .. } = succeeded(&result, bytes - 1) else {
+            let Ending::Succeeded { result: kept, .. } = succeeded(&result, bytes, Vec::new())
+            else {
+                panic!("{result} should fit into {bytes}");
+            };
+            assert_eq!(kept, result);
+            let Ending::Failed { code, .. } = succeeded(&result, bytes - 1, Vec::new()) else {
                 panic!("{result} should be too large for {}", bytes - 1);
             };
             assert_eq!(code, "result_too_large");

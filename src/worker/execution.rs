@@ -1,7 +1,7 @@
 //! One execution of one job: on a task of its own, so that a panic ends it and nothing else.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -10,7 +10,7 @@ use tracing::Instrument;
 use super::ending::{failed, shortened};
 use super::held::{Claim, Fate};
 use crate::queue::Why;
-use crate::task::{Again, Context, RetryDelay, Task, TaskError, Tasks};
+use crate::task::{Again, Context, Kind, RetryDelay, TaskError, Tasks};
 
 /// An execution that ended without a result.
 #[derive(Debug, thiserror::Error)]
@@ -41,26 +41,32 @@ enum Failed {
 }
 
 /// Runs the task of `claim` on `input`.
-pub(super) async fn run(tasks: &Tasks, claim: &Claim, input: Value) -> Result<Value, Failure> {
+pub(super) async fn run(tasks: &Tasks, claim: &Arc<Claim>, input: Value) -> Result<Value, Failure> {
     let Some(task) = tasks.get(&claim.job.task).cloned() else {
         let why = Failed::Unknown(claim.job.task.clone());
         let retry_delay = RetryDelay::default();
         return Err(Failure { why, retry_delay });
     };
-    let retry_delay = task.retry_delay;
+    let retry_delay = task.options.retry_delay;
     let result = execute(task, claim, input).await;
     result.map_err(|why| Failure { why, retry_delay })
 }
 
-async fn execute(task: Arc<Task>, claim: &Claim, input: Value) -> Result<Value, Failed> {
-    let limit = task.time_limit;
+async fn execute(task: Arc<Kind>, claim: &Arc<Claim>, input: Value) -> Result<Value, Failed> {
+    let limit = task.options.time_limit;
+    let ending = claim.cancelled.child_token();
+    // Given however this ends, so that what cannot be dropped hears of it.
+    let _ended = ending.clone().drop_guard();
     let context = Context::new(
         claim.job.id,
         claim.job.attempt,
         claim.job.stream,
-        claim.cancelled.clone(),
+        ending,
         claim.reporter.clone(),
-    );
+    )
+    .until(limit.map(|limit| Instant::now() + limit))
+    .gathering(claim.follow_ups.clone())
+    .in_place(Arc::<Claim>::clone(claim));
     let span = tracing::info_span!("job", job.id = %claim.job.id, task.name = task.name, job.attempt = claim.job.attempt);
     // A set of one: dropping it drops the execution.
     let mut execution = JoinSet::new();
@@ -98,7 +104,7 @@ pub(super) fn fate_of(
     let failure = error.downcast_ref::<Failure>();
     let (code, again) = match failure.map(|failure| &failure.why) {
         Some(Failed::Dropped) => return Fate::PutBack(Why::Interrupted),
-        Some(Failed::Task(error)) => ("task_failed", error.again),
+        Some(Failed::Task(error)) => (&*error.code, error.again),
         Some(Failed::Panicked(_)) => ("task_panicked", Again::Backoff),
         Some(Failed::TimedOut(_)) => ("time_limit", Again::Backoff),
         Some(Failed::Unknown(_)) => ("task_unknown", Again::Never),

@@ -10,7 +10,7 @@ use super::slots::Slot;
 use super::telling::Telling;
 use crate::ids::{ClaimId, JobId};
 use crate::queue::{Claimed, Report, Why};
-use crate::task::Reporter;
+use crate::task::{FollowUps, Reporter};
 
 /// A job that this worker holds, with one of its slots, until its outcome is handed to the finisher.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub struct Claim {
     pub(super) cancelled: CancellationToken,
     /// What its task says while it runs.
     pub(super) reporter: Reporter,
+    /// The jobs that it asks for.
+    pub(super) follow_ups: FollowUps,
     _slot: Slot,
 }
 
@@ -33,6 +35,7 @@ impl Claim {
             dropped: CancellationToken::new(),
             cancelled: CancellationToken::new(),
             reporter,
+            follow_ups: FollowUps::default(),
             _slot: slot,
         }
     }

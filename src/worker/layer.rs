@@ -116,7 +116,10 @@ where
             let result = result.map_err(Into::into);
             if let Some(claim) = unanswered.claim.take() {
                 let fate = match &result {
-                    Ok(response) => Fate::Ended(succeeded(response, unanswered.finish.max_result)),
+                    Ok(response) => {
+                        let then = claim.follow_ups.take();
+                        Fate::Ended(succeeded(response, unanswered.finish.max_result, then))
+                    }
                     Err(error) => fate_of(&claim, error.as_ref()),
                 };
                 unanswered.finish.answer(&claim, fate).await;

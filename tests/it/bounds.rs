@@ -129,13 +129,14 @@ async fn a_subject_has_so_many_jobs_that_wait_and_another_is_not_kept_from_its_o
 #[tokio::test]
 async fn a_content_that_is_too_large_is_refused_and_one_that_just_fits_is_not() {
     let database = TestDatabase::new().await;
+    database.knows("anything").await;
     let gateway = Program::serve(&database, &["--max-content", "100"]).await;
     let mut client = Client::connect(&gateway).await;
     let api = Api::of(&gateway);
     client.submit("default", &"x".repeat(100)).await;
     for payload in [
         json!({"task_type": "default", "content": "x".repeat(101)}),
-        json!({"task_type": "default", "input": {"text": "x".repeat(100)}}),
+        json!({"task_type": "anything", "input": {"text": "x".repeat(100)}}),
     ] {
         let field = if payload["content"].is_null() {
             "input"

@@ -388,7 +388,7 @@ async fn fail_for_now(connection: &mut PgConnection, job: &Claimed) {
 }
 
 fn done() -> Ending {
-    Ending::Succeeded(json!("done"))
+    Ending::succeeded(json!("done"))
 }
 
 fn failed() -> Ending {

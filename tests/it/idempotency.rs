@@ -203,7 +203,7 @@ async fn a_batch_that_is_sent_again_into_its_own_finish_makes_no_second_job() {
     let ended = [Ended {
         id: jobs[0].id,
         claim_id: claim,
-        ending: Ending::Succeeded(json!("done")),
+        ending: Ending::succeeded(json!("done")),
     }];
     finish(&mut finishing, &ended, once).await.unwrap();
     let connection = other.connected().await.unwrap();
@@ -259,7 +259,7 @@ async fn an_outcome_is_recorded_once_and_only_that_of_the_claim() {
     let ended = |claim_id: ClaimId, result: &str| Ended {
         id,
         claim_id,
-        ending: Ending::Succeeded(json!(result)),
+        ending: Ending::succeeded(json!(result)),
     };
     // Both in one batch, as a worker may that has lost a claim and has the same job again.
     let both = [ended(lost, "too late"), ended(held, "done")];
@@ -291,7 +291,7 @@ async fn an_outcome_is_recorded_once_and_only_that_of_the_claim() {
         second.push(Ended {
             id: job.id,
             claim_id: claim,
-            ending: Ending::Succeeded(json!("done again")),
+            ending: Ending::succeeded(json!("done again")),
         });
     }
     let answers = commit(&mut link, Rows::Ended(&second), Some(PATIENCE)).await;

@@ -232,6 +232,8 @@ async fn registered(connection: &mut PgConnection, limits: Limits, key_limits: L
         max_attempts: 5,
         limits,
         key_limits,
+        input: None,
+        output: None,
     };
     tasks::register(&mut *connection, &[task]).await.unwrap();
 }

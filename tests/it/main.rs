@@ -35,6 +35,7 @@ mod notices;
 mod operators;
 mod order;
 mod overview;
+mod own_tasks;
 mod places;
 mod poison;
 mod private;

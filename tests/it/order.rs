@@ -28,7 +28,7 @@ async fn taken(database: &TestDatabase, job: &str) -> Ended {
     let ended = Ended {
         id: JobId(Uuid::parse_str(job).unwrap()),
         claim_id: ClaimId(Uuid::new_v4()),
-        ending: Ending::Succeeded(json!("done")),
+        ending: Ending::succeeded(json!("done")),
     };
     claimed(database, ended.id, ended.claim_id).await;
     ended

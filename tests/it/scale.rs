@@ -63,7 +63,7 @@ fn succeeded(claimed: &[Claimed]) -> Vec<Ended> {
     let ended = |job: &Claimed| Ended {
         id: job.id,
         claim_id: job.claim_id,
-        ending: Ending::Succeeded(json!("y")),
+        ending: Ending::succeeded(json!("y")),
     };
     claimed.iter().map(ended).collect()
 }

@@ -3,14 +3,14 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use serde_json::json;
+use serde_json::Value;
 
 use super::TASK;
 use crate::bench::Progress;
 use crate::postgres::Database;
 use crate::queue::stats;
 use crate::shutdown::Stop;
-use crate::task::{Task, Tasks};
+use crate::task::{Kind, Tasks, from_fn};
 use crate::worker::{self, Settings};
 
 /// How often it is seen whether everything is done.
@@ -66,9 +66,9 @@ async fn work_off(
     let all = progress.done() + u64::try_from(jobs).unwrap_or(u64::MAX);
     let task = {
         let progress = progress.clone();
-        Task::new(TASK, move |_, _| {
+        from_fn(TASK, move |_: Value, _| {
             progress.add(1);
-            async { Ok(json!("done")) }
+            async { Ok("done") }
         })
     };
     let stop = Stop::new();
@@ -91,7 +91,7 @@ async fn work_off(
 /// A worker that can run this task, so many at once.
 pub(super) fn working(
     database: &Database,
-    task: Task,
+    task: Kind,
     concurrency: usize,
     stop: &Stop,
 ) -> impl Future<Output = anyhow::Result<()>> + use<> {

@@ -48,7 +48,7 @@ pub(super) async fn one(
         Asked::One(job),
     )
     .await
-    .map_err(in_the_body)?;
+    .map_err(|error| in_the_body(vec![error]))?;
     let Some(id) = stored.first().copied() else {
         return Err(ErrorItem::unavailable(true).into());
     };
@@ -74,14 +74,9 @@ pub(super) async fn many(
             ErrorItem::new(ErrorType::ValueError, &["header", "Idempotency-Key"], msg).into(),
         );
     }
-    let jobs = parse_jobs(&body)?.jobs.into_iter().enumerate();
-    let jobs: Result<Vec<Job>, ErrorItem> = jobs
-        .map(|(number, payload)| {
-            Job::of(payload, &shared.tasks, shared.settings.limits.content)
-                .map_err(|error| error.of_job(number))
-        })
-        .collect();
-    let jobs = jobs.map_err(in_the_body)?;
+    let jobs = parse_jobs(&body)?.jobs;
+    let jobs =
+        Job::all(jobs, &shared.tasks, shared.settings.limits.content).map_err(in_the_body)?;
     let grant = who.grant(&shared, jobs.len())?;
     let job_ids = request(
         &shared.submissions,
@@ -90,22 +85,29 @@ pub(super) async fn many(
         Asked::Many(jobs),
     )
     .await
-    .map_err(in_the_body)?;
+    .map_err(|error| in_the_body(vec![error]))?;
     Ok(json(StatusCode::ACCEPTED, &JobsQueuedPayload { job_ids }))
 }
 
-/// The same error, where HTTP has it: in the body, and with the statuses that an idempotency key asks for.
-fn in_the_body(error: ErrorItem) -> Refused {
-    let error = error
-        .moved(&["system_message", "payload"], &["body"])
-        .moved(&["submit_jobs", "payload"], &["body"]);
-    let is_about_the_key = error
-        .loc
-        .last()
-        .is_some_and(|field| field == "idempotency_key");
-    match error.kind {
-        ErrorType::Conflict if is_about_the_key => Problem::new(422, vec![error]).into(),
-        ErrorType::Busy if is_about_the_key => Problem::new(409, vec![error]).into(),
-        _ => error.into(),
+/// The same errors, where HTTP has them: in the body, and with the statuses that an idempotency key asks for.
+fn in_the_body(errors: Vec<ErrorItem>) -> Refused {
+    let moved = |error: ErrorItem| {
+        error
+            .moved(&["system_message", "payload"], &["body"])
+            .moved(&["submit_jobs", "payload"], &["body"])
+    };
+    let errors: Vec<ErrorItem> = errors.into_iter().map(moved).collect();
+    let is_about_the_key = |error: &&ErrorItem| {
+        let field = error.loc.last();
+        field.is_some_and(|field| field == "idempotency_key")
+    };
+    match errors
+        .first()
+        .filter(is_about_the_key)
+        .map(|error| error.kind)
+    {
+        Some(ErrorType::Conflict) => Problem::new(422, errors).into(),
+        Some(ErrorType::Busy) => Problem::new(409, errors).into(),
+        _ => errors.into(),
     }
 }

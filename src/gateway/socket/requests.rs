@@ -75,17 +75,13 @@ impl Peer {
             }
             ClientMessage::SystemMessage(payload) => {
                 self.may_submit("system_message")?;
-                let job = Job::of(payload, &shared.tasks, shared.settings.limits.content)
-                    .map_err(|error| vec![error])?;
+                let job = Job::of(payload, &shared.tasks, shared.settings.limits.content)?;
                 self.submit(reference, Asked::One(job))
             }
             ClientMessage::SubmitJobs(payload) => {
                 self.may_submit("submit_jobs")?;
-                let jobs = payload.jobs.into_iter().enumerate().map(|(number, job)| {
-                    Job::of(job, &shared.tasks, shared.settings.limits.content)
-                        .map_err(|error| vec![error.of_job(number)])
-                });
-                self.submit(reference, Asked::Many(jobs.collect::<Result<_, _>>()?))
+                let jobs = Job::all(payload.jobs, &shared.tasks, shared.settings.limits.content)?;
+                self.submit(reference, Asked::Many(jobs))
             }
             ClientMessage::CancelJob(payload) => {
                 self.may_submit("cancel_job")?;

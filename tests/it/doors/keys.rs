@@ -55,6 +55,7 @@ type Asked<T> = Result<T, String>;
 impl World {
     pub(super) async fn without_worker() -> Self {
         let database = TestDatabase::new().await;
+        database.knows("anything").await;
         let gateway = Program::serve(&database, &[]).await;
         Self {
             api: Api::of(&gateway),
@@ -607,6 +608,7 @@ fn request(body: &Value) -> Request {
 fn code_of(error: SubmitError) -> String {
     match error {
         SubmitError::TaskUnknown(_) => "task_unknown".to_owned(),
+        SubmitError::InputInvalid(_) => "input_invalid".to_owned(),
         SubmitError::Conflict => "conflict".to_owned(),
         SubmitError::Database(error) => sql_code(error),
         other => panic!("{other}"),

@@ -152,6 +152,14 @@ impl TestDatabase {
         .await;
     }
 
+    /// A task that works on anything, and that nobody has.
+    pub(crate) async fn knows(&self, task: &str) {
+        self.execute(&format!(
+            "insert into ringback.task (name, queue, max_attempts) values ('{task}', 'default', 5)"
+        ))
+        .await;
+    }
+
     pub(crate) async fn execute(&self, statement: &str) {
         self.pool
             .execute(AssertSqlSafe(statement.to_owned()))

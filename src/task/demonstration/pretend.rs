@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::{Context, Task, TaskError};
+use crate::task::{Context, Kind, from_fn};
 
 /// In how many pieces a text is sent, at most.
 const PIECES: usize = 100;
@@ -17,34 +15,22 @@ pub(super) struct Pretend {
 }
 
 impl Pretend {
-    pub(super) fn task(
-        self,
-        name: &'static str,
-        delay: Duration,
-        work: fn(&str) -> String,
-    ) -> Task {
+    pub(super) fn task(self, name: &str, delay: Duration, work: fn(&str) -> String) -> Kind {
         let delay = delay.mul_f64(self.delay_scale);
-        Task::new(name, move |input, _| async move {
-            let content = text(name, input)?;
+        from_fn(name, move |content: String, _: Context| async move {
             sleep(delay).await;
-            Ok(Value::String(work(&content)))
+            Ok(work(&content))
         })
     }
 
     /// One that sends its text word by word while it works, to whoever wants that.
-    pub(super) fn streaming(
-        self,
-        name: &'static str,
-        delay: Duration,
-        work: fn(&str) -> String,
-    ) -> Task {
+    pub(super) fn streaming(self, name: &str, delay: Duration, work: fn(&str) -> String) -> Kind {
         let delay = delay.mul_f64(self.delay_scale);
-        Task::new(name, move |input, context: Context| async move {
-            let content = text(name, input)?;
+        from_fn(name, move |content: String, context: Context| async move {
             let answer = work(&content);
             if !context.stream {
                 sleep(delay).await;
-                return Ok(Value::String(answer));
+                return Ok(answer);
             }
             let words: Vec<&str> = answer.split_inclusive(' ').collect();
             let pieces = words.chunks(words.len().div_ceil(PIECES));
@@ -55,17 +41,8 @@ impl Pretend {
                 let percent = 100.0 * f64::from(number) / f64::from(count);
                 context.progress(percent.round(), &format!("{number} of {count} pieces"));
             }
-            Ok(Value::String(answer))
+            Ok(answer)
         })
-    }
-}
-
-fn text(name: &str, input: Value) -> Result<String, TaskError> {
-    match input {
-        Value::String(content) => Ok(content),
-        _ => Err(TaskError::permanent(format!(
-            "the task {name} works on text"
-        ))),
     }
 }
 

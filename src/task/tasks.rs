@@ -1,0 +1,62 @@
+//! The tasks of a program.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use anyhow::bail;
+
+use super::{Kind, demonstration};
+
+/// The tasks that a program can run, by name.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    by_name: BTreeMap<String, Arc<Kind>>,
+}
+
+impl Tasks {
+    /// None yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one more: a type with the trait [`Task`](super::Task), or what [`from_fn`](super::from_fn) makes of a
+    /// closure. A second one of the same name replaces the first.
+    #[must_use]
+    pub fn with(mut self, task: impl Into<Kind>) -> Self {
+        let kind = task.into();
+        self.by_name.insert(kind.name.clone(), Arc::new(kind));
+        self
+    }
+
+    /// With all of these as well.
+    ///
+    /// # Errors
+    /// When two have the same name.
+    pub fn and(mut self, others: Self) -> anyhow::Result<Self> {
+        for (name, kind) in others.by_name {
+            if self.by_name.contains_key(&name) {
+                bail!("two tasks are called {name}; give one of them another name");
+            }
+            self.by_name.insert(name, kind);
+        }
+        Ok(self)
+    }
+
+    /// The demonstration tasks, whose pretended work takes `delay_scale` times as long as it says.
+    #[must_use]
+    pub fn demonstration(delay_scale: f64) -> Self {
+        demonstration::tasks(delay_scale)
+    }
+
+    /// The task of this name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Arc<Kind>> {
+        self.by_name.get(name)
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Kind>> {
+        self.by_name.values()
+    }
+}

@@ -1,0 +1,96 @@
+//! Tasks of one's own: inputs that are refused before they wait, and jobs that follow jobs.
+
+use serde_json::{Value, json};
+
+use crate::support::{Api, Client, Program, TestDatabase, eventually};
+
+fn ask(task: &str, input: &Value) -> Value {
+    json!({"action": "system_message", "payload": {"task_type": task, "input": input}})
+}
+
+#[tokio::test]
+async fn an_input_that_its_task_cannot_read_is_refused_with_its_path_and_not_queued() {
+    let database = TestDatabase::new().await;
+    // The gateway does not have this task: it knows of it from the table.
+    let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let api = Api::of(&gateway);
+    for (input, kind, path) in [
+        (json!("a"), "list_type", json!([])),
+        (json!({"a": 1}), "list_type", json!([])),
+        (json!(["a", 1]), "string_type", json!(["1"])),
+    ] {
+        client.send(ask("follow", &input)).await;
+        let error = client.next().await.0["payload"][0].clone();
+        let mut loc = vec![json!("system_message"), json!("payload"), json!("input")];
+        loc.extend(path.as_array().unwrap().iter().cloned());
+        assert_eq!((&error["type"], &error["loc"]), (&json!(kind), &json!(loc)));
+        let answer = api
+            .post_json(
+                "/api/v1/jobs",
+                &json!({"task_type": "follow", "input": input}),
+            )
+            .await;
+        loc.splice(..2, [json!("body")]);
+        let error = &answer.body["errors"][0];
+        assert_eq!((answer.status, &error["loc"]), (422, &json!(loc)));
+        assert!(!error["msg"].as_str().unwrap().contains('{'), "{error}");
+    }
+    // One among others that are well keeps them all out, and says which it is.
+    let batch = json!({"jobs": [
+        {"task_type": "follow", "input": ["a"]},
+        {"task_type": "follow", "input": [null]},
+    ]});
+    let answer = api.post_json("/api/v1/jobs/batch", &batch).await;
+    let loc = json!(["body", "jobs", "1", "input", "0"]);
+    assert_eq!(
+        (answer.status, &answer.body["errors"][0]["loc"]),
+        (422, &loc)
+    );
+    assert_eq!(database.count("ringback.job").await, 0);
+    assert_eq!(database.count("ringback.job_history").await, 0);
+    client.send(ask("follow", &json!([]))).await;
+    assert_eq!(client.next().await.action(), "job_queued");
+    assert_eq!(client.next().await.text(), "0");
+}
+
+#[tokio::test]
+async fn the_jobs_that_a_job_asks_for_are_stored_with_its_result_or_not_at_all() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    client.send(ask("follow", &json!(["a", "b", "c"]))).await;
+    assert_eq!(client.next().await.action(), "job_queued");
+    assert_eq!(client.next().await.text(), "3");
+    let followed =
+        "ringback.job_history where task = 'count' and state = 'succeeded' and owner = 'anonymous'";
+    eventually("those that follow should be done", async || {
+        database.count(followed).await == 3
+    })
+    .await;
+
+    client.send(ask("follow", &json!(["d", "fail"]))).await;
+    assert_eq!(client.next().await.action(), "job_queued");
+    assert_eq!(client.next().await.action(), "job_failed");
+    // Where there is no default task to run it.
+    database
+        .execute("delete from ringback.task where name = 'default'")
+        .await;
+    client.send(ask("follow", &json!(["e", "unknown"]))).await;
+    assert_eq!(client.next().await.action(), "job_queued");
+    let failed = client.next().await;
+    assert_eq!(failed.action(), "job_failed");
+    assert_eq!(
+        failed.text(),
+        "its outcome could not be stored: no task is called nobody can do this"
+    );
+    assert_eq!(database.count("ringback.job").await, 0);
+    assert_eq!(
+        database
+            .count("ringback.job_history where task = 'count'")
+            .await,
+        3
+    );
+}
