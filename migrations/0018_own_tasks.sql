@@ -5,6 +5,9 @@ alter table ringback.task
     add column input_schema jsonb,
     add column output_schema jsonb;
 
+-- The tasks that it can run.
+alter table ringback.worker add column tasks text[] not null default '{}';
+
 -- The task that runs what is asked for by this name: the one that is called so, or else the one called `default`.
 create function ringback.task_for(asked text) returns ringback.task
 language plpgsql stable

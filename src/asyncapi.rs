@@ -9,6 +9,7 @@ mod table;
 
 use serde_json::{Map, Value, json};
 
+use crate::task::form::{Form, describe};
 use crate::wire::{ClientMessage, SOCKET_PATH, SYSTEM_GROUP, ServerMessage};
 
 use schema::{Shapes, Side};
@@ -23,10 +24,12 @@ const CHANNEL: &str = "Text frames, each a JSON object with an action. \
     A job that fails for good has one of the codes in `x-failure-codes`. \
     When the server closes the socket, the code and the reason are in the table `x-close-codes`.";
 
-/// The document as text, as it is served and committed.
+/// The document as text, with what these tasks work on and give back, as it is served and committed.
 #[must_use]
-pub fn text() -> String {
-    format!("{:#}\n", document())
+pub fn text(tasks: &[Form]) -> String {
+    let mut document = document();
+    describe(&mut document, tasks);
+    format!("{document:#}\n")
 }
 
 /// The document.

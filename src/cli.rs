@@ -134,8 +134,8 @@ impl Cli {
             Verb::Url(verb) => verb.run().await,
             Verb::Token(verb) => verb.run(),
             Verb::Bench(verb) => verb.run().await,
-            Verb::Asyncapi => asyncapi::run(),
-            Verb::Openapi => openapi::run(),
+            Verb::Asyncapi => asyncapi::run(&tasks(Asked::usual()?).await?),
+            Verb::Openapi => openapi::run(&tasks(Asked::usual()?).await?),
             Verb::Completions(verb) => verb.run(),
             Verb::Man(verb) => verb.run(),
         }

@@ -252,7 +252,7 @@ async fn serve(
 fn router(address: SocketAddr, shared: Shared) -> Router {
     let access = shared.settings.access.clone();
     let cors = access::cors(&access);
-    let pages = pages::routes(&access.auth);
+    let pages = pages::routes(&access.auth, &shared.tasks);
     let site = Arc::new(Site { address, access });
     Router::new()
         .route(SOCKET_PATH, get(socket::upgrade))

@@ -16,7 +16,7 @@
 //! | [`queue`], [`session`], [`notice`], [`ticket`], [`asyncapi`], [`openapi`] | all SQL of jobs; sessions and their mailboxes; notices; tickets for sockets; the two contracts |
 //! | [`sweeper`] | what keeps the tables true without anybody asking |
 //! | [`worker`], [`gateway`] | runs jobs; the socket, HTTP and the pages; never each other |
-//! | [`bench`](mod@bench) | what is measured |
+//! | [`bench`](mod@bench), [`testing`] | what is measured; all of it within a test, for those who test their own tasks |
 //! | [`cli`] | the verbs |
 //!
 //! # The path of one job
@@ -52,6 +52,7 @@ pub mod shutdown;
 pub mod sweeper;
 pub mod task;
 pub mod telemetry;
+pub mod testing;
 pub mod ticket;
 pub mod wire;
 pub mod worker;

@@ -11,6 +11,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::auth::Scope;
+use crate::task::form::{Form, describe};
 
 pub use operation::{Method, Operation};
 use table::{Answer, Row};
@@ -32,10 +33,12 @@ const TOKEN: &str = "token";
 /// The path of the document.
 pub const PATH: &str = "/openapi.json";
 
-/// The document as text, as it is served and committed.
+/// The document as text, with what these tasks work on and give back, as it is served and committed.
 #[must_use]
-pub fn text() -> String {
-    format!("{:#}\n", document())
+pub fn text(tasks: &[Form]) -> String {
+    let mut document = document();
+    describe(&mut document, tasks);
+    format!("{document:#}\n")
 }
 
 /// The document.

@@ -7,6 +7,7 @@ pub mod keeper;
 pub mod link;
 pub mod listener;
 pub mod private;
+pub mod throwaway;
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};

@@ -9,6 +9,7 @@ mod demonstration;
 mod error;
 pub mod file;
 mod follow_up;
+pub mod form;
 mod function;
 mod kind;
 mod limits;

@@ -13,6 +13,7 @@ mod message_id;
 mod overview;
 mod parse;
 mod problem;
+mod tasks;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -44,6 +45,7 @@ pub use parse::{
     parse_task, reference_of,
 };
 pub use problem::Problem;
+pub use tasks::{TaskInfo, TaskList};
 
 /// What is said to who sends too many messages.
 pub const TOO_FAST: &str = "Too many messages in a second; send more slowly";

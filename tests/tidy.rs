@@ -16,7 +16,7 @@ const LAYERS: [&[&str]; 9] = [
     ],
     &["sweeper"],
     &["worker", "gateway"],
-    &["bench"],
+    &["bench", "testing"],
     &["cli"],
     &["main", "lib"],
 ];
@@ -41,7 +41,7 @@ const HOMES: [(&str, &[&str]); 23] = [
     ("tower_http", &["gateway"]),
     ("socket2", &["gateway"]),
     ("tokio_rustls", &["gateway"]),
-    ("tokio_tungstenite", &["bench"]),
+    ("tokio_tungstenite", &["bench", "testing"]),
     ("clap", &["config", "cli", "main"]),
     ("jsonschema", &["task"]),
     ("serde_path_to_error", &["task"]),

@@ -74,6 +74,17 @@
 /** @typedef {{percent?: number | null, note?: string | null}} Progress */
 
 /**
+ * A task as HTTP has it.
+ * @typedef {object} TaskInfo
+ * @property {string} name
+ * @property {string} queue
+ * @property {number} max_attempts
+ * @property {Record<string, any>} input what its jobs work on, as JSON Schema
+ * @property {Record<string, any>} output what they give back
+ * @property {number} workers how many can run it now
+ */
+
+/**
  * A job as HTTP has it.
  * @typedef {object} JobRecord
  * @property {string} id
@@ -731,6 +742,14 @@ class Client {
       } while (cursor && !some.every((id) => found.has(id)));
     }
     return ids.flatMap((id) => found.get(id) ?? []);
+  }
+
+  /**
+   * What the fleet can run, by name, with what its jobs work on and give back (JSON Schema).
+   * @returns {Promise<TaskInfo[]>} otherwise a `JobError`
+   */
+  async tasks() {
+    return (await this.#read("tasks")).tasks;
   }
 
   /**

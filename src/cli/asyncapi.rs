@@ -2,7 +2,8 @@
 
 use super::output::say;
 use crate::asyncapi;
+use crate::task::Tasks;
 
-pub(super) fn run() -> anyhow::Result<()> {
-    say(asyncapi::text().trim_end())
+pub(super) fn run(tasks: &Tasks) -> anyhow::Result<()> {
+    say(asyncapi::text(&tasks.forms()).trim_end())
 }

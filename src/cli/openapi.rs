@@ -2,7 +2,8 @@
 
 use super::output::say;
 use crate::openapi;
+use crate::task::Tasks;
 
-pub(super) fn run() -> anyhow::Result<()> {
-    say(openapi::text().trim_end())
+pub(super) fn run(tasks: &Tasks) -> anyhow::Result<()> {
+    say(openapi::text(&tasks.forms()).trim_end())
 }

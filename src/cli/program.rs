@@ -66,13 +66,26 @@ pub struct Asked {
 
 impl Asked {
     pub(super) fn new(fleet: &FleetConfig, delay_scale: f64) -> anyhow::Result<Self> {
+        match &fleet.tasks {
+            Some(path) => Ok(Self {
+                file: Some(file::read(path)?),
+                delay_scale,
+            }),
+            None => Ok(Self {
+                delay_scale,
+                ..Self::usual()?
+            }),
+        }
+    }
+
+    /// For a command that has no settings.
+    pub(super) fn usual() -> anyhow::Result<Self> {
         let usual = Path::new(FILE);
-        let file = match &fleet.tasks {
-            Some(path) => Some(file::read(path)?),
-            None if usual.exists() => Some(file::read(usual)?),
-            None => None,
-        };
-        Ok(Self { file, delay_scale })
+        let file = usual.exists().then(|| file::read(usual)).transpose()?;
+        Ok(Self {
+            file,
+            delay_scale: 1.0,
+        })
     }
 }
 

@@ -39,6 +39,7 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Operation::CancelJob => post(control::cancel),
         Operation::RetryJob => post(control::retry),
         Operation::SendNotice => post(operator::notify),
+        Operation::ListTasks => get(operator::tasks),
         Operation::ListQueues => get(operator::queues),
         Operation::PauseQueue => post(operator::pause),
         Operation::ResumeQueue => post(operator::resume),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, RwLock};
 use serde_json::Value;
 
 use crate::queue::tasks::KnownTask;
+use crate::task::form::Form;
 use crate::task::{FALLBACK, Kind, Tasks, Wrong};
 
 /// What the fleet can run, by name; refreshed by the relay when it has changed.
@@ -47,6 +48,22 @@ impl KnownTasks {
             .write()
             .expect("nobody panics while holding the tasks") = by_name(&self.own, tasks);
         *self.mark.lock().expect("nobody panics while holding it") = mark;
+    }
+
+    /// What they work on and give back, by their names.
+    pub(super) fn forms(&self) -> Vec<Form> {
+        let by_name = self
+            .by_name
+            .read()
+            .expect("nobody panics while holding the tasks");
+        let forms = by_name.values().map(|known| Form {
+            name: known.task.name.clone(),
+            input: known.task.input.clone(),
+            output: known.task.output.clone(),
+        });
+        let mut forms: Vec<Form> = forms.collect();
+        forms.sort_by(|a, b| a.name.cmp(&b.name));
+        forms
     }
 
     /// What runs a `task_type`: the task of that name, or else the default one, where there is one.

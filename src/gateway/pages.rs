@@ -1,5 +1,7 @@
 //! The pages and the contract, compiled into the program: no files to install beside it.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::http::{HeaderName, HeaderValue, header};
@@ -8,6 +10,8 @@ use axum::routing::{MethodRouter, get};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::access::Auth;
+use super::known_tasks::KnownTasks;
+use crate::task::form::Form;
 use crate::{asyncapi, openapi};
 
 /// Nothing from elsewhere, nothing inline: text that somebody submitted can never become a script.
@@ -91,9 +95,11 @@ const FILES: &[(&str, &str)] = files![
     "system/badge.js",
     "system/card.css",
     "system/card.js",
+    "system/composer.css",
     "system/composer.js",
     "system/conversation.js",
     "system/foot.js",
+    "system/fields.js",
     "system/frames.js",
     "system/job.js",
     "system/longtext.js",
@@ -103,6 +109,7 @@ const FILES: &[(&str, &str)] = files![
     "system/page.css",
     "system/page.js",
     "system/scroller.js",
+    "system/tasks.js",
     "system/text.js",
     "theme.css",
     "token.css",
@@ -130,7 +137,15 @@ const MOVED: &[(&str, &str)] = &[
     ("/favicon.ico", "/static/favicon.svg"),
 ];
 
-pub(super) fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Router<S> {
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(
+    auth: &Auth,
+    tasks: &Arc<KnownTasks>,
+) -> Router<S> {
+    // With the tasks that there are when somebody reads it.
+    let contract = |text: fn(&[Form]) -> String| {
+        let tasks = Arc::clone(tasks);
+        get(move || async move { ([(header::CONTENT_TYPE, JSON)], text(&tasks.forms())) })
+    };
     let moved = MOVED.iter().fold(Router::new(), |router, (from, to)| {
         router.route(from, get(move || async move { Redirect::permanent(to) }))
     });
@@ -150,14 +165,8 @@ pub(super) fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Router<S>
     });
     let router = router
         .route("/", get(|| async { Redirect::temporary("/system/") }))
-        .route(
-            "/asyncapi/schema.json",
-            get(|| async { ([(header::CONTENT_TYPE, JSON)], asyncapi::text()) }),
-        )
-        .route(
-            openapi::PATH,
-            get(|| async { ([(header::CONTENT_TYPE, JSON)], openapi::text()) }),
-        );
+        .route("/asyncapi/schema.json", contract(asyncapi::text))
+        .route(openapi::PATH, contract(openapi::text));
     [
         (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -31,6 +31,8 @@ pub enum Operation {
     RetryJob,
     /// Sends a notice to everyone.
     SendNotice,
+    /// Lists the tasks.
+    ListTasks,
     /// Lists the queues.
     ListQueues,
     /// Pauses a queue.
@@ -62,7 +64,7 @@ pub enum Method {
 
 impl Operation {
     /// All of them, in the order of the document.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::SubmitJob,
         Self::ListJobs,
         Self::FindJobs,
@@ -76,6 +78,7 @@ impl Operation {
         Self::CancelJob,
         Self::RetryJob,
         Self::SendNotice,
+        Self::ListTasks,
         Self::ListQueues,
         Self::PauseQueue,
         Self::ResumeQueue,
@@ -104,6 +107,7 @@ impl Operation {
             Self::CancelJob => "cancel_job",
             Self::RetryJob => "retry_job",
             Self::SendNotice => "send_notice",
+            Self::ListTasks => "list_tasks",
             Self::ListQueues => "list_queues",
             Self::PauseQueue => "pause_queue",
             Self::ResumeQueue => "resume_queue",
@@ -124,6 +128,7 @@ impl Operation {
             | Self::GetJob
             | Self::ListAttempts
             | Self::FollowJob
+            | Self::ListTasks
             | Self::ListQueues
             | Self::FindJobs
             | Self::ListChunks
@@ -157,6 +162,7 @@ impl Operation {
             Self::CancelJob => "/api/v1/jobs/{id}/cancel",
             Self::RetryJob => "/api/v1/jobs/{id}/retry",
             Self::SendNotice => "/api/v1/notices",
+            Self::ListTasks => "/api/v1/tasks",
             Self::ListQueues => "/api/v1/queues",
             Self::PauseQueue => "/api/v1/queues/{name}/pause",
             Self::ResumeQueue => "/api/v1/queues/{name}/resume",
@@ -184,7 +190,8 @@ impl Operation {
             | Self::CancelJob
             | Self::CancelJobs
             | Self::RetryJob
-            | Self::RetryJobs => Some(Scope::JobsSubmit),
+            | Self::RetryJobs
+            | Self::ListTasks => Some(Scope::JobsSubmit),
             Self::ListJobs
             | Self::FindJobs
             | Self::GetJob

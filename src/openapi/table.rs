@@ -48,6 +48,7 @@ pub(super) fn row(operation: Operation, schemas: &mut SchemaGenerator) -> Row {
         Operation::RetryJob => jobs::retry(schemas),
         Operation::RetryJobs => many::retry(schemas),
         Operation::SendNotice => operator::notify(schemas),
+        Operation::ListTasks => operator::tasks(schemas),
         Operation::ListQueues => operator::queues(schemas),
         Operation::PauseQueue => operator::pause(schemas),
         Operation::ResumeQueue => operator::resume(schemas),

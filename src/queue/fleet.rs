@@ -17,6 +17,8 @@ pub struct WorkerRow {
     pub host: String,
     /// The queues it claims from.
     pub queues: Vec<String>,
+    /// The tasks it can run.
+    pub tasks: Vec<String>,
     /// How many jobs it runs at once.
     pub concurrency: i32,
 }
@@ -52,7 +54,8 @@ pub async fn beat(
         &worker.queues,
         worker.concurrency,
         &ids,
-        &claims
+        &claims,
+        &worker.tasks
     )
     .fetch_all(connection)
     .await?;

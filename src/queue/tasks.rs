@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use sqlx::PgExecutor;
 
+use super::recover::LEASE;
 use crate::task::{FALLBACK, Kind, Limits, Schema, Tasks};
+use crate::wire::TaskInfo;
 
 /// A task as whoever has it makes it known.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +90,30 @@ pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<KnownTask>, sqlx::
         )
     });
     Ok(known.collect())
+}
+
+/// The same as people and pages read it, with how many workers can run them now.
+///
+/// # Errors
+/// Those of the database.
+pub async fn list(executor: impl PgExecutor<'_>) -> Result<Vec<TaskInfo>, sqlx::Error> {
+    sqlx::query_as!(
+        TaskInfo,
+        r#"
+        select
+            name, queue, max_attempts, coalesce(input_schema, '{}') as "input!", coalesce(output_schema, '{}') as "output!",
+            (
+                select count(*) from ringback.worker
+                where task.name = any (worker.tasks) and gone_at is null
+                    and beat_at > clock_timestamp() - make_interval(secs => $1)
+            ) as "workers!"
+        from ringback.task
+        order by name
+        "#,
+        LEASE.as_secs_f64()
+    )
+    .fetch_all(executor)
+    .await
 }
 
 /// The task that runs what is asked for by this name, where there is one.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::bail;
 
+use super::form::Form;
 use super::{Kind, demonstration};
 
 /// The tasks that a program can run, by name.
@@ -47,6 +48,17 @@ impl Tasks {
     #[must_use]
     pub fn demonstration(delay_scale: f64) -> Self {
         demonstration::tasks(delay_scale)
+    }
+
+    /// What they work on and give back.
+    #[must_use]
+    pub fn forms(&self) -> Vec<Form> {
+        let forms = self.iter().map(|kind| Form {
+            name: kind.name.clone(),
+            input: kind.input.clone(),
+            output: kind.output.clone(),
+        });
+        forms.collect()
     }
 
     /// The task of this name.

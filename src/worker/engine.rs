@@ -72,6 +72,7 @@ impl Engine {
             id: WorkerId::random(),
             host: host(),
             queues: queues.clone(),
+            tasks: tasks.iter().map(|task| task.name.clone()).collect(),
             concurrency: i32::try_from(concurrency).unwrap_or(i32::MAX),
         };
         let worker_id = worker.id;

@@ -14,6 +14,8 @@ import { SchemaView } from "./schema.js";
 /** @typedef {{title: string, entries: Entry[]}} Group */
 
 export const SCHEMA_URL = "/asyncapi/schema.json";
+/** Shown in their own words. */
+const KNOWN = new Set(["x-tasks"]);
 /** The tables that are shown as such, and the anchors of theirs. */
 const TABLES = new Map([
   ["x-errors", "codes-errors"],
@@ -65,6 +67,7 @@ export class Reference {
         "Other messages",
         messages.filter((message) => !related(message)),
       ),
+      ...this.#taskGroup(),
       ...this.#codeGroup(),
       ...this.#schemaGroup(),
     ];
@@ -112,6 +115,22 @@ export class Reference {
         entry: { label: message.name, id: message.id, code: true },
       })),
     );
+  }
+
+  /** What the tasks of this fleet work on and give back. */
+  #taskGroup() {
+    const things = pairs(this.contract.source["x-tasks"]).map(([name, sides]) => {
+      const id = this.contract.newId("task", name);
+      const heading = element("h3");
+      heading.append(element("code", "", name));
+      const body = ["input", "output"].flatMap((side) => {
+        const schema = this.contract.resolve(dict(sides)[side]);
+        const title = side === "input" ? "Works on" : "Gives back";
+        return [element("h4", "", title), prose(schema.description), ...this.schemas.shape(schema)];
+      });
+      return { section: thing(id, heading, present(body)), entry: { label: name, id, code: true } };
+    });
+    return this.#group("Tasks", things);
   }
 
   #codeGroup() {
@@ -234,7 +253,7 @@ export class Reference {
    */
   #extensions(owner) {
     return pairs(owner)
-      .filter(([key]) => key.startsWith("x-") && !TABLES.has(key))
+      .filter(([key]) => key.startsWith("x-") && !TABLES.has(key) && !KNOWN.has(key))
       .flatMap(([key, value]) => {
         const words = key.slice(2).replaceAll("-", " ");
         return [element("h4", "", words.charAt(0).toUpperCase() + words.slice(1)), jsonBlock(value, words)];

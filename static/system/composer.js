@@ -1,7 +1,10 @@
-// The line to write on, and the task that it is for.
+// The line to write on, or the form to fill in, and the task that it is for.
 
 import { byId, setText } from "../dom.js";
+import { Fields } from "./fields.js";
+import { TaskChoice } from "./tasks.js";
 
+/** @type {Record<string, string>} */
 const PLACEHOLDERS = {
   translate: "A word or a phrase",
   analyze: "Any sentence, to count its parts",
@@ -13,19 +16,20 @@ export class Composer {
   #form = byId("composer", HTMLFormElement);
   #line = byId("content", HTMLInputElement);
   #status = byId("status", HTMLElement);
+  #fields = new Fields(byId("fields", HTMLElement));
+  #tasks = new TaskChoice(this.#form.querySelector(".tasks") ?? this.#form, () => this.#suggest());
   #hint = "";
 
-  /** @param {(task: string, content: string) => void} submit */
+  /** @param {(task: string, work: unknown) => void} submit */
   constructor(submit) {
     this.submit = submit;
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit();
     });
-    this.#form.addEventListener("change", () => this.#suggest());
-    this.#line.addEventListener("input", () => this.#say(this.#hint));
-    for (const idea of document.querySelectorAll("button.idea")) {
-      const { task = "default", content = "" } = /** @type {HTMLElement} */ (idea).dataset;
+    this.#form.addEventListener("input", () => this.#say(this.#hint));
+    for (const idea of ideas()) {
+      const { task = "default", content = "" } = idea.dataset;
       idea.addEventListener("click", () => this.write(task, content));
     }
     this.#suggest();
@@ -42,31 +46,57 @@ export class Composer {
   }
 
   /**
-   * Puts words where they can be sent.
-   * @param {string} task
-   * @param {string} words
+   * Shows what can be asked for.
+   * @param {import("./tasks.js").TaskInfo[]} tasks
    */
-  write(task, words) {
-    const radio = this.#form.querySelector(`input[name="task_type"][value="${CSS.escape(task)}"]`);
-    if (radio instanceof HTMLInputElement) radio.checked = true;
-    this.#suggest();
-    this.#line.value = words;
+  offer(tasks) {
+    this.#tasks.offer(tasks);
+    for (const idea of ideas()) idea.hidden = !this.#tasks.has(idea.dataset.task ?? "");
+    byId("ideas", HTMLElement).hidden = ideas().every(({ hidden }) => hidden);
+  }
+
+  /**
+   * Puts something where it can be sent.
+   * @param {string} task
+   * @param {unknown} work
+   */
+  write(task, work) {
+    this.#tasks.choose(task);
+    if (this.#isText) this.#line.value = typeof work === "string" ? work : JSON.stringify(work);
+    else this.#fields.write(work);
     this.focus();
   }
 
   focus() {
-    this.#line.focus();
+    if (this.#isText) this.#line.focus();
+    else this.#fields.focus();
+  }
+
+  /** Whether a line of text will do: for a task that works on texts, or on anything. */
+  get #isText() {
+    const { title, description, ...says } = this.#tasks.input;
+    return says.type === "string" ? !says.enum : Object.keys(says).length === 0;
   }
 
   #submit() {
-    if (this.#line.value.trim() === "") {
-      this.#say("Write a few words first.");
-    } else {
-      this.submit(this.#task(), this.#line.value);
+    try {
+      const work = this.#work();
+      this.submit(this.#tasks.name, work);
       this.#line.value = "";
+      this.#fields.write(undefined);
       this.#say(this.#hint);
+    } catch (error) {
+      this.#say(error instanceof Error ? error.message : String(error));
     }
     this.focus();
+  }
+
+  /** What is written. */
+  #work() {
+    const work = this.#isText ? this.#line.value : this.#fields.read();
+    if (this.#isText && this.#line.value.trim() === "") throw new Error("Write a few words first.");
+    if (work === undefined || work === null) throw new Error("Fill in what the task works on first.");
+    return work;
   }
 
   /** @param {string} words */
@@ -75,11 +105,16 @@ export class Composer {
     this.#status.dataset.tone = words === "" ? "" : "warn";
   }
 
-  #task() {
-    return String(new FormData(this.#form).get("task_type") ?? "default");
-  }
-
+  /** Shows what the task is asked with. */
   #suggest() {
-    this.#line.placeholder = PLACEHOLDERS[/** @type {keyof typeof PLACEHOLDERS} */ (this.#task())] ?? "";
+    const fields = this.#fields.place;
+    [this.#line.hidden, fields.hidden] = [!this.#isText, this.#isText];
+    if (!this.#isText) this.#fields.show(this.#tasks.input);
+    this.#line.placeholder = PLACEHOLDERS[this.#tasks.name] ?? "Text for the task";
   }
+}
+
+/** @returns {HTMLElement[]} */
+function ideas() {
+  return [.../** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("button.idea"))];
 }

@@ -41,7 +41,7 @@ export class Conversation {
 
   /**
    * @param {Ringback} ringback
-   * @param {(task: string, content: string) => void} writeAgain puts words back where they can be sent once more
+   * @param {(task: string, work: unknown) => void} writeAgain puts it back where they can be sent once more
    */
   constructor(ringback, writeAgain) {
     this.ringback = ringback;
@@ -71,15 +71,15 @@ export class Conversation {
 
   /**
    * @param {string} task
-   * @param {string} content
+   * @param {unknown} work a text, or any other JSON
    */
-  submit(task, content) {
-    this.#begin(this.#outbox.write(task, content));
+  submit(task, work) {
+    this.#begin(this.#outbox.write(task, work));
   }
 
   /** @param {JobCard} card */
   retry({ job }) {
-    this.#begin(this.#outbox.write(job.task, job.content, job.id));
+    this.#begin(this.#outbox.write(job.task, job.work, job.id));
   }
 
   /**
@@ -132,11 +132,13 @@ export class Conversation {
    * @param {Unanswered} entry
    * @param {boolean} [wasSent]
    */
-  #ask({ key, task, content, at, retryOf, isCancelled }, wasSent = false) {
+  #ask({ key, task, work, at, retryOf, isCancelled }, wasSent = false) {
+    const content = typeof work === "string" ? work : null;
+    const input = content === null ? work : undefined;
     const asked = retryOf
       ? this.ringback.retry(retryOf)
-      : this.ringback.submit(task, content, { stream: true, idempotency_key: key });
-    const job = new Job(task, content, at, retryOf);
+      : this.ringback.submit(task, content, { input, stream: true, idempotency_key: key });
+    const job = new Job(task, work, at, retryOf);
     job.wasSent = wasSent;
     const card = new JobCard(job, this);
     this.#unanswered.set(asked, { card, key });
@@ -196,10 +198,10 @@ export class Conversation {
     const { card } = waiting;
     const before = this.#cards.get(card.job.retryOf);
     before?.foot.notRetried();
-    if (error.code === "not_found" && typeof before?.job.record?.input === "string") {
+    if (error.code === "not_found" && before?.job.record) {
       // It is a job of an earlier session, which this one may not retry; but the same can be asked for.
       card.element.remove();
-      return this.submit(card.job.task, card.job.content);
+      return this.submit(card.job.task, card.job.work);
     }
     card.refuse(error.errors ?? [{ type: error.code, msg: error.message }]);
   }

@@ -54,15 +54,20 @@ export class Job {
 
   /**
    * @param {string} task
-   * @param {string} content
+   * @param {unknown} work a text, or any other JSON
    * @param {number} at when it was asked for, in milliseconds since 1970; 0 when that has to be looked up
    * @param {string} [retryOf]
    */
-  constructor(task, content, at, retryOf = "") {
+  constructor(task, work, at, retryOf = "") {
     this.task = task;
-    this.content = content;
+    this.work = work;
     this.at = at;
     this.retryOf = retryOf;
+  }
+
+  /** What it works on, as text. */
+  get content() {
+    return asText(this.work);
   }
 
   /** Whether more is known of it than its id. */
@@ -97,7 +102,7 @@ export class Job {
   look(record, askedAt) {
     this.record = record;
     this.task = record.task_type;
-    this.content = asText(record.input);
+    this.work = record.input;
     this.at ||= Date.parse(record.queued_at);
     this.queued ||= `⏳ Job queued: ${this.task} for '${this.content}' (ID: ${record.id})`;
     this.retryOf = record.retry_of ?? "";

@@ -4,7 +4,7 @@
  * @typedef {object} Unanswered
  * @property {string} key what the submission is called, so that it is one job however often it is sent
  * @property {string} task
- * @property {string} content
+ * @property {unknown} work a text, or any other JSON
  * @property {number} at when it was submitted, in milliseconds since 1970
  * @property {boolean} [isCancelled] whether it is not wanted any more
  * @property {string} [retryOf] the job that is to be given another chance, if it is that
@@ -33,11 +33,11 @@ export class Outbox {
   /**
    * Keeps a new submission.
    * @param {string} task
-   * @param {string} content
+   * @param {unknown} work
    * @param {string} [retryOf]
    */
-  write(task, content, retryOf) {
-    const entry = { key: newKey(), task, content, at: Date.now(), retryOf };
+  write(task, work, retryOf) {
+    const entry = { key: newKey(), task, work, at: Date.now(), retryOf };
     this.#add(entry);
     return entry;
   }

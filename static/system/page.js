@@ -22,11 +22,26 @@ const ringback = connect(own);
 const frames = new FrameLog();
 ringback.onFrame((way, text) => frames.add(way, text));
 
-const composer = new Composer((task, content) => conversation.submit(task, content));
-const conversation = new Conversation(ringback, (task, content) => composer.write(task, content));
+const composer = new Composer((task, work) => conversation.submit(task, work));
+const conversation = new Conversation(ringback, (task, work) => composer.write(task, work));
 const badge = new Badge(ringback, (hint) => composer.setHint(hint));
 
 const clear = byId("clear", HTMLButtonElement);
+
+/** Which tasks there are is asked again with every connection: by then, others may be there. */
+async function offer() {
+  try {
+    composer.offer(await ringback.tasks());
+  } catch {
+    // Who may not know, or cannot now, is shown what there was.
+  }
+}
+let isConnected = false;
+ringback.onState(({ name }) => {
+  if (name === "connected" && !isConnected) void offer();
+  isConnected = name === "connected";
+});
+
 clear.addEventListener("click", () => {
   conversation.clear();
   composer.focus();

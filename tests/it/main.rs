@@ -17,6 +17,7 @@ mod contract;
 mod dev;
 mod doors;
 mod enqueue;
+mod examples;
 mod faults;
 mod fleet;
 mod frames;

@@ -15,9 +15,10 @@ use crate::notice;
 use crate::postgres::link::limited;
 use crate::queue::Deed;
 use crate::queue::queues::is_unknown;
-use crate::queue::{fleet, queues, stats};
+use crate::queue::{fleet, queues, stats, tasks};
 use crate::wire::{
-    ErrorItem, ErrorType, MessageId, QueueList, QueueState, SYSTEM_GROUP, SentNotice, parse_notice,
+    ErrorItem, ErrorType, MessageId, QueueList, QueueState, SYSTEM_GROUP, SentNotice, TaskList,
+    parse_notice,
 };
 
 /// For how long a notice is kept that does not say.
@@ -45,6 +46,13 @@ pub(super) async fn notify(
     match sent.await {
         Ok(sent) => Ok(json(StatusCode::ACCEPTED, &sent)),
         Err(error) => Err(Refused::by_the_database(&error, "send a notice")),
+    }
+}
+
+pub(super) async fn tasks(State(shared): State<Shared>) -> Answer {
+    match limited(tasks::list(shared.database.browsing())).await {
+        Ok(tasks) => Ok(json(StatusCode::OK, &TaskList { tasks })),
+        Err(error) => Err(Refused::by_the_database(&error, "list the tasks")),
     }
 }
 

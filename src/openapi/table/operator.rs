@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::answer::{Answer, json_of};
 use super::{Row, body, event, parameters, with_a_body, without};
-use crate::wire::{NewNotice, Overview, QueueList, QueueState, SampleList, SentNotice, Stats};
+use crate::wire::{
+    NewNotice, Overview, QueueList, QueueState, SampleList, SentNotice, Stats, TaskList,
+};
 
 pub(super) fn notify(schemas: &mut SchemaGenerator) -> Row {
     Row {
@@ -21,6 +23,17 @@ pub(super) fn notify(schemas: &mut SchemaGenerator) -> Row {
         ..with_a_body(
             "Send a notice to everyone",
             "To every socket, and to sessions that come back in time.",
+            &[],
+        )
+    }
+}
+
+pub(super) fn tasks(schemas: &mut SchemaGenerator) -> Row {
+    Row {
+        answers: vec![json_of::<TaskList>(schemas, 200, "The tasks.")],
+        ..without(
+            "List the tasks",
+            "With what their jobs work on and give back, and how many workers can run them now.",
             &[],
         )
     }

@@ -1,4 +1,4 @@
-//! A database of its own for each test, copied from a migrated template on a throwaway cluster.
+//! A database of its own for each test, on a server that all share, or on one of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,63 +6,41 @@ use std::str::FromStr;
 
 use ringback::postgres::Database;
 use ringback::postgres::private::{self, Cluster, Durability};
+use ringback::postgres::throwaway::Throwaway;
 use ringback::shutdown::Stop;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
+use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
 
 use super::eventually;
 use super::program::send;
 
-/// Makes the template once, whoever comes first.
-const TEMPLATE_LOCK: &str = "select pg_advisory_lock(7114)";
-const TEMPLATE_UNLOCK: &str = "select pg_advisory_unlock(7114)";
-
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
     /// As anybody with psql: without the settings of the program's own connections.
     pub(crate) pool: PgPool,
-    name: String,
-    admin: PgConnectOptions,
+    /// On the server that all tests share.
+    _throwaway: Option<Throwaway>,
+    own: Option<Own>,
+}
+
+/// A server that nobody else uses.
+struct Own {
     cluster: Option<Cluster>,
-    /// Of a cluster that nobody else uses.
-    own_folder: Option<PathBuf>,
+    folder: PathBuf,
 }
 
 impl TestDatabase {
     pub(crate) async fn new() -> Self {
-        let cluster = tokio::task::spawn_blocking(|| {
-            private::ensure(&folder(), Durability::Off, &Stop::new())
-        })
-        .await
-        .unwrap();
-        let cluster = cluster.expect("a throwaway Postgres should start");
-        let options = PgConnectOptions::from_str(cluster.url()).unwrap();
-        let admin = options.clone().database("postgres");
-        let name = format!("test_{}", Uuid::new_v4().simple());
-
-        let mut connection = admin.connect().await.unwrap();
-        connection.execute(TEMPLATE_LOCK).await.unwrap();
-        let template = ensure_template(&mut connection, cluster.url()).await;
-        copy(&mut connection, &name, &template).await;
-        connection.execute(TEMPLATE_UNLOCK).await.unwrap();
-        connection.close().await.unwrap();
-
-        let url = cluster
-            .url()
-            .rsplit_once('/')
-            .map(|(server, _)| format!("{server}/{name}"))
-            .unwrap();
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .connect_lazy_with(options.database(&name));
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("postgres");
+        let throwaway = Throwaway::create_in(&folder).await;
+        let throwaway = throwaway.expect("a throwaway Postgres should start");
+        let url = throwaway.url.clone();
         Self {
+            pool: pool(&url),
             url,
-            pool,
-            name,
-            admin,
-            cluster: Some(cluster),
-            own_folder: None,
+            _throwaway: Some(throwaway),
+            own: None,
         }
     }
 
@@ -72,17 +50,14 @@ impl TestDatabase {
             .join(format!("own_{}", Uuid::new_v4().simple()));
         let cluster = start(&folder).await;
         let url = cluster.url().to_owned();
-        let options = PgConnectOptions::from_str(&url).unwrap();
-        let pool = PgPoolOptions::new()
-            .max_connections(4)
-            .connect_lazy_with(options.clone());
         let database = Self {
-            name: options.get_database().unwrap().to_owned(),
-            admin: options.database("postgres"),
+            pool: pool(&url),
             url,
-            pool,
-            cluster: Some(cluster),
-            own_folder: Some(folder),
+            _throwaway: None,
+            own: Some(Own {
+                cluster: Some(cluster),
+                folder,
+            }),
         };
         database.database().migrate().await.unwrap();
         database
@@ -90,7 +65,7 @@ impl TestDatabase {
 
     /// Sends a signal to the server of its own, and waits until it has ended: `INT` stops it, `KILL` is a crash.
     pub(crate) async fn end_server(&self, signal: &str) {
-        assert!(self.own_folder.is_some(), "only on a server of its own");
+        assert!(self.own.is_some(), "only on a server of its own");
         let pid = postmaster(&self.pool).await;
         send(signal, &pid);
         eventually("the server should end", async || !lives(&pid)).await;
@@ -98,7 +73,7 @@ impl TestDatabase {
 
     /// Freezes every process of the server of its own; gives what `thaw_server` takes.
     pub(crate) async fn freeze_server(&self) -> Vec<String> {
-        assert!(self.own_folder.is_some(), "only on a server of its own");
+        assert!(self.own.is_some(), "only on a server of its own");
         let pid = postmaster(&self.pool).await;
         send("STOP", &pid);
         let children = Command::new("pgrep").args(["-P", &pid]).output().unwrap();
@@ -120,11 +95,11 @@ impl TestDatabase {
 
     /// Starts the server of its own again, on the same port.
     pub(crate) async fn start_server(&mut self) {
-        let folder = self.own_folder.clone().expect("a server of its own");
-        let cluster = start(&folder).await;
+        let own = self.own.as_mut().expect("a server of its own");
+        let cluster = start(&own.folder).await;
         assert_eq!(cluster.url(), self.url, "it should have kept its port");
         // The new seat is taken before the old one is given back.
-        self.cluster = Some(cluster);
+        own.cluster = Some(cluster);
     }
 
     /// The database as the program sees it.
@@ -201,75 +176,16 @@ fn lives(pid: &str) -> bool {
     !matches!(state.trim().chars().next(), None | Some('Z'))
 }
 
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("postgres")
+fn pool(url: &str) -> PgPool {
+    let options = PgConnectOptions::from_str(url).unwrap();
+    PgPoolOptions::new()
+        .max_connections(4)
+        .connect_lazy_with(options)
 }
 
-/// The name of the template for the migrations as they are now.
-async fn ensure_template(connection: &mut PgConnection, url: &str) -> String {
-    let migrations = sqlx::migrate!();
-    let checksums: Vec<u8> = migrations
-        .iter()
-        .flat_map(|migration| migration.checksum.to_vec())
-        .collect();
-    let name = format!(
-        "template_{}",
-        Uuid::new_v5(&Uuid::NAMESPACE_OID, &checksums).simple()
-    );
-    let there: bool =
-        sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-            .bind(&name)
-            .fetch_one(&mut *connection)
-            .await
-            .unwrap();
-    if !there {
-        // Under another name until it is whole.
-        let making = format!("making_{}", Uuid::new_v4().simple());
-        copy(connection, &making, "template1").await;
-        let url = url
-            .rsplit_once('/')
-            .map(|(server, _)| format!("{server}/{making}"))
-            .unwrap();
-        let database = Database::new(&url).unwrap();
-        database.migrate().await.unwrap();
-        database.close().await;
-        connection
-            .execute(AssertSqlSafe(format!(
-                "alter database {making} rename to {name}"
-            )))
-            .await
-            .unwrap();
-    }
-    name
-}
-
-async fn copy(connection: &mut PgConnection, name: &str, template: &str) {
-    let statement = format!("create database {name} template {template} strategy file_copy");
-    connection.execute(AssertSqlSafe(statement)).await.unwrap();
-}
-
-impl Drop for TestDatabase {
+impl Drop for Own {
     fn drop(&mut self) {
-        let statement = format!("drop database if exists {} with (force)", self.name);
-        let admin = self.admin.clone();
-        let cluster = self.cluster.take();
-        let own_folder = self.own_folder.take();
-        let cleaning = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
-            runtime.block_on(async {
-                // Of no use to a test that has stopped the server itself.
-                if let Ok(mut connection) = admin.connect().await {
-                    let _ = connection.execute(AssertSqlSafe(statement)).await;
-                }
-            });
-            drop(cluster);
-            if let Some(folder) = own_folder {
-                let _ = private::discard(&folder);
-            }
-        });
-        let _ = cleaning.join();
+        let _ = self.cluster.take().map(Cluster::leave);
+        let _ = private::discard(&self.folder);
     }
 }
