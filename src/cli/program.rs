@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::{Cli, UNREAD, exit_code};
@@ -40,9 +41,12 @@ pub fn run(tasks: Tasks) -> ExitCode {
 ///
 /// They are made for the commands that need them. An error is told, and ends the program.
 pub fn run_with(tasks: impl AsyncFnOnce() -> anyhow::Result<Tasks>) -> ExitCode {
-    start(own_command(), async |asked| match asked.file {
-        Some(file) => tasks().await?.and(file),
-        None => tasks().await,
+    start(own_command(), async |asked| {
+        let own = tasks().await.context("could not make the tasks")?;
+        match asked.file {
+            Some(file) => own.and(file),
+            None => Ok(own),
+        }
     })
 }
 

@@ -4,7 +4,9 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::Serialize;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 
 /// For how many bytes of text of one job there is room; a task that is faster than the database waits.
 const ROOM: usize = 64 * 1024;
@@ -54,8 +56,16 @@ impl Reporter {
 
     /// The latest counts.
     pub(super) fn progress(&self, progress: Progress) {
-        self.lock().progress = Some(progress);
-        self.wake.notify_one();
+        if self.lock().progress.replace(progress).is_some() {
+            // Whoever takes it knows already that there is something.
+            return;
+        }
+        let wake = Arc::clone(&self.wake);
+        match Handle::try_current() {
+            // Not from here: what a task has woken last is run by no other thread before that task waits for something.
+            Ok(runtime) => drop(runtime.spawn_blocking(move || wake.notify_one())),
+            Err(_) => wake.notify_one(),
+        }
     }
 
     /// Waits until there is room. What is said after the job is over is heard by nobody.
@@ -70,6 +80,8 @@ impl Reporter {
                 .chunks
                 .push((piece.replace('\0', "\u{fffd}"), room));
             self.wake.notify_one();
+            // So that whoever takes it is run also where the task waits for nothing.
+            yield_now().await;
         }
     }
 
