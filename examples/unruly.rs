@@ -7,7 +7,8 @@
 //! them to end, and then succeed and fail. `single SECONDS` works that long, one job at a time for each key; `few SECONDS`
 //! may do so three times at once, and once for each key; `paced` may start three times a second. `story N` says N pieces
 //! of text, one every 20 ms, `flood N` says N long ones at once, and `busy` says a thousand times in a second how far it is.
-//! `follow` has a list of names for its input, and asks for a job of `count` for each.
+//! `follow` has a list of names for its input, and asks for a job of `count` for each. `grind` blocks a thread until it is to
+//! end, and `stubborn SECONDS` that long, although it may take only 300 ms.
 //!
 //! ```sh
 //! DATABASE_URL="$(ringback url)" cargo run --example unruly
@@ -34,6 +35,8 @@ fn tasks() -> Tasks {
     let single = options().key_limits(Limits::none().at_once(1));
     let few = options().limits(Limits::none().at_once(3));
     let paced = options().limits(Limits::none().starts(3, Duration::from_secs(1)));
+    let short = options().time_limit(Duration::from_millis(300));
+    let short = short.max_attempts(1);
     Tasks::new()
         .with(from_fn("hold", hold))
         .with(from_fn("block", block))
@@ -61,6 +64,8 @@ fn tasks() -> Tasks {
             Ok(context.attempt.to_string())
         }))
         .with(from_fn("follow", follow))
+        .with(from_fn("grind", grind))
+        .with(from_fn("stubborn", stubborn).with_options(short))
 }
 
 async fn hold(input: Value, _: Context) -> anyhow::Result<&'static str> {
@@ -124,6 +129,29 @@ async fn follow(names: Vec<String>, context: Context) -> anyhow::Result<usize> {
     Ok(names.len())
 }
 
+/// Blocks a thread of its own until it is to end, and says by when it had to.
+async fn grind(_: Value, context: Context) -> anyhow::Result<String> {
+    let has_limit = context.deadline.is_some();
+    let looking = context.clone();
+    let turns = context.blocking(move || {
+        let mut turns = 0_u64;
+        while !looking.is_cancelled() {
+            turns += 1;
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        turns
+    });
+    let ground = turns.await > 0;
+    Ok(format!("ground: {ground}, limited: {has_limit}"))
+}
+
+/// Blocks a thread of its own, whoever wants it to end.
+async fn stubborn(input: Value, context: Context) -> anyhow::Result<()> {
+    let time = seconds(&input);
+    context.blocking(move || std::thread::sleep(time)).await;
+    Ok(())
+}
+
 fn number(input: &Value) -> u32 {
     let text = input.as_str().unwrap_or_default();
     text.parse().unwrap_or(1)
@@ -167,7 +195,11 @@ async fn main() -> anyhow::Result<()> {
     let grace = std::env::var("RINGBACK_SHUTDOWN_GRACE")
         .ok()
         .and_then(|seconds| seconds.parse().ok());
+    let concurrency = std::env::var("RINGBACK_CONCURRENCY")
+        .ok()
+        .and_then(|jobs| jobs.parse().ok());
     let settings = Settings {
+        concurrency: concurrency.unwrap_or(256),
         grace: Duration::from_secs_f64(grace.unwrap_or(30.0)),
         ..Settings::default()
     };

@@ -122,6 +122,14 @@ pub struct WorkerConfig {
     pub delay_scale: f64,
 }
 
+/// When a worker ends by itself.
+#[derive(Args, Clone, Debug)]
+pub struct IdleConfig {
+    /// End after so long without anything to do, for platforms that start workers on demand
+    #[arg(long, env = "RINGBACK_UNTIL_IDLE", value_parser = some_duration, value_name = "TIME")]
+    pub until_idle: Option<Duration>,
+}
+
 /// Reads a duration: a number and `ms`, `s`, `m`, `h` or `d`; a bare number is seconds.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let at = text

@@ -22,6 +22,7 @@ mod identify;
 mod intake;
 mod known_tasks;
 mod limits;
+mod metrics;
 mod outbox;
 mod pages;
 mod rate;
@@ -49,7 +50,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::Identity;
+use crate::auth::{Identity, Scope};
 use crate::ids::{GatewayId, JobId, JobIds};
 use crate::postgres::{Database, patiently};
 use crate::queue::fleet::{self, GatewayRow, Heard};
@@ -65,6 +66,7 @@ use crowd::Crowd;
 use door::Door;
 use feed::Feed;
 use hub::Hub;
+use identify::authorize;
 use intake::Submission;
 use known_tasks::KnownTasks;
 pub use settings::{Limits, Settings};
@@ -253,11 +255,14 @@ fn router(address: SocketAddr, shared: Shared) -> Router {
     let access = shared.settings.access.clone();
     let cors = access::cors(&access);
     let pages = pages::routes(&access.auth, &shared.tasks);
+    let reading = (Arc::clone(&shared), Some(Scope::MetricsRead));
+    let metrics = get(metrics::metrics).layer(middleware::from_fn_with_state(reading, authorize));
     let site = Arc::new(Site { address, access });
     Router::new()
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
+        .route("/metrics", metrics)
         .merge(api::routes(&shared))
         .with_state(shared)
         .merge(pages)

@@ -3,6 +3,7 @@
 //! The long statements are `.sql` files beside this one, each with a comment that says what its parameters are.
 
 pub mod actor;
+pub mod backlog;
 pub mod cancel;
 pub mod claim;
 pub mod commit;

@@ -14,6 +14,7 @@ mod execution;
 mod finisher;
 mod heartbeat;
 mod held;
+mod idle;
 mod layer;
 mod lease;
 mod slots;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub max_result: usize,
     /// Which queues it claims from, and how many of its slots each may take at most; none is all queues of its tasks.
     pub queues: BTreeMap<String, Option<usize>>,
+    /// After how long without anything to do it stops by itself, if ever.
+    pub until_idle: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -61,6 +64,7 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
             max_result: 1024 * 1024,
             queues: BTreeMap::new(),
+            until_idle: None,
         }
     }
 }

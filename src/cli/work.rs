@@ -5,7 +5,7 @@ use clap::Args;
 use super::database::{self, Open};
 use super::fleet;
 use super::program::Asked;
-use crate::config::{DatabaseConfig, FleetConfig, WorkerConfig};
+use crate::config::{DatabaseConfig, FleetConfig, IdleConfig, WorkerConfig};
 use crate::shutdown::Stop;
 use crate::task::Tasks;
 use crate::worker;
@@ -19,6 +19,8 @@ pub(super) struct Work {
     fleet: FleetConfig,
     #[command(flatten)]
     worker: WorkerConfig,
+    #[command(flatten)]
+    idle: IdleConfig,
 }
 
 impl Work {
@@ -41,7 +43,10 @@ impl Work {
             return Ok(());
         };
         prepared?;
-        let settings = settings(&self.worker, &self.fleet);
+        let settings = worker::Settings {
+            until_idle: self.idle.until_idle,
+            ..settings(&self.worker, &self.fleet)
+        };
         let mut parts = fleet::parts(&open.database, &self.fleet, &stop);
         parts.spawn(
             "worker",
@@ -58,5 +63,6 @@ pub(super) fn settings(worker: &WorkerConfig, config: &FleetConfig) -> worker::S
         queues: worker.queues.iter().cloned().collect(),
         hearing: fleet::hearing(config),
         grace: config.shutdown_grace,
+        until_idle: None,
     }
 }

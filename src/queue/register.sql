@@ -4,7 +4,7 @@
 with given as materialized (
     select name, queue, max_attempts, concurrency, rate, make_interval(secs => period) as rate_period,
         key_concurrency, key_rate, make_interval(secs => key_period) as key_rate_period,
-        input_schema::jsonb, output_schema::jsonb
+        input_schema::json, output_schema::json
     from unnest(
         $1::text[], $2::text[], $3::integer[], $4::integer[], $5::integer[], $6::double precision[], $7::integer[],
         $8::integer[], $9::double precision[], $10::text[], $11::text[]

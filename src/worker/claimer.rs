@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::finisher::Outcome;
 use super::held::{Claim, Held};
+use super::idle::Idle;
 use super::lease::Lease;
 use super::slots::Slots;
 use super::stranded;
@@ -47,6 +48,7 @@ pub(super) struct Claimer {
     pub(super) held: Held,
     /// Woken when a running job says something.
     pub(super) told: Arc<Notify>,
+    pub(super) idle: Idle,
     pub(super) jobs: mpsc::Sender<Arc<Claim>>,
     pub(super) outcomes: mpsc::Sender<Outcome>,
 }
@@ -93,10 +95,13 @@ impl Claimer {
                     backoff.reset();
                     doubtful = false;
                     let found = jobs.len();
+                    if found > 0 {
+                        self.idle.worked();
+                    }
                     self.hand_over(jobs, slots).await;
                     let paused = paused.then(|| Instant::now() + PAUSED);
                     // All that was there: wait until somebody says that there is more.
-                    if found < width && !self.idle(room_at, paused, &stop).await {
+                    if found < width && !self.rest(room_at, paused, &stop).await {
                         break;
                     }
                 }
@@ -115,8 +120,14 @@ impl Claimer {
         self.link.close().await;
     }
 
-    /// Waits until it is woken, a limit has room or a paused queue is to be looked at; not, when it is told to stop.
-    async fn idle(&self, room_at: Option<Instant>, paused: Option<Instant>, stop: &Stop) -> bool {
+    /// Waits until it is woken, a limit has room or a paused queue is to be looked at; not, when it is told to stop, or
+    /// has had nothing to do for long enough.
+    async fn rest(
+        &mut self,
+        room_at: Option<Instant>,
+        paused: Option<Instant>,
+        stop: &Stop,
+    ) -> bool {
         let until = async |time: Option<Instant>| match time {
             Some(time) => tokio::time::sleep_until(time).await,
             None => std::future::pending().await,
@@ -125,6 +136,11 @@ impl Claimer {
             () = self.wake.notified() => {}
             () = until(room_at) => self.limits.store(true, Ordering::Relaxed),
             () = until(paused) => {}
+            () = self.idle.over(&self.held) => {
+                tracing::info!(worker.id = %self.worker, "nothing to do: stopping");
+                stop.cancel();
+                return false;
+            }
             () = stop.cancelled() => return false,
         }
         true

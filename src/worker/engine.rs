@@ -14,6 +14,7 @@ use super::claimer::Claimer;
 use super::ears::Ears;
 use super::finisher::Finisher;
 use super::held::{Claim, Fate, Held};
+use super::idle::Idle;
 use super::layer::FinishLayer;
 use super::lease::Lease;
 use super::slots::Slots;
@@ -110,6 +111,7 @@ impl Engine {
             lease: lease.clone(),
             held: held.clone(),
             told: Arc::clone(&told),
+            idle: Idle::new(settings.until_idle),
             jobs: send_job,
             outcomes: outcomes.clone(),
         };

@@ -112,7 +112,7 @@ function input(type) {
 /** @param {Field} field */
 function shown({ name, schema, isRequired, control }) {
   const label = element("label", control instanceof HTMLTextAreaElement ? "field wide" : "field");
-  label.append(element("span", "name", isRequired ? name : `${name} (optional)`), control);
+  label.append(element("span", "label", isRequired ? name : `${name} (optional)`), control);
   if (schema.description) label.append(element("span", "about", schema.description));
   return label;
 }

@@ -2,6 +2,7 @@
 
 mod console;
 mod everywhere;
+mod own_tasks;
 mod pictures;
 mod reference;
 mod session;

@@ -12,7 +12,11 @@ use serde_json::{Value, json};
 use crate::support::{Api, Client, DataDir, Program, TestDatabase, example};
 
 /// A gateway and a worker of this example, in a folder of its own.
-async fn run(name: &str, database: &TestDatabase, folder: &DataDir) -> (Program, Program) {
+pub(crate) async fn run(
+    name: &str,
+    database: &TestDatabase,
+    folder: &DataDir,
+) -> (Program, Program) {
     std::fs::create_dir_all(folder.path()).unwrap();
     let start = |arguments: &[&str]| {
         let mut command = Command::new(example(name));

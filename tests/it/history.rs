@@ -69,7 +69,7 @@ async fn the_views_keep_their_columns() {
             "latency_by_task: task text, finished bigint, failed bigint, waited_p50 interval, waited_p95 interval, \
              ran_p50 interval, ran_p95 interval",
             "queue_health: queue text, ready bigint, scheduled bigint, running bigint, oldest_wait interval, \
-             paused_at timestamp with time zone, held bigint",
+             paused_at timestamp with time zone, held bigint, waiting bigint, workers bigint, slots bigint",
         ]
     );
 }

@@ -14,6 +14,7 @@ mod cancel;
 mod client;
 mod commands;
 mod contract;
+mod demand;
 mod dev;
 mod doors;
 mod enqueue;

@@ -94,3 +94,36 @@ async fn the_jobs_that_a_job_asks_for_are_stored_with_its_result_or_not_at_all()
         3
     );
 }
+
+#[tokio::test]
+async fn work_that_blocks_hears_that_it_is_to_end_and_keeps_its_place_until_it_has() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::unruly_as(&database, "RINGBACK_CONCURRENCY", "1").await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let job = client.submit("grind", "").await;
+    eventually("it should run", async || {
+        database.count("ringback.job where state = 'running'").await == 1
+    })
+    .await;
+    client
+        .send(json!({"action": "cancel_job", "payload": {"job_id": job}}))
+        .await;
+    assert_eq!(client.next().await.action(), "job_cancelling");
+    let ended = client.next().await;
+    assert_eq!(ended.action(), "job_result");
+    assert_eq!(ended.text(), "ground: true, limited: false");
+
+    // Its attempt is over after 300 ms, but the thread is not free: the only place of the worker is taken until then.
+    let stubborn = client.submit("stubborn", "2").await;
+    let next = client.submit("count", "").await;
+    let failed = client.next().await;
+    assert_eq!((failed.action(), failed.job_id()), ("job_failed", stubborn));
+    assert_eq!(failed.0["job"]["code"], "time_limit");
+    assert_eq!(client.next().await.job_id(), next);
+    let apart = "ringback.job_history as first, ringback.job_history as second
+        where first.task = 'stubborn' and second.task = 'count'
+            and second.started_at - first.started_at >= interval '2 seconds'
+            and first.finished_at - first.started_at < interval '1.5 seconds'";
+    assert_eq!(database.count(apart).await, 1);
+}

@@ -58,12 +58,13 @@ impl Program {
 
     /// The same, which gives running jobs this many seconds when it is told to stop.
     pub(crate) async fn unruly_with_grace(database: &TestDatabase, grace: u32) -> Self {
+        Self::unruly_as(database, "RINGBACK_SHUTDOWN_GRACE", &grace.to_string()).await
+    }
+
+    /// The same with a setting.
+    pub(crate) async fn unruly_as(database: &TestDatabase, name: &str, value: &str) -> Self {
         let mut command = Command::new(example("unruly"));
-        let program = Self::spawn(
-            command
-                .env("DATABASE_URL", &database.url)
-                .env("RINGBACK_SHUTDOWN_GRACE", grace.to_string()),
-        );
+        let program = Self::spawn(command.env("DATABASE_URL", &database.url).env(name, value));
         program.printed("working").await;
         eventually("its tasks should be known to the fleet", async || {
             database.count("ringback.task where name = 'hold'").await == 1
