@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Api, Client, Program, TestDatabase, eventually};
+use crate::examples::run;
+use crate::support::{Api, Client, DataDir, Program, TestDatabase, eventually};
 
 fn ask(task: &str, input: &Value) -> Value {
     json!({"action": "system_message", "payload": {"task_type": task, "input": input}})
@@ -126,4 +127,25 @@ async fn work_that_blocks_hears_that_it_is_to_end_and_keeps_its_place_until_it_h
             and second.started_at - first.started_at >= interval '2 seconds'
             and first.finished_at - first.started_at < interval '1.5 seconds'";
     assert_eq!(database.count(apart).await, 1);
+}
+
+#[tokio::test]
+async fn a_job_for_a_task_that_no_worker_has_yet_waits_for_one() {
+    let (database, folder) = (TestDatabase::new().await, DataDir::new());
+    database.knows("outline").await;
+    let _other = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    client
+        .send(ask("outline", &json!({"markdown": "# A"})))
+        .await;
+    assert_eq!(client.next().await.action(), "job_queued");
+    // A worker that has other tasks does its own, and leaves this one.
+    client.submit("count", "").await;
+    assert_eq!(client.next().await.text(), "1");
+    let waits = "ringback.job where task = 'outline' and state = 'ready' and attempt = 0";
+    assert_eq!(database.count(waits).await, 1);
+    let _worker = run("outline", &database, &folder).await;
+    let result = client.next().await;
+    assert_eq!(result.0["job"]["result"][0]["title"], "A");
 }
