@@ -1,5 +1,7 @@
 //! Tasks of one's own: inputs that are refused before they wait, and jobs that follow jobs.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::examples::run;
@@ -94,6 +96,43 @@ async fn the_jobs_that_a_job_asks_for_are_stored_with_its_result_or_not_at_all()
             .await,
         3
     );
+}
+
+#[tokio::test]
+async fn what_follows_a_job_is_stored_once_however_often_its_outcome_is_cut_off() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let mut cuts = 0;
+    for round in 0..30 {
+        for _ in 0..2 {
+            client.send(ask("follow", &json!(["a", "b"]))).await;
+        }
+        // Before, amid or after its transaction, as it happens.
+        tokio::time::sleep(Duration::from_micros(round * 700)).await;
+        let cut = "(select pg_terminate_backend(pid) from pg_stat_activity
+            where application_name = 'ringback finisher' and datname = current_database()) as cut";
+        cuts += database.count(cut).await;
+        let mut results = 0;
+        while results < 2 {
+            match client.next().await.action() {
+                "job_result" => results += 1,
+                "job_queued" => {}
+                other => panic!("a job was {other}"),
+            }
+        }
+    }
+    assert!(cuts > 10, "its connection was cut {cuts} times only");
+    eventually("all that follows should be done", async || {
+        database.count("ringback.job").await == 0
+    })
+    .await;
+    for (task, jobs) in [("follow", 60), ("count", 120)] {
+        let done = format!("ringback.job_history where task = '{task}' and state = 'succeeded'");
+        assert_eq!(database.count(&done).await, jobs, "{task}");
+    }
+    client.expect_silence().await;
 }
 
 #[tokio::test]
