@@ -46,6 +46,10 @@ mod recurring;
 mod roles;
 mod scale;
 mod sessions;
+/// The program of the tutorial, whose tests are run here.
+#[path = "../../examples/shout.rs"]
+#[expect(dead_code, reason = "it is a program, and not started here")]
+mod shout;
 mod silence;
 mod slow;
 mod stops;
@@ -54,6 +58,7 @@ mod subjects;
 mod tickets;
 mod tls;
 mod tokens;
+mod tutorial;
 mod two_hundred;
 mod wire;
 
