@@ -79,6 +79,14 @@ pub async fn run(
     settings: Settings,
     stop: Stop,
 ) -> anyhow::Result<()> {
+    for task in tasks.iter() {
+        if let Some(doubt) = task.doubt() {
+            tracing::warn!(
+                task.name = task.name,
+                "jobs of this task will fail here, and be tried again: {doubt}"
+            );
+        }
+    }
     let backend = Backend::<Value>::for_tasks(database, TaskRow::all(&tasks), settings, stop);
     WorkerBuilder::new("ringback")
         .backend(backend)

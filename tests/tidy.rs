@@ -22,13 +22,14 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 23] = [
+const HOMES: [(&str, &[&str]); 24] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("comfy_table", &["cli"]),
+    ("command_fds", &["task"]),
     ("croner", &["queue"]),
     ("form_urlencoded", &["gateway"]),
     ("hyper", &["gateway"]),
@@ -37,7 +38,7 @@ const HOMES: [(&str, &[&str]); 23] = [
     ("ipnet", &["config", "gateway"]),
     ("jsonwebtoken", &["auth"]),
     ("reqwest", &["auth"]),
-    ("rustix", &["cli"]),
+    ("rustix", &["cli", "task"]),
     ("tower_http", &["gateway"]),
     ("socket2", &["gateway"]),
     ("tokio_rustls", &["gateway"]),

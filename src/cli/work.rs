@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::database::{self, Open};
+use super::files;
 use super::fleet;
 use super::program::Asked;
 use crate::config::{DatabaseConfig, FleetConfig, IdleConfig, WorkerConfig};
@@ -43,6 +44,7 @@ impl Work {
             return Ok(());
         };
         prepared?;
+        files::allow_all();
         let settings = worker::Settings {
             until_idle: self.idle.until_idle,
             ..settings(&self.worker, &self.fleet)

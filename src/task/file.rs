@@ -10,7 +10,9 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -18,7 +20,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
-use super::command::Command;
+use super::command::{Command, Form, Guardian, Keys};
 use super::function::Function;
 use super::{Kind, Limits, Options, RetryDelay, Schema, Tasks};
 
@@ -49,8 +51,18 @@ struct Entry {
     /// and the same for each concurrency key.
     key_concurrency: Option<u32>,
     key_rate: Option<Rate>,
-    command: Option<Vec<String>>,
     url: Option<String>,
+    command: Option<Vec<String>>,
+    /// Only commands have these.
+    directory: Option<PathBuf>,
+    environment: Option<BTreeMap<String, String>>,
+    pass_environment: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "duration")]
+    grace: Option<Duration>,
+    max_output: Option<NonZeroUsize>,
+    result: Option<Form>,
+    pool: Option<NonZeroUsize>,
+    jobs_per_process: Option<NonZeroU32>,
     /// JSON Schemas.
     input: Option<Value>,
     output: Option<Value>,
@@ -71,30 +83,54 @@ struct Rate {
 pub fn read(path: &Path) -> anyhow::Result<Tasks> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("could not read the tasks in {}", path.display()))?;
-    parse(&text).with_context(|| format!("could not read the tasks in {}", path.display()))
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(&text, folder).with_context(|| format!("could not read the tasks in {}", path.display()))
 }
 
-fn parse(text: &str) -> anyhow::Result<Tasks> {
+/// Commands work in `folder`, where they do not say otherwise.
+fn parse(text: &str, folder: &Path) -> anyhow::Result<Tasks> {
     let file: File = toml::from_str(text)?;
+    let guardian = Arc::default();
     let mut tasks = Tasks::new();
     for (name, entry) in file.tasks {
-        let kind = entry.kind(&name);
+        let kind = entry.kind(&name, folder, &guardian);
         tasks = tasks.with(kind.with_context(|| format!("in [tasks.{name}]"))?);
     }
     Ok(tasks)
 }
 
 impl Entry {
-    fn kind(mut self, name: &str) -> anyhow::Result<Kind> {
+    fn kind(mut self, name: &str, folder: &Path, guardian: &Arc<Guardian>) -> anyhow::Result<Kind> {
         let options = self.options()?;
         let (input, output) = (schema(self.input.take())?, schema(self.output.take())?);
+        let keys = self.command_keys();
         let mut kind = match (self.command, self.url) {
-            (Some(command), None) => Command { command }.kind(name)?,
-            (None, Some(url)) => Function { url }.kind(name)?,
+            (Some(command), None) => {
+                Command::new(command, keys, folder, Arc::clone(guardian))?.kind(name)
+            }
+            (None, Some(url)) => {
+                if let Some(key) = keys.first() {
+                    bail!("{key} is for commands, and this task has a url; leave it out");
+                }
+                Function { url }.kind(name)?
+            }
             (None, None) | (Some(_), Some(_)) => bail!("a task has either a command or a url"),
         };
         (kind.options, kind.input, kind.output) = (options, input, output);
         Ok(kind)
+    }
+
+    fn command_keys(&mut self) -> Keys {
+        Keys {
+            directory: self.directory.take(),
+            environment: self.environment.take(),
+            pass_environment: self.pass_environment.take(),
+            grace: self.grace,
+            max_output: self.max_output,
+            result: self.result,
+            pool: self.pool,
+            jobs_per_process: self.jobs_per_process,
+        }
     }
 
     fn options(&self) -> anyhow::Result<Options> {
@@ -148,4 +184,116 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duratio
 fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     crate::config::duration(&text).map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let error = parse(text, Path::new("/folder")).expect_err(text);
+        format!("{error:#}")
+    }
+
+    #[test]
+    fn a_file_says_what_its_tasks_are_and_may_say_much() {
+        let text = r#"
+            [tasks.cat]
+            command = ["cat"]
+
+            [tasks.thumb]
+            command = ["python3", "thumb.py"]
+            directory = "pictures"
+            environment = { QUALITY = "80" }
+            pass_environment = ["PATH"]
+            grace = "10s"
+            max_output = 1000
+            result = "json"
+            queue = "pictures"
+            max_attempts = 3
+            time_limit = "30s"
+            retry_delay = "1s"
+            longest_retry_delay = "1m"
+            concurrency = 4
+            rate = { starts = 10, period = "1s" }
+            input = { type = "object", required = ["url"] }
+
+            [tasks.kept]
+            command = ["./kept"]
+            pool = 4
+            jobs_per_process = 10
+        "#;
+        let tasks = parse(text, Path::new("/folder")).unwrap();
+        let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
+        assert_eq!(names, ["cat", "kept", "thumb"]);
+        let thumb = tasks.get("thumb").unwrap();
+        assert_eq!(thumb.options.time_limit, Some(Duration::from_secs(30)));
+        assert!(thumb.check(&serde_json::json!({})).is_err());
+        assert_eq!(
+            tasks.get("kept").unwrap().doubt().unwrap(),
+            "its working directory is not there, so ./kept cannot be started"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_line_or_its_task() {
+        for (line, words) in [
+            (
+                "colour = \"red\"",
+                "unknown field `colour`, expected one of",
+            ),
+            ("pool = 0", "nonzero"),
+            ("pool = \"two\"", "invalid type: string \"two\""),
+            ("grace = \"5 parsecs\"", "is not one of ms, s, m, h, d"),
+            (
+                "result = \"xml\"",
+                "unknown variant `xml`, expected `text` or `json`",
+            ),
+            ("max_output = 0", "nonzero"),
+            ("jobs_per_process = -1", "-1"),
+            ("environment = { A = 1 }", "invalid type: integer `1`"),
+            ("command = \"cat\"", "duplicate key"),
+        ] {
+            let error = refused(&format!("[tasks.a]\ncommand = [\"cat\"]\n{line}\n"));
+            assert!(error.contains(words) && error.contains("line 3"), "{error}");
+        }
+        for (lines, words) in [
+            ("command = []", "name a program, such as"),
+            ("command = [\"\"]", "name a program, such as"),
+            ("command = \"cat\"", "expected a sequence"),
+            ("queue = \"a\"", "either a command or a url"),
+            (
+                "command = [\"cat\"]\nurl = \"https://example.com\"",
+                "either a command or a url",
+            ),
+            (
+                "url = \"https://example.com\"\npool = 2",
+                "pool is for commands, and this task has a url; leave it out",
+            ),
+            (
+                "command = [\"cat\"]\njobs_per_process = 2",
+                "say how many with pool = 2, or leave it out",
+            ),
+            (
+                "command = [\"cat\"]\npool = 2\nresult = \"json\"",
+                "one that is kept says {\"result\": …}",
+            ),
+            (
+                "command = [\"cat\"]\nenvironment = { \"A B\" = \"x\" }",
+                "\"A B\" is no name of a variable",
+            ),
+            (
+                "command = [\"cat\"]\npass_environment = [\"1A\"]",
+                "\"1A\" is no name of a variable",
+            ),
+            ("command = [\"cat\", \"\\u0000\"]", "NUL"),
+            ("command = [\"cat\"]\nmax_attempts = 0", "at least 1"),
+        ] {
+            let error = refused(&format!("[tasks.a]\n{lines}\n"));
+            assert!(
+                error.contains(words) && (error.contains("[tasks.a]") || error.contains("line 2")),
+                "{error}"
+            );
+        }
+    }
 }

@@ -25,6 +25,7 @@ pub struct Kind {
     pub output: Schema,
     /// Whether an input that has this form can be read as well.
     read: fn(&Value) -> Result<(), Wrong>,
+    doubt: Option<Arc<dyn Fn() -> Option<String> + Send + Sync>>,
     run: Arc<dyn Fn(Value, Context) -> Run + Send + Sync>,
 }
 
@@ -48,6 +49,7 @@ where
         input: Schema::of::<I>(Side::Input),
         output: Schema::of::<O>(Side::Output),
         read: |input| read::<I>(input).map(drop),
+        doubt: None,
         run: Arc::new(move |input, context| {
             let run = run.clone();
             Box::pin(async move {
@@ -60,7 +62,6 @@ where
     }
 }
 
-#[expect(dead_code, reason = "commands and functions are next")]
 /// A task that is no Rust, from any JSON to any JSON.
 pub(super) fn from_json<F>(
     name: impl Into<String>,
@@ -75,6 +76,7 @@ where
         input: Schema::anything(),
         output: Schema::anything(),
         read: |_| Ok(()),
+        doubt: None,
         run: Arc::new(move |input, context| Box::pin(run(input, context))),
     }
 }
@@ -97,6 +99,21 @@ impl Kind {
     pub fn with_options(mut self, options: Options) -> Self {
         self.options = options;
         self
+    }
+
+    /// The same, which may have something to say against being run on this machine.
+    pub(super) fn with_doubt(
+        mut self,
+        doubt: impl Fn() -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.doubt = Some(Arc::new(doubt));
+        self
+    }
+
+    /// What speaks against running it on this machine, such as a program that is not there yet.
+    #[must_use]
+    pub fn doubt(&self) -> Option<String> {
+        self.doubt.as_ref().and_then(|doubt| doubt())
     }
 
     /// What is wrong with an input: it does not have the form of the schema, or cannot be read.

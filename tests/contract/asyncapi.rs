@@ -221,8 +221,9 @@ fn every_code_of_a_job_that_failed_is_explained_and_has_an_example() {
         })
         .collect();
     assert_eq!(codes, shown);
-    // What workers and the database end jobs with is written where they do.
+    // What workers, commands and the database end jobs with is written where they do.
     let sources = [
+        "src/task/command/ended.rs",
         "src/worker/backend.rs",
         "src/worker/ending.rs",
         "src/worker/execution.rs",

@@ -37,6 +37,7 @@ mod notices;
 mod operators;
 mod order;
 mod overview;
+mod own_commands;
 mod own_tasks;
 mod places;
 mod poison;
@@ -60,6 +61,7 @@ mod tls;
 mod tokens;
 mod tutorial;
 mod two_hundred;
+mod warm_commands;
 mod wire;
 
 #[path = "../contract/asyncapi.rs"]

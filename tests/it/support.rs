@@ -7,14 +7,16 @@ mod database;
 mod issuer;
 mod program;
 mod proxy;
+mod scripts;
 
 pub(crate) use api::{Answer, Api, Event};
 pub(crate) use client::{Client, Message};
 pub(crate) use data_dir::DataDir;
-pub(crate) use database::{TestDatabase, postmaster};
+pub(crate) use database::{TestDatabase, lives, postmaster};
 pub(crate) use issuer::Issuer;
 pub(crate) use program::{Program, example, send};
 pub(crate) use proxy::{Line, Proxy};
+pub(crate) use scripts::{Scripts, gone};
 
 use std::time::Duration;
 

@@ -15,7 +15,7 @@ struct Failure {
     attempts: i32,
 }
 
-const ALL: [Failure; 8] = [
+const ALL: [Failure; 12] = [
     Failure {
         code: "task_failed",
         when: "The task said so, and its attempts are used up, or it asked not to be tried again.",
@@ -71,6 +71,34 @@ const ALL: [Failure; 8] = [
         advice: "Find out why before you retry: it may end another worker.",
         sentence: "its worker was lost 3 times",
         attempts: 3,
+    },
+    Failure {
+        code: "exit_3",
+        when: "The command of the task ended with this exit code; every other has its own. 75, 126 and 127 are tried again.",
+        advice: "Read the sentence: it has the end of what the command said on standard error.",
+        sentence: "exit code 3: there is no such picture",
+        attempts: 1,
+    },
+    Failure {
+        code: "signal_9",
+        when: "The command of the task was ended by this signal at its last attempt; every other has its own.",
+        advice: "Find out who sent it: 9 is often the system's, for want of memory.",
+        sentence: "signal 9",
+        attempts: 5,
+    },
+    Failure {
+        code: "command_not_started",
+        when: "The command of the task could not be started, at its last attempt.",
+        advice: "Put the program where the worker looks for it, then retry.",
+        sentence: "the command could not be started: there is no program thumb in its PATH",
+        attempts: 5,
+    },
+    Failure {
+        code: "result_invalid",
+        when: "The output of the command is no result: not UTF-8, or no JSON where it should be.",
+        advice: "Mend the command.",
+        sentence: "its output is no JSON: EOF while parsing a value at line 1 column 0",
+        attempts: 1,
     },
 ];
 

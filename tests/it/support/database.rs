@@ -167,7 +167,7 @@ async fn start(folder: &Path) -> Cluster {
 }
 
 /// Whether a process runs; one that has ended and that nobody has asked about does not.
-fn lives(pid: &str) -> bool {
+pub(crate) fn lives(pid: &str) -> bool {
     let state = Command::new("ps")
         .args(["-o", "stat=", "-p", pid])
         .output()

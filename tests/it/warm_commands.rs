@@ -1,0 +1,262 @@
+//! Tasks that are commands, with processes that are kept for many jobs.
+
+use std::collections::HashSet;
+
+use serde_json::{Value, json};
+
+use crate::own_commands::Running;
+use crate::support::{Scripts, gone};
+
+/// Does what the input says, and answers with who it is and how many jobs it has had.
+const KEPT: &str = r#"#!/usr/bin/env python3
+import json, os, sys, time
+
+jobs = 0
+print("starting up", flush=True)
+open("pids", "a").write(f"{os.getpid()}\n")
+
+def say(**what):
+    print(json.dumps(what), flush=True)
+
+for line in sys.stdin:
+    request = json.loads(line)
+    jobs += 1
+    what = request["input"]
+    if what == "die" and request["attempt"] == 1:
+        print("this is the end", file=sys.stderr, flush=True)
+        sys.exit(7)
+    if what == "hold":
+        open("holding", "a").write(f"{os.getpid()}\n")
+        time.sleep(60)
+    if what == "tell":
+        say(percent=20, note="begun")
+        while not os.path.exists("go"): time.sleep(0.02)
+        for piece in range(50):
+            say(chunk=f"{piece} ")
+    if what == "refuse":
+        say(error="it cannot be", retry=False, code="impossible")
+        continue
+    if what == "later" and request["attempt"] < 3:
+        say(error="not yet", after=0.01, code="not_yet")
+        continue
+    if what == "large":
+        say(result="x" * 200_000)
+        continue
+    if what == "misspeak":
+        print('{"result": NaN}', flush=True)
+        continue
+    if what == "babble":
+        say(result="of another", job="another")
+        say(result="right", job=request["job"])
+        say(result="once more")
+        open("babbled", "w").write("\n")
+        continue
+    say(result={"pid": os.getpid(), "jobs": jobs, "attempt": request["attempt"],
+        "deadline": request["deadline"], "task": os.environ["RINGBACK_TASK"],
+        "secret": "DATABASE_URL" in os.environ})
+"#;
+
+async fn kept(settings: &str) -> Running {
+    let tasks = format!("[tasks.kept]\ncommand = [\"./kept\"]\nretry_delay = \"10ms\"\n{settings}");
+    Running::new(Scripts::new(&tasks).with("kept", KEPT)).await
+}
+
+impl Running {
+    /// What a process answers about itself.
+    async fn about(&mut self, input: &str) -> Value {
+        self.submit("kept", json!(input)).await;
+        let message = self.client.next().await;
+        assert_eq!(message.action(), "job_result", "{message:?}");
+        let stored: Value =
+            sqlx::query_scalar("select result from ringback.job_history where id = $1::text::uuid")
+                .bind(message.job_id())
+                .fetch_one(&self.database.pool)
+                .await
+                .unwrap();
+        stored
+    }
+}
+
+#[tokio::test]
+async fn many_jobs_share_few_processes() {
+    let mut running = kept("pool = 2").await;
+    for number in 0..60 {
+        running.client.ask("kept", &number.to_string()).await;
+    }
+    let mut results = 0;
+    while results < 60 {
+        let message = running.client.next().await;
+        match message.action() {
+            "job_queued" => {}
+            "job_result" => results += 1,
+            other => panic!("an unexpected {other}: {message:?}"),
+        }
+    }
+    let stored: Vec<Value> = sqlx::query_scalar("select result from ringback.job_history")
+        .fetch_all(&running.database.pool)
+        .await
+        .unwrap();
+    let pids: HashSet<i64> = stored
+        .iter()
+        .map(|result| result["pid"].as_i64().unwrap())
+        .collect();
+    assert_eq!((stored.len(), pids.len()), (60, 2), "{pids:?}");
+    let jobs: HashSet<(i64, i64)> = stored
+        .iter()
+        .map(|it| (it["pid"].as_i64().unwrap(), it["jobs"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(jobs.len(), 60, "each has counted its own");
+    for result in &stored {
+        assert_eq!(
+            (&result["secret"], &result["task"], &result["deadline"]),
+            (&json!(false), &json!("kept"), &Value::Null)
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_a_process_says_amid_a_job_reaches_who_listens_and_its_errors_say_what_follows() {
+    let mut running = kept("pool = 1\ntime_limit = \"10m\"\nmax_output = 100000").await;
+    running.client.send(json!({"action": "system_message", "payload": {"task_type": "kept", "input": "tell", "stream": true}})).await;
+    assert_eq!(running.client.next().await.action(), "job_queued");
+    let progress = running.client.next().await;
+    assert_eq!(
+        (progress.action(), &progress.0["payload"]),
+        ("job_progress", &json!({"percent": 20.0, "note": "begun"}))
+    );
+    std::fs::write(running.scripts.path("go"), "").unwrap();
+    let mut text = String::new();
+    let result = loop {
+        let message = running.client.next().await;
+        match message.action() {
+            "job_chunk" => text.push_str(message.text()),
+            "job_progress" => {}
+            _ => break message,
+        }
+    };
+    assert_eq!(result.action(), "job_result");
+    let pieces: String = (0..50).map(|number| format!("{number} ")).collect();
+    assert_eq!(text, pieces);
+    let (code, attempts, words) = running.failure("kept", json!("refuse")).await;
+    assert_eq!(
+        (code.as_str(), attempts, words.as_str()),
+        ("impossible", 1, "it cannot be")
+    );
+    let about = running.about("later").await;
+    assert_eq!((&about["attempt"], &about["jobs"]), (&json!(3), &json!(5)));
+    assert!(about["deadline"].as_i64().unwrap() > 1_700_000_000);
+    let (code, attempts, words) = running.failure("kept", json!("large")).await;
+    assert_eq!(
+        (code.as_str(), attempts),
+        ("result_too_large", 1),
+        "{words}"
+    );
+    // The rest of that line is not taken for anything.
+    assert_eq!(running.about("").await["jobs"], 1);
+    let (code, attempts, words) = running.failure("kept", json!("misspeak")).await;
+    assert_eq!((code.as_str(), attempts), ("result_invalid", 1), "{words}");
+    assert_eq!(running.about("").await["jobs"], 1);
+}
+
+#[tokio::test]
+async fn a_process_that_dies_amid_a_job_is_followed_by_another() {
+    let mut running = kept("pool = 1").await;
+    let first = running.about("").await;
+    let second = running.about("die").await;
+    assert_eq!(
+        (&second["attempt"], &second["jobs"]),
+        (&json!(2), &json!(1))
+    );
+    assert_ne!(first["pid"], second["pid"]);
+    let error: (String, String) =
+        sqlx::query_as("select error_code, error from ringback.attempts where outcome = 'failed'")
+            .fetch_one(&running.database.pool)
+            .await
+            .unwrap();
+    assert_eq!(
+        error,
+        (
+            "exit_7".to_owned(),
+            "the process ended amid the job: exit code 7: this is the end".to_owned()
+        )
+    );
+    // One that dies between two jobs costs none of them an attempt.
+    let pid = second["pid"].to_string();
+    crate::support::send("KILL", &pid);
+    gone(&[pid]).await;
+    let third = running.about("").await;
+    assert_eq!((&third["attempt"], &third["jobs"]), (&json!(1), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_process_is_replaced_after_so_many_jobs() {
+    let mut running = kept("pool = 1\njobs_per_process = 3").await;
+    let mut pids = Vec::new();
+    for number in 0..7 {
+        let about = running.about("").await;
+        assert_eq!(about["jobs"], number % 3 + 1);
+        pids.push(about["pid"].to_string());
+    }
+    assert!(
+        pids[0] == pids[2] && pids[2] != pids[3] && pids[3] == pids[5] && pids[5] != pids[6],
+        "{pids:?}"
+    );
+    gone(&[pids[0].clone(), pids[3].clone()]).await;
+}
+
+#[tokio::test]
+async fn a_process_whose_job_is_cancelled_is_ended_and_not_used_again() {
+    let mut running = kept("pool = 1\ngrace = \"300ms\"").await;
+    let first = running.about("").await["pid"].to_string();
+    let job = running.submit("kept", json!("hold")).await;
+    assert_eq!(
+        running.scripts.written("holding", 1).await,
+        std::slice::from_ref(&first)
+    );
+    running.client.ask_to_cancel(&job).await;
+    assert_eq!(running.client.next().await.action(), "job_cancelling");
+    assert_eq!(running.client.next().await.action(), "job_cancelled");
+    gone(&[first]).await;
+    assert_eq!(running.about("").await["jobs"], 1);
+}
+
+#[tokio::test]
+async fn a_process_that_answers_twice_does_not_answer_the_next_job() {
+    let mut running = kept("pool = 1").await;
+    assert_eq!(
+        running.result("kept", json!("babble")).await,
+        json!("right")
+    );
+    running.worker.printed("another job than the one").await;
+    running.scripts.written("babbled", 1).await;
+    assert_eq!(running.about("").await["jobs"], 1);
+    running.worker.printed("a job that it did not have").await;
+}
+
+#[tokio::test]
+async fn a_process_that_answers_before_it_has_read_everything_has_no_other_job() {
+    let tasks = "[tasks.hasty]\ncommand = [\"./hasty\"]\npool = 1\ngrace = \"100ms\"";
+    let script = r#"#!/bin/sh
+head -c 50 > /dev/null
+echo '{"result": "answered"}'
+sleep 60
+"#;
+    let mut running = Running::new(Scripts::new(tasks).with("hasty", script)).await;
+    for _ in 0..2 {
+        // More than a pipe holds.
+        let input = json!(["x".repeat(60_000), "x".repeat(60_000)]);
+        assert_eq!(running.result("hasty", input).await, json!("answered"));
+    }
+}
+
+#[tokio::test]
+async fn no_process_outlives_a_worker_that_is_killed() {
+    let mut running = kept("pool = 2").await;
+    running.about("").await;
+    running.submit("kept", json!("hold")).await;
+    running.submit("kept", json!("hold")).await;
+    running.scripts.written("holding", 2).await;
+    let pids = running.scripts.written("pids", 2).await;
+    running.worker.kill();
+    gone(&pids).await;
+}
