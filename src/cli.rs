@@ -66,9 +66,9 @@ enum Verb {
     /// Measures a running gateway, or the queue alone
     Bench(bench::Bench),
     /// Prints the contract of the socket (AsyncAPI 3)
-    Asyncapi,
+    Asyncapi(asyncapi::Asyncapi),
     /// Prints the contract of HTTP (OpenAPI 3.1)
-    Openapi,
+    Openapi(openapi::Openapi),
     /// Prints what a shell needs to complete these commands
     Completions(completions::Completions),
     /// Writes the manual pages
@@ -91,8 +91,8 @@ impl Cli {
             | Verb::Url(_)
             | Verb::Token(_)
             | Verb::Bench(_)
-            | Verb::Asyncapi
-            | Verb::Openapi
+            | Verb::Asyncapi(_)
+            | Verb::Openapi(_)
             | Verb::Completions(_)
             | Verb::Man(_) => "warn,sqlx=error",
         }
@@ -134,8 +134,14 @@ impl Cli {
             Verb::Url(verb) => verb.run().await,
             Verb::Token(verb) => verb.run(),
             Verb::Bench(verb) => verb.run().await,
-            Verb::Asyncapi => asyncapi::run(&tasks(Asked::usual()?).await?),
-            Verb::Openapi => openapi::run(&tasks(Asked::usual()?).await?),
+            Verb::Asyncapi(verb) => {
+                let tasks = tasks(verb.asked()?).await?;
+                asyncapi::run(&tasks)
+            }
+            Verb::Openapi(verb) => {
+                let tasks = tasks(verb.asked()?).await?;
+                openapi::run(&tasks)
+            }
             Verb::Completions(verb) => verb.run(),
             Verb::Man(verb) => verb.run(),
         }

@@ -31,6 +31,14 @@ pub struct DatabaseConfig {
     pub data_dir: PathBuf,
 }
 
+/// Where tasks are that are no Rust.
+#[derive(Args, Clone, Debug)]
+pub struct TasksConfig {
+    /// A file of tasks that are commands or HTTP functions; without it, `tasks.toml`, where there is one
+    #[arg(long, env = "RINGBACK_TASKS", value_name = "FILE")]
+    pub tasks: Option<PathBuf>,
+}
+
 /// What every process that serves or works has in common.
 #[derive(Args, Clone, Debug)]
 pub struct FleetConfig {
@@ -38,9 +46,9 @@ pub struct FleetConfig {
     #[arg(long, env = "RINGBACK_POLL_ONLY")]
     pub poll_only: bool,
 
-    /// A file of tasks that are commands or HTTP functions; without it, `tasks.toml`, where there is one
-    #[arg(long, env = "RINGBACK_TASKS", value_name = "FILE")]
-    pub tasks: Option<PathBuf>,
+    /// Where tasks are that are no Rust.
+    #[command(flatten)]
+    pub tasks: TasksConfig,
 
     /// Bring the database's schema up to date before starting
     #[arg(long, env = "RINGBACK_MIGRATE")]
@@ -117,6 +125,11 @@ pub struct WorkerConfig {
     #[arg(long, env = "RINGBACK_QUEUES", value_delimiter = ',', value_parser = queue, value_name = "NAME[=JOBS],…")]
     pub queues: Vec<(String, Option<usize>)>,
 
+    /// Where the gateways are reached by functions that call back, such as `https://jobs.example.com`; without it, none
+    /// is asked to
+    #[arg(long, env = "RINGBACK_PUBLIC_URL", value_parser = public_url, value_name = "URL")]
+    pub public_url: Option<String>,
+
     /// Scales the pretended work of the demonstration tasks; 0 for none
     #[arg(long, env = "RINGBACK_DELAY_SCALE", default_value_t = 1.0, value_parser = delay_scale, value_name = "FACTOR")]
     pub delay_scale: f64,
@@ -183,6 +196,20 @@ fn queue(text: &str) -> Result<(String, Option<usize>), String> {
     }
 }
 
+/// An address that can stand in a header, and to which a path can be added.
+fn public_url(text: &str) -> Result<String, String> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let is_plain =
+        |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_graphic());
+    if rest.is_some_and(is_plain) && !text.contains(['?', '#']) {
+        Ok(text.to_owned())
+    } else {
+        Err("must be an address such as https://jobs.example.com".to_owned())
+    }
+}
+
 fn delay_scale(text: &str) -> Result<f64, String> {
     match text.parse() {
         Ok(scale) if (0.0..=1_000.0).contains(&scale) => Ok(scale),
@@ -212,6 +239,21 @@ mod tests {
         assert!(queue("=10").is_err());
         assert!(queue("mail=0").is_err());
         assert!(queue("mail=many").is_err());
+    }
+
+    #[test]
+    fn a_public_url_is_one_that_a_path_can_be_added_to() {
+        assert!(public_url("https://jobs.example.com").is_ok());
+        assert!(public_url("http://127.0.0.1:8000/below/").is_ok());
+        for wrong in [
+            "jobs.example.com",
+            "https://",
+            "https://a?b",
+            "https://a b",
+            "ftp://a",
+        ] {
+            assert!(public_url(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::Scope;
 use crate::task::form::{Form, describe};
 
-pub use operation::{Method, Operation};
+pub use operation::{KnownBy, Method, Operation};
 use table::{Answer, Row};
 
 const SUMMARY: &str = "Jobs, notices and queues over HTTP: the same operations as on the socket, in SQL and on the command line, with the same answers.";
@@ -29,6 +29,9 @@ const DESCRIPTION: &str = "Bodies are JSON (`application/json`), in and out. \
 
 /// The name of the security scheme.
 const TOKEN: &str = "token";
+
+/// The name of that of the operations that need no subject, but a job.
+const JOB_TOKEN: &str = "job_token";
 
 /// The path of the document.
 pub const PATH: &str = "/openapi.json";
@@ -72,6 +75,9 @@ pub fn document() -> Value {
             "securitySchemes": { TOKEN: {
                 "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
                 "description": "A signed token (HS256, EdDSA, RS256 or ES256, as the gateway was told) with `sub`, `aud`, `iss`, `exp`, and the scopes in `scope`, separated by spaces.",
+            }, JOB_TOKEN: {
+                "type": "http", "scheme": "bearer",
+                "description": "What a function was given with the job (`ringback-callback-token`); good for that attempt.",
             } },
         },
     })
@@ -106,7 +112,10 @@ fn described(operation: Operation, row: Row, schemas: &mut SchemaGenerator) -> V
         "parameters": row.parameters,
     });
     let scopes: Vec<&str> = operation.needs().map(Scope::name).into_iter().collect();
-    described["security"] = json!([{}, { TOKEN: scopes }]);
+    described["security"] = match operation.known_by() {
+        KnownBy::Token => json!([{}, { TOKEN: scopes }]),
+        KnownBy::JobToken => json!([{ JOB_TOKEN: [] }]),
+    };
     if let Some(body) = row.body {
         described["requestBody"] =
             json!({ "required": true, "content": { "application/json": body } });

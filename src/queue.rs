@@ -4,6 +4,7 @@
 
 pub mod actor;
 pub mod backlog;
+pub mod callback;
 pub mod cancel;
 pub mod claim;
 pub mod commit;
@@ -34,6 +35,7 @@ pub mod waiting;
 pub mod whole;
 
 pub use actor::Actor;
+pub use callback::Waits;
 pub use cancel::{CANCEL_CHANNEL, Cancelled};
 pub use claim::{Claimed, Claims};
 pub use commit::{Answer, Refusal, Rows, commit};

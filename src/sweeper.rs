@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::notice;
 use crate::postgres::link::limited;
 use crate::postgres::{Backoff, Database, Fault, Link};
-use crate::queue::{keys, limits, partitions, recover, recurring, samples, sweep};
+use crate::queue::{callback, keys, limits, partitions, recover, recurring, samples, sweep};
 use crate::session;
 use crate::shutdown::{Stop, sleep};
 use crate::ticket;
@@ -124,6 +124,9 @@ async fn sweep(link: &mut Link, contact: &mut Option<Contact>) -> Result<Swept, 
     if recovers {
         recover::recover(connection).await?;
     }
+    if work.overdue {
+        callback::give_up(connection).await?;
+    }
     let mut next = work.next;
     if work.scheduled && recover::promote(connection).await?.is_more() {
         // The rest of a large heap, after a look whether anything else is due.
@@ -131,7 +134,7 @@ async fn sweep(link: &mut Link, contact: &mut Option<Contact>) -> Result<Swept, 
     }
     let mut admitted = None;
     // What has become ready may have to wait for a limit after all.
-    if work.limits || work.scheduled || recovers {
+    if work.limits || work.scheduled || work.overdue || recovers {
         admitted = match limits::admit(connection).await {
             Err(error) if Fault::of(&error) != Fault::Away => {
                 // Whatever is wrong with a limit, everything else goes on.

@@ -3,9 +3,12 @@
 //! A task knows nothing of queues, sockets or Postgres. In Rust it is a type with the trait [`Task`], or a closure
 //! ([`from_fn`]); whatever it is written as, the rest of the program knows it as a [`Kind`], from JSON to JSON.
 
+mod callback;
+mod circuit;
 mod command;
 mod context;
 mod demonstration;
+mod environment;
 mod error;
 pub mod file;
 mod follow_up;
@@ -23,7 +26,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use callback::Callback;
+pub use circuit::{Circuits, Open};
 pub use context::Context;
+pub use environment::Environment;
 pub use error::{Again, TaskError};
 pub use follow_up::{FollowUp, FollowUps};
 pub use kind::{Kind, from_fn};

@@ -5,6 +5,7 @@
 
 mod access;
 mod api;
+mod callback;
 mod close;
 mod error;
 mod frame;
@@ -31,6 +32,7 @@ pub use api::{
     AttemptList, CancelJobs, CancelledJobs, Chunk, ChunkList, IdPage, JobLink, JobPage, LiveJobs,
     NewNotice, Queue, QueueList, QueueState, RetriedJobs, RetryJobs, SentNotice, Stats, TaskStats,
 };
+pub use callback::CallBackBody;
 pub use close::Close;
 pub use error::{ErrorItem, ErrorType};
 pub use frame::{
@@ -39,10 +41,10 @@ pub use frame::{
 };
 pub use job::{Attempt, Job, JobState};
 pub use message_id::MessageId;
-pub use overview::{Gateway, Overview, RunningJob, Sample, SampleList, Worker};
+pub use overview::{Circuit, Gateway, Overview, RunningJob, Sample, SampleList, Worker};
 pub use parse::{
-    Request, Wrong, in_range, parse, parse_cancel, parse_jobs, parse_notice, parse_retry,
-    parse_task, reference_of,
+    Request, Wrong, in_range, parse, parse_call_back, parse_cancel, parse_jobs, parse_notice,
+    parse_retry, parse_task, reference_of,
 };
 pub use problem::Problem;
 pub use tasks::{TaskInfo, TaskList};

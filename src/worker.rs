@@ -5,6 +5,7 @@
 //! worker lives, whatever its tasks do to the runtime.
 
 pub mod backend;
+mod callbacks;
 mod cancels;
 mod claimer;
 mod ears;
@@ -39,6 +40,8 @@ use crate::task::Tasks;
 pub use backend::{Backend, BackendError};
 pub use held::Claim;
 
+use callbacks::Callbacks;
+
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -54,6 +57,8 @@ pub struct Settings {
     pub queues: BTreeMap<String, Option<usize>>,
     /// After how long without anything to do it stops by itself, if ever.
     pub until_idle: Option<Duration>,
+    /// Where the gateways are reached by those who call back, without a path; without it, nobody is asked to.
+    pub public_url: Option<String>,
 }
 
 impl Default for Settings {
@@ -65,6 +70,7 @@ impl Default for Settings {
             max_result: 1024 * 1024,
             queues: BTreeMap::new(),
             until_idle: None,
+            public_url: None,
         }
     }
 }
@@ -87,10 +93,16 @@ pub async fn run(
             );
         }
     }
-    let backend = Backend::<Value>::for_tasks(database, TaskRow::all(&tasks), settings, stop);
+    let callbacks = settings.public_url.as_deref().map(|url| Callbacks {
+        database: database.clone(),
+        public_url: url.into(),
+    });
+    let backend = Backend::<Value>::for_tasks(database, TaskRow::all(&tasks), settings, stop)
+        .with_circuits(tasks.circuits());
     WorkerBuilder::new("ringback")
         .backend(backend)
         .data(Arc::new(tasks))
+        .data(Arc::new(callbacks))
         .build(run_one)
         .run()
         .await
@@ -102,6 +114,8 @@ async fn run_one(
     input: Value,
     claim: Data<Arc<Claim>>,
     tasks: Data<Arc<Tasks>>,
+    callbacks: Data<Arc<Option<Callbacks>>>,
 ) -> Result<Value, execution::Failure> {
-    execution::run(&tasks, &claim, input).await
+    let callbacks = Option::as_ref(&callbacks);
+    execution::run(&tasks, callbacks, &claim, input).await
 }

@@ -22,22 +22,24 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 24] = [
+const HOMES: [(&str, &[&str]); 26] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
+    ("base64", &["task"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("comfy_table", &["cli"]),
     ("command_fds", &["task"]),
     ("croner", &["queue"]),
     ("form_urlencoded", &["gateway"]),
+    ("hmac", &["task"]),
     ("hyper", &["gateway"]),
     ("hyper_util", &["gateway"]),
     ("indicatif", &["cli"]),
     ("ipnet", &["config", "gateway"]),
     ("jsonwebtoken", &["auth"]),
-    ("reqwest", &["auth"]),
+    ("reqwest", &["auth", "task"]),
     ("rustix", &["cli", "task"]),
     ("tower_http", &["gateway"]),
     ("socket2", &["gateway"]),

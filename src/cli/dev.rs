@@ -8,7 +8,7 @@ use super::program::Asked;
 use super::{fleet, serve, work};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, WorkerConfig};
 use crate::shutdown::Stop;
-use crate::task::Tasks;
+use crate::task::{Environment, Tasks};
 use crate::{gateway, worker};
 
 /// Settings of `dev`.
@@ -27,7 +27,11 @@ pub(super) struct Dev {
 impl Dev {
     /// What there is to say when it asks for its tasks.
     pub(super) fn asked(&self) -> anyhow::Result<Asked> {
-        Asked::new(&self.fleet, self.worker.delay_scale)
+        Asked::new(
+            &self.fleet.tasks,
+            Environment::Ours,
+            self.worker.delay_scale,
+        )
     }
 
     pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
@@ -65,7 +69,9 @@ impl Dev {
         // The worker goes first and the gateway last, so that what is finished on the way out is still delivered.
         let worked = Stop::new();
         let work = {
-            let settings = work::settings(&self.worker, &self.fleet);
+            let mut settings = work::settings(&self.worker, &self.fleet);
+            let ours = || format!("{scheme}://{address}");
+            settings.public_url.get_or_insert_with(ours);
             let work = worker::run(database.clone(), tasks.clone(), settings, stop.clone());
             // Given also when the worker dies, so that the gateway never waits in vain.
             let worked = worked.clone().drop_guard();

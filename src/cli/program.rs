@@ -8,8 +8,8 @@ use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::{Cli, UNREAD, exit_code};
-use crate::config::FleetConfig;
-use crate::task::{Tasks, file};
+use crate::config::TasksConfig;
+use crate::task::{Environment, Tasks, file};
 use crate::telemetry::{self, Times};
 
 /// The file of tasks, where no other is named.
@@ -69,27 +69,18 @@ pub struct Asked {
 }
 
 impl Asked {
-    pub(super) fn new(fleet: &FleetConfig, delay_scale: f64) -> anyhow::Result<Self> {
-        match &fleet.tasks {
-            Some(path) => Ok(Self {
-                file: Some(file::read(path)?),
-                delay_scale,
-            }),
-            None => Ok(Self {
-                delay_scale,
-                ..Self::usual()?
-            }),
-        }
-    }
-
-    /// For a command that has no settings.
-    pub(super) fn usual() -> anyhow::Result<Self> {
+    pub(super) fn new(
+        config: &TasksConfig,
+        environment: Environment,
+        delay_scale: f64,
+    ) -> anyhow::Result<Self> {
         let usual = Path::new(FILE);
-        let file = usual.exists().then(|| file::read(usual)).transpose()?;
-        Ok(Self {
-            file,
-            delay_scale: 1.0,
-        })
+        let file = match &config.tasks {
+            Some(path) => Some(file::read(path, environment)?),
+            None if usual.exists() => Some(file::read(usual, environment)?),
+            None => None,
+        };
+        Ok(Self { file, delay_scale })
     }
 }
 

@@ -11,7 +11,7 @@ use super::{files, fleet};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, LimitsConfig};
 use crate::gateway;
 use crate::shutdown::Stop;
-use crate::task::Tasks;
+use crate::task::{Environment, Tasks};
 
 /// Settings of `serve`.
 #[derive(Args, Debug)]
@@ -27,7 +27,7 @@ pub(super) struct Serve {
 impl Serve {
     /// What there is to say when it asks for its tasks: it does not run them.
     pub(super) fn asked(&self) -> anyhow::Result<Asked> {
-        Asked::new(&self.fleet, 1.0)
+        Asked::new(&self.fleet.tasks, Environment::Unread, 1.0)
     }
 
     pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {

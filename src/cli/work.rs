@@ -8,7 +8,7 @@ use super::fleet;
 use super::program::Asked;
 use crate::config::{DatabaseConfig, FleetConfig, IdleConfig, WorkerConfig};
 use crate::shutdown::Stop;
-use crate::task::Tasks;
+use crate::task::{Environment, Tasks};
 use crate::worker;
 
 /// Settings of `worker`.
@@ -27,7 +27,11 @@ pub(super) struct Work {
 impl Work {
     /// What there is to say when it asks for its tasks.
     pub(super) fn asked(&self) -> anyhow::Result<Asked> {
-        Asked::new(&self.fleet, self.worker.delay_scale)
+        Asked::new(
+            &self.fleet.tasks,
+            Environment::Ours,
+            self.worker.delay_scale,
+        )
     }
 
     pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
@@ -63,6 +67,7 @@ pub(super) fn settings(worker: &WorkerConfig, config: &FleetConfig) -> worker::S
         concurrency: worker.concurrency,
         max_result: worker.max_result,
         queues: worker.queues.iter().cloned().collect(),
+        public_url: worker.public_url.clone(),
         hearing: fleet::hearing(config),
         grace: config.shutdown_grace,
         until_idle: None,

@@ -3,6 +3,7 @@
 mod access;
 mod answer;
 mod body;
+mod callback;
 mod control;
 mod events;
 mod many;
@@ -23,7 +24,7 @@ use axum::routing::{MethodRouter, get, post};
 use super::Shared;
 use super::identify::authorize;
 use super::pages::with_header;
-use crate::openapi::Operation;
+use crate::openapi::{KnownBy, Operation};
 
 pub(super) use answer::Refused;
 
@@ -53,6 +54,7 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
         Operation::ListSamples => get(overview::samples),
         Operation::CreateTicket => post(access::ticket),
         Operation::GetMe => get(access::me),
+        Operation::CallBack => post(callback::call_back),
     }
 }
 
@@ -60,9 +62,14 @@ pub(super) fn routes(shared: &Shared) -> Router<Shared> {
     Operation::ALL
         .into_iter()
         .fold(Router::new(), |router, operation| {
-            let asked = (Arc::clone(shared), operation.needs());
-            let authorized = middleware::from_fn_with_state(asked, authorize);
-            router.route(operation.path(), handler(operation).layer(authorized))
+            let handler = match operation.known_by() {
+                KnownBy::Token => {
+                    let asked = (Arc::clone(shared), operation.needs());
+                    handler(operation).layer(middleware::from_fn_with_state(asked, authorize))
+                }
+                KnownBy::JobToken => handler(operation),
+            };
+            router.route(operation.path(), handler)
         })
         .layer(with_header(header::CACHE_CONTROL, "no-store"))
         .layer(with_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))

@@ -156,7 +156,7 @@ pub(super) async fn of(headers: &HeaderMap, shared: &Shared) -> Result<Who, Refu
 }
 
 /// The one token that the headers have.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(value), None) = (given.next(), given.next()) else {
         return None;

@@ -51,6 +51,17 @@ pub enum Operation {
     CreateTicket,
     /// Says who asks.
     GetMe,
+    /// Says how a job went that waits to be called back.
+    CallBack,
+}
+
+/// How it is known who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownBy {
+    /// By a token of a subject, where there is authentication.
+    Token,
+    /// By the token that was given away for one job.
+    JobToken,
 }
 
 /// How it is asked.
@@ -64,7 +75,7 @@ pub enum Method {
 
 impl Operation {
     /// All of them, in the order of the document.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::SubmitJob,
         Self::ListJobs,
         Self::FindJobs,
@@ -88,6 +99,7 @@ impl Operation {
         Self::ListSamples,
         Self::CreateTicket,
         Self::GetMe,
+        Self::CallBack,
     ];
 
     /// What it is called in generated clients.
@@ -117,6 +129,7 @@ impl Operation {
             Self::ListSamples => "list_samples",
             Self::CreateTicket => "create_ticket",
             Self::GetMe => "get_me",
+            Self::CallBack => "call_back",
         }
     }
 
@@ -146,6 +159,7 @@ impl Operation {
             | Self::CancelJobs
             | Self::RetryJobs
             | Self::CreateTicket
+            | Self::CallBack
             | Self::ResumeQueue => Method::Post,
         }
     }
@@ -170,6 +184,7 @@ impl Operation {
             Self::ListSamples => "/api/v1/overview/samples",
             Self::CreateTicket => "/api/v1/tickets",
             Self::GetMe => "/api/v1/me",
+            Self::CallBack => "/api/v1/callbacks/{id}",
             Self::FollowOverview => "/api/v1/overview/events",
             Self::GetOverview => "/api/v1/overview",
             Self::ListChunks => "/api/v1/jobs/{id}/chunks",
@@ -203,7 +218,17 @@ impl Operation {
             Self::PauseQueue | Self::ResumeQueue | Self::GetOverview | Self::FollowOverview => {
                 Some(Scope::Admin)
             }
-            Self::CreateTicket | Self::GetMe => None,
+            Self::CreateTicket | Self::GetMe | Self::CallBack => None,
+        }
+    }
+
+    /// How it is known who asks.
+    #[must_use]
+    pub fn known_by(self) -> KnownBy {
+        if self == Self::CallBack {
+            KnownBy::JobToken
+        } else {
+            KnownBy::Token
         }
     }
 }

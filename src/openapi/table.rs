@@ -2,6 +2,7 @@
 
 mod access;
 mod answer;
+mod callback;
 mod jobs;
 mod many;
 mod operator;
@@ -58,6 +59,7 @@ pub(super) fn row(operation: Operation, schemas: &mut SchemaGenerator) -> Row {
         Operation::ListSamples => operator::samples(schemas),
         Operation::CreateTicket => access::ticket(schemas),
         Operation::GetMe => access::me(schemas),
+        Operation::CallBack => callback::call_back(schemas),
     }
 }
 

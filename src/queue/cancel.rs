@@ -113,7 +113,7 @@ pub async fn asked_to_end(
     sqlx::query_scalar!(
         r#"
         select id as "id: JobId" from ringback.job
-        where worker_id = $1 and state in ('running', 'waiting') and cancel_requested_at is not null
+        where worker_id = $1 and state = 'running' and cancel_requested_at is not null
         "#,
         worker.0
     )

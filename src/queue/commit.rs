@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use sqlx::PgConnection;
 
+use super::callback::{Waits, wait};
 use super::enqueue::{NewJob, enqueue};
 use super::finish::{Ended, PutBack, finish, put_back};
 use super::keys::Repeat;
@@ -26,6 +27,8 @@ pub enum Rows<'a> {
     Ended(&'a [Ended]),
     /// Jobs that go back to their queue.
     PutBack(&'a [PutBack]),
+    /// Jobs that wait to be called back.
+    Waits(&'a [Waits]),
     /// What running jobs say.
     Reports(&'a [Report]),
 }
@@ -106,7 +109,7 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
                 // Made, and missing again: a partition is on its way out, and a reader holds it up.
                 let again = made_for.replace((from, to)) == Some((from, to));
                 if again || made.is_err() {
-                    wait(&mut backoff, &made.err().unwrap_or(error), part).await;
+                    pause(&mut backoff, &made.err().unwrap_or(error), part).await;
                 }
             }
             Fault::There if !this.again => parts.push((
@@ -136,7 +139,7 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
                 answers[from..to].fill_with(|| Answer::Refused(Refusal::Away { maybe }));
             }
             Fault::Away | Fault::Hints => {
-                wait(&mut backoff, &error, part).await;
+                pause(&mut backoff, &error, part).await;
                 let again = this.again || may_have_committed(&error);
                 parts.push((from, to, Try { again, ..this }));
             }
@@ -171,7 +174,7 @@ fn note(answers: &mut [Answer], rows: Rows<'_>, repeats: &[Repeat]) {
     }
 }
 
-async fn wait(backoff: &mut Backoff, error: &sqlx::Error, rows: Rows<'_>) {
+async fn pause(backoff: &mut Backoff, error: &sqlx::Error, rows: Rows<'_>) {
     let delay = backoff.delay();
     tracing::warn!(
         %error, delay_ms = delay.as_millis(), rows = rows.len(), what = rows.what(),
@@ -186,6 +189,7 @@ async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<Vec<Repeat>
         Rows::New(jobs) => return limited(enqueue(connection, jobs, this)).await,
         Rows::Ended(jobs) => limited(finish(connection, jobs, this)).await?,
         Rows::PutBack(jobs) => limited(put_back(connection, jobs, this)).await?,
+        Rows::Waits(jobs) => limited(wait(connection, jobs, this)).await?,
         Rows::Reports(reports) => limited(report(connection, reports, this)).await?,
     }
     Ok(Vec::new())
@@ -201,6 +205,7 @@ async fn make_partitions(link: &mut Link, rows: Rows<'_>) -> Result<(), sqlx::Er
         Rows::New(jobs) => jobs.iter().map(|job| job.id).collect(),
         Rows::Ended(jobs) => jobs.iter().map(|job| job.id).collect(),
         Rows::PutBack(jobs) => jobs.iter().map(|job| job.id).collect(),
+        Rows::Waits(jobs) => jobs.iter().map(|job| job.id).collect(),
         Rows::Reports(reports) => reports.iter().map(|report| report.id).collect(),
     };
     limited(partitions::make_for(link.connected().await?, &ids)).await
@@ -239,6 +244,7 @@ impl<'a> Rows<'a> {
             Self::New(jobs) => jobs.len(),
             Self::Ended(jobs) => jobs.len(),
             Self::PutBack(jobs) => jobs.len(),
+            Self::Waits(jobs) => jobs.len(),
             Self::Reports(reports) => reports.len(),
         }
     }
@@ -248,6 +254,7 @@ impl<'a> Rows<'a> {
             Self::New(jobs) => Self::New(&jobs[from..to]),
             Self::Ended(jobs) => Self::Ended(&jobs[from..to]),
             Self::PutBack(jobs) => Self::PutBack(&jobs[from..to]),
+            Self::Waits(jobs) => Self::Waits(&jobs[from..to]),
             Self::Reports(reports) => Self::Reports(&reports[from..to]),
         }
     }
@@ -257,6 +264,7 @@ impl<'a> Rows<'a> {
             Self::New(_) => "new jobs",
             Self::Ended(_) => "outcomes",
             Self::PutBack(_) => "jobs put back",
+            Self::Waits(_) => "jobs that wait to be called back",
             Self::Reports(_) => "reports of running jobs",
         }
     }

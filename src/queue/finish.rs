@@ -58,6 +58,8 @@ pub struct PutBack {
 pub enum Why {
     /// Its worker was stopping before it had begun: as if it had never been claimed.
     NotStarted,
+    /// Nothing could be begun, and will not before this time is over: the same, later.
+    Postponed(Duration),
     /// Its worker was stopping and could not wait for it: held against nothing.
     Interrupted,
     /// It failed and is tried again.
@@ -226,7 +228,7 @@ impl Ending {
 impl Why {
     fn outcome(&self) -> Option<&'static str> {
         match self {
-            Self::NotStarted => None,
+            Self::NotStarted | Self::Postponed(_) => None,
             Self::Interrupted => Some("returned"),
             Self::Failed { .. } => Some("failed"),
         }
@@ -234,7 +236,7 @@ impl Why {
 
     fn error(&self) -> Option<(&str, &str)> {
         match self {
-            Self::NotStarted | Self::Interrupted => None,
+            Self::NotStarted | Self::Postponed(_) | Self::Interrupted => None,
             Self::Failed { code, error, .. } => Some((code, error)),
         }
     }
@@ -242,7 +244,7 @@ impl Why {
     fn delay(&self) -> Duration {
         match self {
             Self::NotStarted | Self::Interrupted => Duration::ZERO,
-            Self::Failed { delay, .. } => *delay,
+            Self::Postponed(delay) | Self::Failed { delay, .. } => *delay,
         }
     }
 }

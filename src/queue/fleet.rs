@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::recover::LEASE;
 use crate::ids::{ClaimId, GatewayId, JobId, WorkerId};
+use crate::task::Open;
 
 /// A worker as its row has it.
 #[derive(Clone, Debug)]
@@ -34,7 +35,7 @@ pub struct GatewayRow {
     pub listen: String,
 }
 
-/// Says that `worker` lives; answers which of the claims it holds are no longer its own.
+/// Says that `worker` lives, and which of its tasks are paused; answers which of the claims it holds are no longer its own.
 ///
 /// # Errors
 /// Those of the database.
@@ -42,9 +43,17 @@ pub async fn beat(
     connection: &mut PgConnection,
     worker: &WorkerRow,
     held: &[(JobId, ClaimId)],
+    paused: &[Open],
 ) -> Result<Vec<(JobId, ClaimId)>, sqlx::Error> {
     let ids: Vec<Uuid> = held.iter().map(|(id, _)| id.0).collect();
     let claims: Vec<Uuid> = held.iter().map(|(_, claim)| claim.0).collect();
+    let tasks: Vec<&str> = paused.iter().map(|open| open.task.as_str()).collect();
+    let failures = paused.iter().map(|open| open.failures);
+    let failures: Vec<i32> = failures
+        .map(|failures| i32::try_from(failures).unwrap_or(i32::MAX))
+        .collect();
+    let remaining = paused.iter().map(|open| open.remaining.as_secs_f64());
+    let remaining: Vec<f64> = remaining.collect();
     let gone = sqlx::query_file!(
         "src/queue/beat.sql",
         worker.id.0,
@@ -55,6 +64,9 @@ pub async fn beat(
         worker.concurrency,
         &ids,
         &claims,
+        &tasks as _,
+        &failures,
+        &remaining,
         &worker.tasks
     )
     .fetch_all(connection)
@@ -83,7 +95,7 @@ pub async fn claims_without_holder(
         select id as "id: JobId", claim_id as "claim_id!: ClaimId"
         from ringback.job
         where worker_id = $1
-            and state in ('running', 'waiting')
+            and state = 'running'
             and started_at <= clock_timestamp() - make_interval(secs => $3)
             and claim_id <> all ($2::uuid[])
         limit 1000

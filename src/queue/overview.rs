@@ -49,18 +49,19 @@ async fn workers(executor: impl PgExecutor<'_>) -> Result<Vec<Worker>, sqlx::Err
             (extract(epoch from beat_at) * 1000000)::bigint as "beat_at!",
             (
                 select count(*) from ringback.job
-                where job.worker_id = worker.id and job.state in ('running', 'waiting')
+                where job.worker_id = worker.id and job.state = 'running'
             ) as "running!",
             (
                 select coalesce(json_agg(longest), '[]')::text
                 from (
                     select job.id, job.task, (extract(epoch from job.started_at) * 1000000)::bigint as started_at
                     from ringback.job
-                    where job.worker_id = worker.id and job.state in ('running', 'waiting')
+                    where job.worker_id = worker.id and job.state = 'running'
                     order by job.started_at
                     limit $2
                 ) as longest
-            ) as "jobs!"
+            ) as "jobs!",
+            circuits::text as "circuits!"
         from ringback.worker
         where beat_at > clock_timestamp() - make_interval(secs => $1) and gone_at is null
         order by worker.started_at, worker.id
@@ -82,6 +83,8 @@ async fn workers(executor: impl PgExecutor<'_>) -> Result<Vec<Worker>, sqlx::Err
             beat_at: time(row.beat_at)?,
             running: row.running,
             jobs: running(&row.jobs)?,
+            circuits: serde_json::from_str(&row.circuits)
+                .map_err(|error| sqlx::Error::Decode(error.into()))?,
         })
     });
     workers.collect()

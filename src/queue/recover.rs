@@ -82,7 +82,7 @@ pub async fn forget_gone(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Erro
             delete from ringback.worker
             where gone_at < now() - interval '1 day'
                 and not exists (
-                    select from ringback.job where job.worker_id = worker.id and job.state in ('running', 'waiting')
+                    select from ringback.job where job.worker_id = worker.id and job.state = 'running'
                 )
         )
         delete from ringback.gateway where beat_at < now() - interval '1 day'

@@ -10,7 +10,7 @@ with turn as materialized (
         -- One that is gone may have left a job all the same: a claim of its own that was committed after it.
         and (
             worker.gone_at is null
-            or exists (select from ringback.job where job.worker_id = worker.id and job.state in ('running', 'waiting'))
+            or exists (select from ringback.job where job.worker_id = worker.id and job.state = 'running')
         )
         and worker.beat_at < clock_timestamp() - make_interval(secs => $1::double precision)
         and pg_postmaster_start_time() < clock_timestamp() - make_interval(secs => $1::double precision)
@@ -21,7 +21,7 @@ with turn as materialized (
     cross join lateral (
         select job.*
         from ringback.job
-        where job.worker_id = silent.id and job.state in ('running', 'waiting')
+        where job.worker_id = silent.id and job.state = 'running'
         order by job.id
         limit $3::bigint
         for update skip locked
@@ -33,7 +33,7 @@ with turn as materialized (
     from silent
     where worker.id = silent.id
         and not exists (
-            select from ringback.job where job.worker_id = silent.id and job.state in ('running', 'waiting')
+            select from ringback.job where job.worker_id = silent.id and job.state = 'running'
         )
     returning worker.id
 ), put as (

@@ -1,4 +1,4 @@
-//! What a sweep finds to do: jobs whose time has come, limits with room, workers that have fallen silent.
+//! What a sweep finds to do: jobs whose time has come or is over, limits with room, workers that have fallen silent.
 
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct Work {
     pub limits: bool,
     /// Recurring jobs are due.
     pub recurring: bool,
+    /// Jobs have waited in vain to be called back.
+    pub overdue: bool,
     /// A worker has been silent for its lease, and may have left jobs behind.
     pub silent: bool,
     /// A sample of how things are is due.
@@ -45,6 +47,7 @@ pub async fn look(connection: &mut PgConnection) -> Result<Work, sqlx::Error> {
         scheduled: found.scheduled,
         limits: found.limits,
         recurring: found.recurring,
+        overdue: found.overdue,
         silent: found.silent,
         sample: found.sample,
         next: found.later.map(seconds),

@@ -33,6 +33,16 @@ with clock as materialized (
             limit 1
         ) as later
     from clock
+), waiting as materialized (
+    select
+        (select job.deadline from ringback.job where job.state = 'waiting' order by job.deadline limit 1) as first,
+        (
+            select job.deadline from ringback.job
+            where job.state = 'waiting' and job.deadline > clock.now
+            order by job.deadline
+            limit 1
+        ) as later
+    from clock
 ), silent as materialized (
     select
         -- As recover.sql has it: one that is gone may have left a job all the same.
@@ -43,7 +53,7 @@ with clock as materialized (
                 -- Asked of each worker by the index, never by a hash of all that runs.
                 or (
                     select job.id from ringback.job
-                    where job.worker_id = worker.id and job.state in ('running', 'waiting')
+                    where job.worker_id = worker.id and job.state = 'running'
                     limit 1
                 ) is not null
             )
@@ -58,6 +68,7 @@ select
     coalesce(scheduled.first <= clock.now, false) as "scheduled!",
     coalesce(limits.first <= clock.now, false) as "limits!",
     coalesce(recurring.first <= clock.now, false) as "recurring!",
+    coalesce(waiting.first <= clock.now, false) as "overdue!",
     coalesce(silent.now, false) as "silent!",
     not exists (
         select from ringback.sample
@@ -67,6 +78,6 @@ select
         )
     ) as "sample!",
     extract(
-        epoch from least(scheduled.later, limits.later, recurring.later, silent.later) - clock.now
+        epoch from least(scheduled.later, limits.later, recurring.later, waiting.later, silent.later) - clock.now
     )::double precision as later
-from clock, scheduled, limits, recurring, silent
+from clock, scheduled, limits, recurring, waiting, silent

@@ -5,8 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
+use super::TaskError;
+use super::callback::{Callback, Expect};
 use super::follow_up::{FollowUp, FollowUps};
 use super::report::{Progress, Reporter};
 use crate::ids::JobId;
@@ -25,6 +28,7 @@ pub struct Context {
     ending: CancellationToken,
     reporter: Reporter,
     follow_ups: FollowUps,
+    expect: Option<Arc<Expect>>,
     place: Arc<dyn Any + Send + Sync>,
 }
 
@@ -46,6 +50,7 @@ impl Context {
             ending,
             reporter,
             follow_ups: FollowUps::default(),
+            expect: None,
             place: Arc::new(()),
         }
     }
@@ -69,6 +74,28 @@ impl Context {
     pub fn gathering(mut self, follow_ups: FollowUps) -> Self {
         self.follow_ups = follow_ups;
         self
+    }
+
+    /// The same, which can be called back as this arranges.
+    #[must_use]
+    pub fn expecting(
+        mut self,
+        expect: impl Fn() -> BoxFuture<'static, Result<Callback, TaskError>> + Send + Sync + 'static,
+    ) -> Self {
+        self.expect = Some(Arc::new(expect));
+        self
+    }
+
+    /// Where and with what somebody else can say how this job went, for a task that hands it on and ends with
+    /// [`TaskError::waiting`]. None, where the worker does not know under what address the gateways are reached.
+    ///
+    /// # Errors
+    /// When it could not be stored; the job is tried again later.
+    pub async fn callback(&self) -> Result<Option<Callback>, TaskError> {
+        match &self.expect {
+            Some(expect) => expect().await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Says how far the job is: a percentage, from 0 to 100, and what it is doing.

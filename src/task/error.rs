@@ -27,8 +27,13 @@ pub enum Again {
     Backoff,
     /// After this time, until the attempts are used up.
     After(Duration),
+    /// After this time, and this start of it is no attempt: nothing was begun.
+    Postponed(Duration),
     /// Not at all.
     Never,
+    /// It has not failed: for at most this time it waits for whoever was given its
+    /// [`Callback`](super::Callback) to say how it went.
+    Waiting(Duration),
 }
 
 impl TaskError {
@@ -46,6 +51,24 @@ impl TaskError {
         Self {
             again: Again::After(delay),
             ..Self::new(message)
+        }
+    }
+
+    /// No failure: nothing could be begun, such as while what the task needs is known to be away. The job comes back
+    /// after this time, as often as it takes, and that is held against nothing.
+    pub fn postponed(message: impl Into<String>, delay: Duration) -> Self {
+        Self {
+            again: Again::Postponed(delay),
+            ..Self::new(message)
+        }
+    }
+
+    /// No failure: whoever was given the job's [`Callback`](super::Callback) says how it went, within this time.
+    #[must_use]
+    pub fn waiting(limit: Duration) -> Self {
+        Self {
+            again: Again::Waiting(limit),
+            ..Self::new("it waits to be called back")
         }
     }
 

@@ -7,6 +7,8 @@
 //!
 //! [tasks.invoice]
 //! url = "https://example.com/functions/invoice"
+//! headers = { authorization = "Bearer ${INVOICE_TOKEN}" }
+//! secret = "${INVOICE_SECRET}"
 //! ```
 
 use std::collections::BTreeMap;
@@ -21,8 +23,8 @@ use serde::de::{Deserializer, Error as _};
 use serde_json::Value;
 
 use super::command::{Command, Form, Guardian, Keys};
-use super::function::Function;
-use super::{Kind, Limits, Options, RetryDelay, Schema, Tasks};
+use super::function;
+use super::{Environment, Kind, Limits, Options, RetryDelay, Schema, Tasks};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -63,6 +65,18 @@ struct Entry {
     result: Option<Form>,
     pool: Option<NonZeroUsize>,
     jobs_per_process: Option<NonZeroU32>,
+    /// How the function at that address is called.
+    method: Option<String>,
+    headers: Option<BTreeMap<String, String>>,
+    secret: Option<String>,
+    allow_http: Option<bool>,
+    max_response: Option<usize>,
+    #[serde(default, deserialize_with = "duration")]
+    connect_timeout: Option<Duration>,
+    pause_after: Option<u32>,
+    callback: Option<bool>,
+    #[serde(default, deserialize_with = "duration")]
+    callback_limit: Option<Duration>,
     /// JSON Schemas.
     input: Option<Value>,
     output: Option<Value>,
@@ -76,43 +90,57 @@ struct Rate {
     period: Duration,
 }
 
-/// The tasks of the file at `path`.
+/// The tasks of the file at `path`, with what they take from the environment.
 ///
 /// # Errors
 /// When it cannot be read, or something in it is not what it should be; the error says where, and what to write.
-pub fn read(path: &Path) -> anyhow::Result<Tasks> {
+pub fn read(path: &Path, environment: Environment) -> anyhow::Result<Tasks> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("could not read the tasks in {}", path.display()))?;
-    let folder = path.parent().unwrap_or(Path::new(""));
-    parse(&text, folder).with_context(|| format!("could not read the tasks in {}", path.display()))
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    parse(&text, folder, environment)
+        .with_context(|| format!("could not read the tasks in {}", path.display()))
 }
 
 /// Commands work in `folder`, where they do not say otherwise.
-fn parse(text: &str, folder: &Path) -> anyhow::Result<Tasks> {
+fn parse(text: &str, folder: &Path, environment: Environment) -> anyhow::Result<Tasks> {
     let file: File = toml::from_str(text)?;
     let guardian = Arc::default();
     let mut tasks = Tasks::new();
     for (name, entry) in file.tasks {
-        let kind = entry.kind(&name, folder, &guardian);
+        let kind = entry.kind(&name, folder, &guardian, environment);
         tasks = tasks.with(kind.with_context(|| format!("in [tasks.{name}]"))?);
     }
     Ok(tasks)
 }
 
 impl Entry {
-    fn kind(mut self, name: &str, folder: &Path, guardian: &Arc<Guardian>) -> anyhow::Result<Kind> {
-        let options = self.options()?;
+    fn kind(
+        mut self,
+        name: &str,
+        folder: &Path,
+        guardian: &Arc<Guardian>,
+        environment: Environment,
+    ) -> anyhow::Result<Kind> {
+        let mut options = self.options()?;
         let (input, output) = (schema(self.input.take())?, schema(self.output.take())?);
-        let keys = self.command_keys();
+        let (keys, function) = (self.command_keys(), self.function());
         let mut kind = match (self.command, self.url) {
             (Some(command), None) => {
+                if let Some(setting) = function.any() {
+                    bail!("{setting} is for functions, and this task has a command; leave it out");
+                }
                 Command::new(command, keys, folder, Arc::clone(guardian))?.kind(name)
             }
             (None, Some(url)) => {
                 if let Some(key) = keys.first() {
                     bail!("{key} is for commands, and this task has a url; leave it out");
                 }
-                Function { url }.kind(name)?
+                options.time_limit.get_or_insert(function::TIME_LIMIT);
+                function.kind(name, &url, environment)?
             }
             (None, None) | (Some(_), Some(_)) => bail!("a task has either a command or a url"),
         };
@@ -130,6 +158,20 @@ impl Entry {
             result: self.result,
             pool: self.pool,
             jobs_per_process: self.jobs_per_process,
+        }
+    }
+
+    fn function(&mut self) -> function::Settings {
+        function::Settings {
+            method: self.method.take(),
+            headers: self.headers.take(),
+            secret: self.secret.take(),
+            allow_http: self.allow_http,
+            max_response: self.max_response,
+            connect_timeout: self.connect_timeout,
+            pause_after: self.pause_after,
+            callback: self.callback,
+            callback_limit: self.callback_limit,
         }
     }
 
@@ -191,7 +233,7 @@ mod tests {
     use super::*;
 
     fn refused(text: &str) -> String {
-        let error = parse(text, Path::new("/folder")).expect_err(text);
+        let error = parse(text, Path::new("/folder"), Environment::Unread).expect_err(text);
         format!("{error:#}")
     }
 
@@ -223,7 +265,7 @@ mod tests {
             pool = 4
             jobs_per_process = 10
         "#;
-        let tasks = parse(text, Path::new("/folder")).unwrap();
+        let tasks = parse(text, Path::new("/folder"), Environment::Unread).unwrap();
         let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
         assert_eq!(names, ["cat", "kept", "thumb"]);
         let thumb = tasks.get("thumb").unwrap();

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::circuit::Circuit;
 use super::schema::{Schema, Side, sentences};
 use super::{Context, Options, Task, TaskError, Wrong};
 
@@ -23,6 +24,8 @@ pub struct Kind {
     pub input: Schema,
     /// What they give back.
     pub output: Schema,
+    /// What pauses it while what it calls is away.
+    pub(super) circuit: Option<Arc<Circuit>>,
     /// Whether an input that has this form can be read as well.
     read: fn(&Value) -> Result<(), Wrong>,
     doubt: Option<Arc<dyn Fn() -> Option<String> + Send + Sync>>,
@@ -48,6 +51,7 @@ where
         options: Options::new(),
         input: Schema::of::<I>(Side::Input),
         output: Schema::of::<O>(Side::Output),
+        circuit: None,
         read: |input| read::<I>(input).map(drop),
         doubt: None,
         run: Arc::new(move |input, context| {
@@ -75,6 +79,7 @@ where
         options: Options::new(),
         input: Schema::anything(),
         output: Schema::anything(),
+        circuit: None,
         read: |_| Ok(()),
         doubt: None,
         run: Arc::new(move |input, context| Box::pin(run(input, context))),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::bail;
 
 use super::form::Form;
-use super::{Kind, demonstration};
+use super::{Circuits, Kind, demonstration};
 
 /// The tasks that a program can run, by name.
 #[derive(Clone, Debug, Default)]
@@ -70,5 +70,13 @@ impl Tasks {
     /// All of them, by name.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Kind>> {
         self.by_name.values()
+    }
+
+    /// What pauses them while what they call is away.
+    #[must_use]
+    pub fn circuits(&self) -> Circuits {
+        self.iter()
+            .filter_map(|kind| kind.circuit.clone())
+            .collect()
     }
 }

@@ -51,6 +51,19 @@ pub struct Worker {
     pub running: i64,
     /// Those of them that it has run longest: five at most.
     pub jobs: Vec<RunningJob>,
+    /// Those of its tasks that are paused, since the functions do not answer.
+    pub circuits: Vec<Circuit>,
+}
+
+/// A task that a worker has paused, since its function does not answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Circuit {
+    /// The task.
+    pub task: String,
+    /// How many calls have failed in a row.
+    pub failures: u32,
+    /// When one of its jobs is tried again.
+    pub until: Timestamp,
 }
 
 /// A job that runs.

@@ -3,6 +3,7 @@
 //! One way only: what is accepted and what is reported come from the same walk, so they cannot disagree.
 
 mod body;
+mod callback;
 mod fields;
 mod mark;
 mod options;
@@ -16,6 +17,7 @@ use super::{
 };
 use crate::ids::JobId;
 pub use body::{parse_cancel, parse_jobs, parse_notice, parse_retry, parse_task};
+pub use callback::parse_call_back;
 use fields::{check_reference, read_have, read_ids, read_job, read_text};
 pub use mark::reference_of;
 pub use options::{Wrong, in_range};

@@ -28,7 +28,7 @@ use crate::postgres::Database;
 use crate::queue::tasks::TaskRow;
 use crate::queue::{Claimed, Ending, Why};
 use crate::shutdown::Stop;
-use crate::task::{DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, Limits};
+use crate::task::{Circuits, DEFAULT_MAX_ATTEMPTS, DEFAULT_QUEUE, Limits};
 use push::Pushing;
 
 /// A storage of apalis for the tasks of one program; `Args` is what their inputs are read as.
@@ -37,6 +37,8 @@ use push::Pushing;
 pub struct Backend<Args> {
     database: Database,
     tasks: Vec<TaskRow>,
+    /// What pauses some of them.
+    circuits: Circuits,
     settings: Settings,
     stop: Stop,
     engine: Option<Engine>,
@@ -102,6 +104,7 @@ impl<Args> Backend<Args> {
             pushing: Pushing::new(&database),
             database,
             tasks,
+            circuits: Circuits::default(),
             settings,
             stop,
             engine: None,
@@ -109,6 +112,12 @@ impl<Args> Backend<Args> {
             closing: None,
             args: PhantomData,
         }
+    }
+
+    /// The same, which says which of its tasks are paused.
+    pub(super) fn with_circuits(mut self, circuits: Circuits) -> Self {
+        self.circuits = circuits;
+        self
     }
 }
 
@@ -203,6 +212,7 @@ impl<Args> BackendConfig for Backend<Args> {
         match Engine::start(
             &self.database,
             self.tasks.clone(),
+            self.circuits.clone(),
             &self.settings,
             worker.clone(),
             self.stop.clone(),

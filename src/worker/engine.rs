@@ -26,6 +26,7 @@ use crate::queue::fleet::{WorkerRow, host};
 use crate::queue::tasks::TaskRow;
 use crate::queue::{CANCEL_CHANNEL, Cursor, READY_CHANNEL, Why};
 use crate::shutdown::{Stop, sleep};
+use crate::task::Circuits;
 
 /// How long outcomes may still wait for a database that is away, after the last job has ended.
 const LAST_COMMITS: Duration = Duration::from_secs(5);
@@ -55,6 +56,7 @@ impl Engine {
     pub(super) fn start(
         database: &Database,
         tasks: Vec<TaskRow>,
+        circuits: Circuits,
         settings: &Settings,
         runtime: WorkerContext,
         stop: Stop,
@@ -92,6 +94,7 @@ impl Engine {
         let heartbeat = heartbeat::start(
             database,
             worker,
+            circuits,
             held.clone(),
             outcomes.clone(),
             lease.clone(),

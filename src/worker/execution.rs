@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
+use super::callbacks::Callbacks;
 use super::ending::{failed, shortened};
 use super::held::{Claim, Fate};
 use crate::queue::Why;
@@ -41,23 +43,33 @@ enum Failed {
 }
 
 /// Runs the task of `claim` on `input`.
-pub(super) async fn run(tasks: &Tasks, claim: &Arc<Claim>, input: Value) -> Result<Value, Failure> {
+pub(super) async fn run(
+    tasks: &Tasks,
+    callbacks: Option<&Callbacks>,
+    claim: &Arc<Claim>,
+    input: Value,
+) -> Result<Value, Failure> {
     let Some(task) = tasks.get(&claim.job.task).cloned() else {
         let why = Failed::Unknown(claim.job.task.clone());
         let retry_delay = RetryDelay::default();
         return Err(Failure { why, retry_delay });
     };
     let retry_delay = task.options.retry_delay;
-    let result = execute(task, claim, input).await;
+    let result = execute(task, callbacks, claim, input).await;
     result.map_err(|why| Failure { why, retry_delay })
 }
 
-async fn execute(task: Arc<Kind>, claim: &Arc<Claim>, input: Value) -> Result<Value, Failed> {
+async fn execute(
+    task: Arc<Kind>,
+    callbacks: Option<&Callbacks>,
+    claim: &Arc<Claim>,
+    input: Value,
+) -> Result<Value, Failed> {
     let limit = task.options.time_limit;
     let ending = claim.cancelled.child_token();
     // Given however this ends, so that what cannot be dropped hears of it.
     let _ended = ending.clone().drop_guard();
-    let context = Context::new(
+    let mut context = Context::new(
         claim.job.id,
         claim.job.attempt,
         claim.job.stream,
@@ -67,6 +79,11 @@ async fn execute(task: Arc<Kind>, claim: &Arc<Claim>, input: Value) -> Result<Va
     .until(limit.map(|limit| Instant::now() + limit))
     .gathering(claim.follow_ups.clone())
     .in_place(Arc::<Claim>::clone(claim));
+    if let Some(callbacks) = callbacks.cloned() {
+        let claim = Arc::clone(claim);
+        let expect = move || callbacks.clone().expect(Arc::clone(&claim)).boxed();
+        context = context.expecting(expect);
+    }
     let span = tracing::info_span!("job", job.id = %claim.job.id, task.name = task.name, job.attempt = claim.job.attempt);
     // A set of one: dropping it drops the execution.
     let mut execution = JoinSet::new();
@@ -118,6 +135,8 @@ pub(super) fn fate_of(
             retry_delay.unwrap_or_default().after(failures)
         }
         Again::After(delay) => delay,
+        Again::Postponed(delay) => return Fate::PutBack(Why::Postponed(delay)),
+        Again::Waiting(limit) => return Fate::Waits(limit),
         Again::Never => return Fate::Ended(failed(code, &error)),
     };
     if failures >= claim.job.max_attempts {

@@ -10,7 +10,7 @@ use super::held::{Fate, Held};
 use super::lease::Lease;
 use crate::ids::{ClaimId, JobId};
 use crate::postgres::Link;
-use crate::queue::{Answer, Ended, Ending, PutBack, Refusal, Rows, commit};
+use crate::queue::{Answer, Ended, Ending, PutBack, Refusal, Rows, Waits, commit};
 use crate::shutdown::Stop;
 
 /// The most outcomes in one batch.
@@ -100,6 +100,7 @@ async fn until(time: Option<Instant>) {
 async fn commit_batch(link: &mut Link, outcomes: impl Iterator<Item = Outcome>) {
     let mut ended = Vec::new();
     let mut put_back = Vec::new();
+    let mut waits = Vec::new();
     for Outcome {
         job,
         claim_id,
@@ -117,12 +118,20 @@ async fn commit_batch(link: &mut Link, outcomes: impl Iterator<Item = Outcome>) 
                 claim_id,
                 why,
             }),
+            Fate::Waits(limit) => waits.push(Waits {
+                id: job,
+                claim_id,
+                limit,
+            }),
         }
     }
     let mut answers = commit(link, Rows::Ended(&ended), None).await;
     answers.extend(commit(link, Rows::PutBack(&put_back), None).await);
+    answers.extend(commit(link, Rows::Waits(&waits), None).await);
     let ended = ended.iter().map(|job| (job.id, job.claim_id));
-    let claims = ended.chain(put_back.iter().map(|job| (job.id, job.claim_id)));
+    let claims = ended
+        .chain(put_back.iter().map(|job| (job.id, job.claim_id)))
+        .chain(waits.iter().map(|job| (job.id, job.claim_id)));
     let failures: Vec<Ended> = claims
         .zip(answers)
         .filter_map(|((id, claim_id), answer)| match answer {

@@ -14,6 +14,7 @@ use crate::postgres::link::limited_to;
 use crate::postgres::{Backoff, Database, Link};
 use crate::queue::fleet::{self, WorkerRow};
 use crate::shutdown::{Stop, sleep};
+use crate::task::Circuits;
 
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -30,6 +31,7 @@ const STRANDED: Duration = Duration::from_secs(60);
 pub(super) fn start(
     database: &Database,
     worker: WorkerRow,
+    circuits: Circuits,
     held: Held,
     outcomes: mpsc::Sender<Outcome>,
     lease: Lease,
@@ -41,12 +43,13 @@ pub(super) fn start(
         .build()?;
     std::thread::Builder::new()
         .name("heartbeat".to_owned())
-        .spawn(move || runtime.block_on(run(link, worker, held, outcomes, lease, stop)))
+        .spawn(move || runtime.block_on(run(link, worker, circuits, held, outcomes, lease, stop)))
 }
 
 async fn run(
     mut link: Link,
     worker: WorkerRow,
+    circuits: Circuits,
     held: Held,
     outcomes: mpsc::Sender<Outcome>,
     lease: Lease,
@@ -56,7 +59,7 @@ async fn run(
     let mut beats: u32 = 0;
     loop {
         let sent = Instant::now();
-        let pause = match beat(&mut link, &worker, &held).await {
+        let pause = match beat(&mut link, &worker, &circuits, &held).await {
             Ok(()) => {
                 lease.renew(sent);
                 backoff.reset();
@@ -87,9 +90,15 @@ async fn run(
     }
 }
 
-async fn beat(link: &mut Link, worker: &WorkerRow, held: &Held) -> Result<(), sqlx::Error> {
+async fn beat(
+    link: &mut Link,
+    worker: &WorkerRow,
+    circuits: &Circuits,
+    held: &Held,
+) -> Result<(), sqlx::Error> {
     let claims = held.list();
-    let beat = async { fleet::beat(link.connected().await?, worker, &claims).await };
+    let paused = circuits.open();
+    let beat = async { fleet::beat(link.connected().await?, worker, &claims, &paused).await };
     let result = limited_to(LIMIT, beat).await;
     link.settle(&result);
     for (job, claim_id) in result? {

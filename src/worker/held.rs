@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -177,4 +178,6 @@ pub(super) enum Fate {
     Ended(crate::queue::Ending),
     /// The job goes back to its queue.
     PutBack(Why),
+    /// The job waits to be called back, so long at most.
+    Waits(Duration),
 }

@@ -60,6 +60,7 @@ import { authorization, signIn } from "../token.js";
  * @property {string} beat_at
  * @property {number} running
  * @property {{id: string, task: string, started_at: string}[]} jobs those that it runs longest
+ * @property {{task: string, failures: number, until: string}[]} circuits its tasks that are paused
  */
 
 /**

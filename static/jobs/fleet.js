@@ -134,8 +134,11 @@ class WorkerCard extends Card {
   #meter = element("meter");
   #queues = element("p", "facts");
   #jobs = element("ul", "longest");
+  #paused = element("ul", "circuits");
   /** @type {Keyed<Worker["jobs"][number]>} */
   #rows;
+  /** @type {Keyed<Worker["circuits"][number]>} */
+  #circuits;
 
   /**
    * @param {Worker} worker
@@ -159,9 +162,18 @@ class WorkerCard extends Card {
         return { root, update: () => {} };
       },
     );
+    this.#paused.setAttribute("aria-label", "Tasks whose functions do not answer");
+    this.#circuits = new Keyed(
+      this.#paused,
+      (circuit) => circuit.task,
+      () => {
+        const root = element("li");
+        return { root, update: (circuit) => write(root, paused(circuit)) };
+      },
+    );
     const load = element("p", "load");
     load.append(this.#meter, this.#slots);
-    this.root.append(this.#queues, load, this.#jobs);
+    this.root.append(this.#queues, this.#paused, load, this.#jobs);
     this.update(worker);
   }
 
@@ -174,7 +186,15 @@ class WorkerCard extends Card {
     write(this.#slots, `${worker.running} of ${many(worker.concurrency, "slot")} in use`);
     this.#rows.show(worker.jobs);
     this.#jobs.hidden = worker.jobs.length === 0;
+    this.#circuits.show(worker.circuits);
+    this.#paused.hidden = worker.circuits.length === 0;
   }
+}
+
+/** @param {Worker["circuits"][number]} circuit */
+function paused(circuit) {
+  const until = timeOfDay(Date.parse(circuit.until));
+  return `${circuit.task}: paused until ${until} after ${many(circuit.failures, "failure")}`;
 }
 
 class GatewayCard extends Card {

@@ -5,7 +5,9 @@ use std::fs;
 
 use ringback::openapi::{Operation, document, text};
 use ringback::task::Tasks;
-use ringback::wire::{parse_cancel, parse_jobs, parse_notice, parse_retry, parse_task};
+use ringback::wire::{
+    parse_call_back, parse_cancel, parse_jobs, parse_notice, parse_retry, parse_task,
+};
 use serde_json::Value;
 
 const COPY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
@@ -48,6 +50,7 @@ fn every_example_is_accepted_and_fits_its_schema() {
                 "/api/v1/jobs/batch" => parse_jobs(text.as_bytes()).is_ok(),
                 "/api/v1/jobs/cancel" => parse_cancel(text.as_bytes()).is_ok(),
                 "/api/v1/jobs/retry" => parse_retry(text.as_bytes()).is_ok(),
+                "/api/v1/callbacks/{id}" => parse_call_back(text.as_bytes()).is_ok(),
                 "/api/v1/notices" => parse_notice(text.as_bytes()).is_ok(),
                 other => panic!("{other} has a body that this test does not know"),
             };
@@ -57,7 +60,7 @@ fn every_example_is_accepted_and_fits_its_schema() {
             examples += 1;
         }
     }
-    assert_eq!(examples, 5);
+    assert_eq!(examples, 6);
 }
 
 /// A schema with those that it refers to beside it.

@@ -38,6 +38,7 @@ mod operators;
 mod order;
 mod overview;
 mod own_commands;
+mod own_functions;
 mod own_tasks;
 mod places;
 mod poison;

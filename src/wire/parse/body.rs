@@ -139,7 +139,7 @@ fn read_states(body: &Map<String, Value>, errors: &mut Vec<ErrorItem>) -> Option
     named
 }
 
-fn read_json(body: &[u8]) -> Result<Value, Vec<ErrorItem>> {
+pub(super) fn read_json(body: &[u8]) -> Result<Value, Vec<ErrorItem>> {
     serde_json::from_slice(body).map_err(|error| {
         let error = ErrorItem::json_invalid(&error.to_string());
         vec![error.moved(&[], &["body"])]
@@ -147,7 +147,7 @@ fn read_json(body: &[u8]) -> Result<Value, Vec<ErrorItem>> {
 }
 
 /// What `reading` gives, if it finds nothing wrong; else that, in the body instead of the payload of `action`.
-fn read<T>(
+pub(super) fn read<T>(
     action: &str,
     reading: impl FnOnce(&mut Vec<ErrorItem>) -> Option<T>,
 ) -> Result<T, Vec<ErrorItem>> {
@@ -161,7 +161,7 @@ fn read<T>(
     }
 }
 
-fn object<'a>(
+pub(super) fn object<'a>(
     body: &'a Value,
     model: &str,
     action: &str,

@@ -136,6 +136,12 @@ async fn markup_in_any_field_makes_no_element_in_any_view() {
             "insert into ringback.task (name, queue, max_attempts) values ('{MARKUP}', 'default', 5)"
         ),
         format!("update ringback.worker set host = '{MARKUP}', version = '{MARKUP}'"),
+        // One of whom nothing more is heard, which would say otherwise.
+        format!(
+            "insert into ringback.worker (id, host, pid, version, queues, concurrency, circuits) values
+                 (gen_random_uuid(), 'b', 1, '1', '{{}}', 1, jsonb_build_array(jsonb_build_object(
+                     'task', '{MARKUP}', 'failures', 5, 'until', now() + interval '1 minute')))"
+        ),
         format!("update ringback.gateway set host = '{MARKUP}', listen = '{MARKUP}'"),
         format!(
             "select ringback.enqueue('{MARKUP}', content => '{MARKUP}', owner => '{MARKUP}', delay => '1 hour')"
@@ -151,6 +157,12 @@ async fn markup_in_any_field_makes_no_element_in_any_view() {
     console.browser.page.refresh().await.unwrap();
     console.says("#workers", MARKUP).await;
     console.says("#gateways", MARKUP).await;
+    let paused = "[...document.querySelectorAll('#workers .circuits li')].map((paused) => paused.textContent)";
+    let said = format!(
+        "{paused}.some((text) => text.startsWith({}) && text.endsWith('after 5 failures'))",
+        json!(format!("{MARKUP}: paused until "))
+    );
+    console.shows(&said).await;
     console.says(".queues", MARKUP).await;
     let no_element = "return document.querySelector('.evil') === null;";
     assert_eq!(console.browser.run(no_element).await, json!(true));

@@ -115,6 +115,15 @@ impl TestDatabase {
             .unwrap()
     }
 
+    /// Of a column of all live jobs.
+    pub(crate) async fn sum(&self, column: &str) -> i64 {
+        let query = format!("select coalesce(sum({column}), 0) from ringback.job");
+        sqlx::query_scalar(AssertSqlSafe(query))
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+
     /// A job for each second of the last day, all of them over.
     pub(crate) async fn fill_history(&self) {
         self.execute(

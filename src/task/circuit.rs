@@ -1,0 +1,299 @@
+//! A circuit breaker: while what a task calls seems to be away, its jobs wait, and are not burned on it.
+//!
+//! It opens after a run of failures, for a time that grows. When that is over, one job is tried; if it is answered, the
+//! circuit is closed again. Each worker has its own.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+/// For how long it opens at first; twice as long each time that the job that was tried has failed.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// For how long at most.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// How long the others wait while one is tried: a part of the time for which it was open, which is this,
+const PART: u32 = 10;
+
+/// and this at least.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// Whether what a task calls is there.
+#[derive(Debug)]
+pub(super) struct Circuit {
+    task: String,
+    /// After how many failures in a row it opens.
+    after: u32,
+    first: Duration,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many calls have failed in a row.
+    failures: u32,
+    /// How often it has opened in a row.
+    openings: u32,
+    /// Until when it is open, if it is; then one may try.
+    until: Option<Instant>,
+    /// Whether one tries.
+    tried: bool,
+}
+
+/// That one call is made, and has to be answered for: whether whoever is called is there.
+#[derive(Debug)]
+pub(super) struct Passage {
+    circuit: Arc<Circuit>,
+    /// From when on it has taken too long.
+    deadline: Option<Instant>,
+    is_trial: bool,
+    is_over: bool,
+}
+
+/// All of them that the tasks of a program have.
+#[derive(Clone, Debug, Default)]
+pub struct Circuits {
+    all: Vec<Arc<Circuit>>,
+}
+
+/// One that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Open {
+    /// The task whose jobs wait.
+    pub task: String,
+    /// How many calls have failed in a row.
+    pub failures: u32,
+    /// For how long it still is.
+    pub remaining: Duration,
+}
+
+impl Circuit {
+    /// That of a task, which opens after so many failures.
+    pub(super) fn new(task: &str, after: u32) -> Arc<Self> {
+        Self::opening_for(task, after, FIRST)
+    }
+
+    fn opening_for(task: &str, after: u32, first: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            task: task.to_owned(),
+            after: after.max(1),
+            first,
+            state: Mutex::default(),
+        })
+    }
+
+    /// Lets a call through, or says how long its job waits.
+    pub(super) fn enter(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Passage, Duration> {
+        let mut state = self.lock();
+        let is_trial = match state.until {
+            None => false,
+            Some(until) => {
+                let remaining = until.saturating_duration_since(Instant::now());
+                if !remaining.is_zero() {
+                    return Err(spread(remaining));
+                }
+                if state.tried {
+                    return Err(spread((self.time(state.openings) / PART).max(SHORTEST)));
+                }
+                state.tried = true;
+                true
+            }
+        };
+        drop(state);
+        Ok(Passage {
+            circuit: Arc::clone(self),
+            deadline,
+            is_trial,
+            is_over: false,
+        })
+    }
+
+    fn open(&self) -> Option<Open> {
+        let state = self.lock();
+        Some(Open {
+            task: self.task.clone(),
+            failures: state.failures,
+            remaining: state.until?.saturating_duration_since(Instant::now()),
+        })
+    }
+
+    fn close(&self) {
+        let was_open = std::mem::take(&mut *self.lock()).until.is_some();
+        if was_open {
+            tracing::info!(
+                task.name = self.task,
+                "the function answers again; its jobs go on"
+            );
+        }
+    }
+
+    fn count(&self, is_trial: bool) {
+        let mut state = self.lock();
+        let was_open = state.until.is_some();
+        // Others that were called before it opened say nothing new.
+        if was_open && !is_trial {
+            return;
+        }
+        state.failures = state.failures.saturating_add(1);
+        if !is_trial && state.failures < self.after {
+            return;
+        }
+        state.openings = state.openings.saturating_add(1);
+        state.tried = false;
+        let time = self.time(state.openings);
+        state.until = Some(Instant::now() + time);
+        let failures = state.failures;
+        drop(state);
+        if was_open {
+            tracing::debug!(
+                task.name = self.task,
+                failures,
+                pause_s = time.as_secs(),
+                "the function does not answer yet"
+            );
+        } else {
+            tracing::warn!(
+                task.name = self.task,
+                failures,
+                pause_s = time.as_secs(),
+                "the function does not answer; its jobs are paused"
+            );
+        }
+    }
+
+    /// For how long it opens the `opening`th time, from 1.
+    fn time(&self, opening: u32) -> Duration {
+        let doublings = opening.saturating_sub(1).min(16);
+        self.first.saturating_mul(1 << doublings).min(LONGEST)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .expect("nobody panics while holding the state of a circuit")
+    }
+}
+
+impl Passage {
+    /// Whoever was called has answered, whatever they said.
+    pub(super) fn answered(mut self) {
+        self.is_over = true;
+        self.circuit.close();
+    }
+
+    /// They seem to be away.
+    pub(super) fn failed(mut self) {
+        self.is_over = true;
+        self.circuit.count(self.is_trial);
+    }
+}
+
+/// A call that was dropped has failed where it took too long; else nothing is known, and another may try.
+impl Drop for Passage {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        if self
+            .deadline
+            .is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            self.circuit.count(self.is_trial);
+        } else if self.is_trial {
+            self.circuit.lock().tried = false;
+        }
+    }
+}
+
+impl Circuits {
+    /// Those that are open.
+    #[must_use]
+    pub fn open(&self) -> Vec<Open> {
+        self.all
+            .iter()
+            .filter_map(|circuit| circuit.open())
+            .collect()
+    }
+}
+
+impl FromIterator<Arc<Circuit>> for Circuits {
+    fn from_iter<I: IntoIterator<Item = Arc<Circuit>>>(circuits: I) -> Self {
+        Self {
+            all: circuits.into_iter().collect(),
+        }
+    }
+}
+
+/// A little longer, so that those who wait do not come back all at once.
+fn spread(time: Duration) -> Duration {
+    time + time.mul_f64(fastrand::f64() / 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(30);
+
+    fn fail(circuit: &Arc<Circuit>, times: u32) {
+        for _ in 0..times {
+            circuit.enter(None).expect("it should be closed").failed();
+        }
+    }
+
+    #[test]
+    fn it_opens_after_a_run_of_failures_and_closes_when_one_is_answered() {
+        let circuit = Circuit::opening_for("a", 3, MOMENT);
+        fail(&circuit, 2);
+        circuit.enter(None).unwrap().answered();
+        fail(&circuit, 2);
+        assert_eq!(circuit.open(), None, "the run was broken");
+        fail(&circuit, 1);
+        let open = circuit.open().unwrap();
+        assert_eq!((open.task.as_str(), open.failures), ("a", 3));
+        assert!(circuit.enter(None).unwrap_err() <= MOMENT * 2);
+
+        std::thread::sleep(MOMENT);
+        let trial = circuit.enter(None).expect("one may try");
+        assert!(circuit.enter(None).unwrap_err() >= SHORTEST, "and no more");
+        trial.failed();
+        assert!(
+            circuit.enter(None).unwrap_err() > MOMENT,
+            "it is open twice as long"
+        );
+        std::thread::sleep(2 * MOMENT);
+        circuit.enter(None).unwrap().answered();
+        assert_eq!(circuit.open(), None);
+        fail(&circuit, 2);
+        assert_eq!(circuit.open(), None, "it counts anew");
+    }
+
+    #[test]
+    fn a_call_that_was_dropped_has_failed_only_where_it_took_too_long() {
+        let circuit = Circuit::opening_for("a", 1, Duration::ZERO);
+        let later = Instant::now() + Duration::from_secs(60);
+        drop(circuit.enter(Some(later)).unwrap());
+        assert_eq!(circuit.open(), None);
+        drop(circuit.enter(Some(Instant::now())).unwrap());
+        assert_eq!(circuit.open().unwrap().failures, 1);
+        // Whoever tries and is dropped lets another try.
+        drop(circuit.enter(Some(later)).unwrap());
+        circuit.enter(None).unwrap().answered();
+    }
+
+    #[test]
+    fn what_was_called_before_it_opened_does_not_open_it_again() {
+        let circuit = Circuit::opening_for("a", 1, MOMENT);
+        let [first, second] = [(); 2].map(|()| circuit.enter(None).unwrap());
+        first.failed();
+        second.failed();
+        assert_eq!(circuit.open().unwrap().failures, 1);
+    }
+
+    #[test]
+    fn the_time_for_which_it_opens_grows_to_a_bound() {
+        let circuit = Circuit::new("a", 5);
+        let times = [1, 2, 3, 6, 7, u32::MAX].map(|opening| circuit.time(opening).as_secs());
+        assert_eq!(times, [10, 20, 40, 300, 300, 300]);
+    }
+}

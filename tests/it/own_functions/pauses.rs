@@ -1,0 +1,97 @@
+//! Functions that are away for a while: their jobs wait, and are not burned on them.
+
+use super::*;
+
+#[tokio::test]
+async fn while_a_function_is_away_its_jobs_wait_and_keep_their_attempts() {
+    const JOBS: usize = 300;
+    let is_back = Arc::new(AtomicBool::new(false));
+    let back = Arc::clone(&is_back);
+    let endpoint = Endpoint::new(move |_, asked| {
+        if asked.path == "/other" {
+            Reply::json(&json!("done by another"))
+        } else if back.load(Ordering::Relaxed) {
+            Reply::json(&json!("done"))
+        } else {
+            Reply::new("502 Bad Gateway", "", "")
+        }
+    })
+    .await;
+    let fleet = Fleet::with(
+        &format!(
+            "[tasks.invoice]\nurl = \"{}\"\npause_after = 3\nretry_delay = \"10ms\"\n[tasks.other]\nurl = \"{}\"\n",
+            endpoint.url("/"),
+            endpoint.url("/other")
+        ),
+        &["--concurrency", "4"],
+        "info",
+    )
+    .await;
+    let jobs: Vec<Value> = (0..JOBS)
+        .map(|number| json!({"task_type": "invoice", "input": number}))
+        .collect();
+    let answer = fleet
+        .api
+        .post_json("/api/v1/jobs/batch", &json!({"jobs": jobs}))
+        .await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    fleet.worker.printed("its jobs are paused").await;
+    let mut circuits = Value::Null;
+    eventually("it should be shown", async || {
+        let overview = fleet.api.get("/api/v1/overview").await.body;
+        circuits = overview["workers"][0]["circuits"].clone();
+        circuits[0]["task"] == "invoice"
+    })
+    .await;
+    assert_eq!(circuits.as_array().unwrap().len(), 1, "{circuits}");
+    assert!(circuits[0]["failures"].as_i64().unwrap() >= 3, "{circuits}");
+    let until: jiff::Timestamp = circuits[0]["until"].as_str().unwrap().parse().unwrap();
+    let remaining = until.duration_since(jiff::Timestamp::now()).as_secs();
+    assert!((-60..=300).contains(&remaining), "{remaining}");
+    // All of them have met it. Only what was called counts: to be put off is no attempt.
+    let all = i64::try_from(JOBS).unwrap();
+    let scheduled = "ringback.job where state = 'scheduled' and task = 'invoice'";
+    eventually(
+        "all should wait, and nothing else be held against them",
+        async || {
+            let called = i64::try_from(endpoint.asked().len()).unwrap();
+            fleet.database.count(scheduled).await == all
+                && fleet.database.sum("failures").await == called
+                && fleet.database.sum("attempt").await == called
+                && fleet.database.count("ringback.job_attempt").await == called
+        },
+    )
+    .await;
+    // Those that opened it and those that ran beside them; and perhaps one that was tried.
+    let called = endpoint.asked().len();
+    assert!((3..=3 + 4 + 2).contains(&called), "{called} calls");
+    // Others are not affected.
+    assert_eq!(
+        fleet.run("other", &json!(1)).await["result"],
+        "done by another"
+    );
+
+    is_back.store(true, Ordering::Relaxed);
+    fleet.worker.printed("the function answers again").await;
+    eventually_all_done(&fleet, JOBS).await;
+    eventually("it should be shown no more", async || {
+        let overview = fleet.api.get("/api/v1/overview").await.body;
+        overview["workers"][0]["circuits"] == json!([])
+    })
+    .await;
+    let log = fleet.worker.output();
+    assert_eq!(
+        log.matches("its jobs are paused").count(),
+        1,
+        "it is said once"
+    );
+    assert_eq!(log.matches("the function answers again").count(), 1);
+}
+
+async fn eventually_all_done(fleet: &Fleet, jobs: usize) {
+    let done = "ringback.job_history where task = 'invoice' and state = 'succeeded'";
+    eventually("all should be done", async || {
+        fleet.database.count(done).await == i64::try_from(jobs).unwrap()
+    })
+    .await;
+}
