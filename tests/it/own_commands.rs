@@ -171,8 +171,6 @@ async fn a_command_has_the_environment_and_the_folder_that_its_task_says_and_no_
         [tasks.folder]
         command = ["./where"]
         directory = "inside"
-        [tasks.files]
-        command = ["sh", "-c", "for fd in 0 1 2 3 4 5 6 7 8 9; do if [ -e /proc/$$/fd/$fd ] || [ -e /dev/fd/$fd ]; then printf $fd; fi; done; printf ' '; ulimit -S -n"]
         "#,
     );
     std::fs::create_dir(scripts.path("inside")).unwrap();
@@ -244,13 +242,46 @@ async fn a_command_has_the_environment_and_the_folder_that_its_task_says_and_no_
     );
     let folder = running.scripts.path("inside").canonicalize().unwrap();
     assert_eq!(running.result("folder", json!("")).await, json!(folder));
-    let files = running.result("files", json!("")).await;
-    let usual = std::process::Command::new("sh")
-        .args(["-c", "ulimit -S -n"])
+}
+
+#[tokio::test]
+async fn a_command_has_four_descriptors_and_may_have_as_many_as_its_worker_was_started_with() {
+    let scripts = Scripts::new(
+        r#"
+        [tasks.files]
+        command = ["./files"]
+        "#,
+    )
+    .with(
+        "files",
+        r#"#!/usr/bin/env python3
+import os, resource
+open_third = os.environ.get("RINGBACK_JOB")
+def is_open(number):
+    try: os.fstat(number)
+    except OSError: return False
+    return True
+print([number for number in range(250) if is_open(number) or number == 3 and not open_third], resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+"#,
+    );
+    let database = TestDatabase::new().await;
+    let _worker = scripts.worker_with_files(&database, 300).await;
+    let gateway = scripts.gateway(&database).await;
+    let mut client = Client::connect(&gateway).await;
+    client.submit("files", "").await;
+    let (told, limit) = told_of_files(client.next().await.text());
+    // Whatever this test itself was started with, everybody has.
+    let own = std::process::Command::new(scripts.path("files"))
         .output()
         .unwrap();
-    let usual = String::from_utf8(usual.stdout).unwrap();
-    assert_eq!(files, json!(format!("0123 {}", usual.trim())));
+    let (inherited, _) = told_of_files(std::str::from_utf8(&own.stdout).unwrap());
+    assert_eq!((told, limit), (inherited, 300));
+}
+
+/// Which descriptors are open, and how many may be.
+fn told_of_files(printed: &str) -> (Vec<u32>, u32) {
+    let (open, limit) = printed.trim().rsplit_once(' ').unwrap();
+    (serde_json::from_str(open).unwrap(), limit.parse().unwrap())
 }
 
 #[tokio::test]

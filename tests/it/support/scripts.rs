@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use uuid::Uuid;
 
@@ -43,6 +44,19 @@ impl Scripts {
     pub(crate) async fn worker(&self, database: &TestDatabase, arguments: &[&str]) -> Program {
         let tasks = self.tasks();
         Program::worker(database, &[&["--tasks", &tasks], arguments].concat()).await
+    }
+
+    /// The same, started with so many files that it may have open, and more that it may allow itself.
+    pub(crate) async fn worker_with_files(&self, database: &TestDatabase, files: u32) -> Program {
+        let script = format!("ulimit -S -n {files} && exec \"$0\" \"$@\"");
+        let program = Program::spawn(
+            Command::new("sh")
+                .args(["-c", &script, env!("CARGO_BIN_EXE_ringback")])
+                .args(["worker", "--tasks", &self.tasks()])
+                .env("DATABASE_URL", &database.url),
+        );
+        program.printed("working").await;
+        program
     }
 
     /// A gateway that knows them, ready.
