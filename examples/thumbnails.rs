@@ -15,12 +15,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use image::ImageReader;
 use image::imageops::FilterType;
+use image::{ImageReader, Limits};
 use ringback::task::Options;
 use ringback::{Context, Task, TaskError, Tasks};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+/// The highest thumbnail, in pixels: whatever comes from elsewhere has a bound.
+const HIGHEST: u64 = 16_384;
 
 /// Makes thumbnails of the pictures in a folder.
 struct Thumbnail {
@@ -78,10 +81,15 @@ fn resize(folder: &std::path::Path, picture: &Picture) -> anyhow::Result<Made> {
             .with_code("no_such_picture")
             .into());
     }
-    let image = ImageReader::open(&path)?.with_guessed_format()?.decode();
+    let mut reader = ImageReader::open(&path)?.with_guessed_format()?;
+    reader.limits(Limits::default());
+    let image = reader.decode();
     let image = image.with_context(|| format!("could not read {}", picture.file))?;
     let height = u64::from(image.height()) * u64::from(picture.width) / u64::from(image.width());
-    let height = u32::try_from(height.max(1)).context("the thumbnail would be too high")?;
+    if height > HIGHEST {
+        return Err(TaskError::permanent("the thumbnail would be too high").into());
+    }
+    let height = u32::try_from(height.max(1))?;
     let small = image.resize_exact(picture.width, height, FilterType::Triangle);
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let file = format!("{stem}.{}.png", picture.width);

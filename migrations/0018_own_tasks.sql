@@ -5,8 +5,8 @@ alter table ringback.task
     add column input_schema json,
     add column output_schema json;
 
--- The tasks that it can run.
-alter table ringback.worker add column tasks text[] not null default '{}';
+-- The tasks that it can run; null where its program is too old to say.
+alter table ringback.worker add column tasks text[];
 
 -- The task that runs what is asked for by this name: the one that is called so, or else the one called `default`.
 create function ringback.task_for(asked text) returns ringback.task
@@ -28,7 +28,7 @@ begin
 end
 $$;
 
--- With what autoscalers need besides: who works on a queue, and for how many jobs they have room.
+-- With what autoscalers need besides: who works on a queue, and for how many jobs they have room at most.
 create or replace view ringback.queue_health as
 select
     health.queue, health.ready, health.scheduled, health.running, health.oldest_wait, health.paused_at, health.held,

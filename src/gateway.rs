@@ -254,7 +254,7 @@ async fn serve(
 fn router(address: SocketAddr, shared: Shared) -> Router {
     let access = shared.settings.access.clone();
     let cors = access::cors(&access);
-    let pages = pages::routes(&access.auth, &shared.tasks);
+    let pages = pages::routes(&shared);
     let reading = (Arc::clone(&shared), Some(Scope::MetricsRead));
     let metrics = get(metrics::metrics).layer(middleware::from_fn_with_state(reading, authorize));
     let site = Arc::new(Site { address, access });

@@ -40,7 +40,7 @@ use crate::postgres::listener::Hearing;
 use crate::postgres::throwaway::Throwaway;
 use crate::queue::submit::{Request, submit};
 use crate::queue::tasks::{TaskRow, register};
-use crate::queue::{Actor, jobs, retry, stats};
+use crate::queue::{Actor, backlog, jobs, retry};
 use crate::shutdown::Stop;
 use crate::sweeper::{self, Keep};
 use crate::task::Tasks;
@@ -132,10 +132,7 @@ impl Ringback {
         self.work(&mut working, &stop);
         let idle = async {
             loop {
-                let mut connection = self.database.pool().acquire().await?;
-                let live = stats::stats(&mut connection).await?.live;
-                drop(connection);
-                if live.ready + live.running + live.held == 0 {
+                if backlog::is_done(self.database.pool()).await? {
                     return anyhow::Ok(());
                 }
                 sleep(LOOK_EVERY).await;

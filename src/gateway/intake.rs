@@ -97,16 +97,17 @@ impl Job {
         let Some(task) = tasks.resolve(&payload.task_type) else {
             return Err(vec![ErrorItem::task_unknown(&payload.task_type)]);
         };
-        let input = payload.to_input();
-        if let Err(wrong) = task.check(&input) {
-            let wrong = wrong.iter();
-            return Err(wrong.map(|wrong| not_an_input(field, wrong)).collect());
+        match task.fit(payload.to_input()) {
+            Ok(input) => Ok(Self {
+                payload,
+                task,
+                input,
+            }),
+            Err(wrong) => {
+                let wrong = wrong.iter();
+                Err(wrong.map(|wrong| not_an_input(field, wrong)).collect())
+            }
         }
-        Ok(Self {
-            payload,
-            task,
-            input,
-        })
     }
 
     /// The jobs that are asked for together.

@@ -66,7 +66,7 @@ impl KnownTasks {
         forms
     }
 
-    /// What runs a `task_type`: the task of that name, or else the default one, where there is one.
+    /// What runs a `task_type`: the task of that name, or else the default one, where this program has one.
     pub(super) fn resolve(&self, task_type: &str) -> Option<Arc<Known>> {
         let by_name = self
             .by_name
@@ -74,17 +74,22 @@ impl KnownTasks {
             .expect("nobody panics while holding the tasks");
         by_name
             .get(task_type)
-            .or_else(|| by_name.get(FALLBACK))
+            .or_else(|| {
+                // Not where it is another program's that has used the database before: what is misspelt would wait there.
+                let fallback = by_name.get(FALLBACK);
+                fallback.filter(|_| self.own.get(FALLBACK).is_some())
+            })
             .cloned()
     }
 }
 
 impl Known {
-    /// What is wrong with an input: it is not what the fleet says; or, where this program has the task, cannot be read.
-    pub(super) fn check(&self, input: &Value) -> Result<(), Vec<Wrong>> {
+    /// An input as the task takes it; or what is wrong with it: it is not what the fleet says, or, where this program
+    /// has the task, cannot be read.
+    pub(super) fn fit(&self, input: Value) -> Result<Value, Vec<Wrong>> {
         match &self.kind {
-            Some(kind) => kind.check(input),
-            None => self.task.input.check(input),
+            Some(kind) => kind.fit(input),
+            None => self.task.input.fit(input),
         }
     }
 }
@@ -116,7 +121,14 @@ mod tests {
 
     #[test]
     fn an_unknown_name_runs_the_default_task_where_there_is_one() {
-        let known = KnownTasks::new(Tasks::new());
+        let fallback = from_fn(
+            "default",
+            |text: String, _: Context| async move { Ok(text) },
+        );
+        let known = KnownTasks::new(Tasks::new().with(fallback));
+        let others = KnownTasks::new(Tasks::new());
+        others.replace("1".to_owned(), vec![task("default", json!({}))]);
+        assert!(others.resolve("fly").is_none(), "it is another program's");
         let tasks = ["translate", "default"].map(|name| task(name, json!({})));
         known.replace("2".to_owned(), tasks.to_vec());
         assert!(known.are_those_of("2"));
@@ -134,7 +146,7 @@ mod tests {
         });
         let schema = ask.input.text().clone();
         let known = KnownTasks::new(Tasks::new().with(ask));
-        let check = |input: Value| known.resolve("ask").unwrap().check(&input).is_ok();
+        let check = |input: Value| known.resolve("ask").unwrap().fit(input).is_ok();
         known.replace("same".to_owned(), vec![task("ask", schema)]);
         assert!(check(json!("::1")) && !check(json!("here")));
         let newer = task("ask", json!({"type": "integer"}));

@@ -37,9 +37,11 @@ const FIGURES: [Figure; 8] = [
     ("workers", "Workers that claim from the queue.", |it| {
         count(it.workers)
     }),
-    ("slots", "Jobs that these workers can run at once.", |it| {
-        count(it.slots)
-    }),
+    (
+        "slots",
+        "Jobs that these workers can run at once, at most: they share their slots among their queues.",
+        |it| count(it.slots),
+    ),
 ];
 
 pub(super) async fn metrics(State(shared): State<Shared>) -> Response {

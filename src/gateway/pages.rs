@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{MethodRouter, get};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::access::Auth;
-use super::known_tasks::KnownTasks;
+use super::{Shared, identify};
+use crate::auth::Scope;
 use crate::task::form::Form;
 use crate::{asyncapi, openapi};
 
@@ -137,14 +138,21 @@ const MOVED: &[(&str, &str)] = &[
     ("/favicon.ico", "/static/favicon.svg"),
 ];
 
-pub(super) fn routes<S: Clone + Send + Sync + 'static>(
-    auth: &Auth,
-    tasks: &Arc<KnownTasks>,
-) -> Router<S> {
-    // With the tasks that there are when somebody reads it.
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(shared: &Shared) -> Router<S> {
+    let auth = &shared.settings.access.auth;
+    // With the tasks that there are when somebody reads it who may submit jobs; what they are is nobody else's concern.
     let contract = |text: fn(&[Form]) -> String| {
-        let tasks = Arc::clone(tasks);
-        get(move || async move { ([(header::CONTENT_TYPE, JSON)], text(&tasks.forms())) })
+        let shared = Arc::clone(shared);
+        get(async move |headers: HeaderMap| {
+            let who = identify::of(&headers, &shared).await;
+            let may_know = who.is_ok_and(|who| who.0.may(Scope::JobsSubmit));
+            let forms = if may_know {
+                shared.tasks.forms()
+            } else {
+                Vec::new()
+            };
+            ([(header::CONTENT_TYPE, JSON)], text(&forms))
+        })
     };
     let moved = MOVED.iter().fold(Router::new(), |router, (from, to)| {
         router.route(from, get(move || async move { Redirect::permanent(to) }))

@@ -25,6 +25,23 @@ pub struct Backlog {
     pub slots: i64,
 }
 
+/// Whether there is nothing to run now, nor anything that runs.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_done(executor: impl PgExecutor<'_>) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        select not exists (
+            select from ringback.job
+            where state in ('ready', 'running', 'held') or state = 'scheduled' and run_at <= clock_timestamp()
+        ) as "done!"
+        "#
+    )
+    .fetch_one(executor)
+    .await
+}
+
 /// Every queue that has live jobs, or a task.
 ///
 /// # Errors

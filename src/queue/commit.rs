@@ -12,9 +12,10 @@ use super::callback::{Waits, wait};
 use super::enqueue::{NewJob, enqueue};
 use super::finish::{Ended, PutBack, finish, put_back};
 use super::keys::Repeat;
+use super::refusal::Refusal;
 use super::report::{Report, report};
 use super::{Try, partitions};
-use crate::ids::JobId;
+use crate::ids::{ClaimId, JobId};
 use crate::postgres::link::limited;
 use crate::postgres::{Backoff, Fault, Link};
 
@@ -47,20 +48,6 @@ pub enum Answer {
     },
     /// It is not committed.
     Refused(Refusal),
-}
-
-/// Why a row was not committed.
-#[derive(Debug)]
-pub enum Refusal {
-    /// The database refused it, and it alone.
-    Data(sqlx::Error),
-    /// Somebody's transaction that is under way holds its key.
-    Locked,
-    /// The database stayed away for as long as we were willing to wait.
-    Away {
-        /// Whether it may have been committed all the same.
-        maybe: bool,
-    },
 }
 
 /// Commits `rows`, and answers for each, in their order.
@@ -141,7 +128,15 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
             Fault::Away | Fault::Hints => {
                 pause(&mut backoff, &error, part).await;
                 let again = this.again || may_have_committed(&error);
-                parts.push((from, to, Try { again, ..this }));
+                let this = Try { again, ..this };
+                if is_slow(&error) && to - from > 1 {
+                    // Perhaps it is too much at once.
+                    let middle = from.midpoint(to);
+                    parts.push((middle, to, this));
+                    parts.push((from, middle, this));
+                } else {
+                    parts.push((from, to, this));
+                }
             }
             Fault::Locked if to - from == 1 => {
                 answers[from] = Answer::Refused(Refusal::Locked);
@@ -158,6 +153,11 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
         }
     }
     answers
+}
+
+/// Whether a statement was given up because it took too long.
+fn is_slow(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::TimedOut)
 }
 
 /// Notes which of the new jobs repeat earlier ones.
@@ -239,6 +239,17 @@ pub(super) fn may_have_committed(error: &sqlx::Error) -> bool {
 }
 
 impl<'a> Rows<'a> {
+    /// The jobs of outcomes, and the claims that they are under.
+    #[must_use]
+    pub fn claims(self) -> Vec<(JobId, ClaimId)> {
+        match self {
+            Self::New(_) | Self::Reports(_) => Vec::new(),
+            Self::Ended(jobs) => jobs.iter().map(|job| (job.id, job.claim_id)).collect(),
+            Self::PutBack(jobs) => jobs.iter().map(|job| (job.id, job.claim_id)).collect(),
+            Self::Waits(jobs) => jobs.iter().map(|job| (job.id, job.claim_id)).collect(),
+        }
+    }
+
     fn len(self) -> usize {
         match self {
             Self::New(jobs) => jobs.len(),

@@ -91,7 +91,7 @@ pub async fn finish(
     let owners = record(&mut transaction, jobs, this, Recorded::Listed).await?;
     let followed = jobs
         .iter()
-        .filter_map(|job| Some((owners.get(&job.id)?.as_str(), job.ending.then())));
+        .filter_map(|job| Some((owners.get(&job.claim_id)?.as_str(), job.ending.then())));
     follow_up(&mut transaction, followed, this.hints).await?;
     transaction.commit().await
 }
@@ -101,7 +101,7 @@ pub async fn finish(
 enum Recorded {
     /// How many.
     Counted,
-    /// Which, and whose.
+    /// Under which claims, and whose.
     Listed,
 }
 
@@ -111,7 +111,7 @@ async fn record(
     jobs: &[Ended],
     this: Try,
     wanted: Recorded,
-) -> Result<HashMap<JobId, String>, sqlx::Error> {
+) -> Result<HashMap<ClaimId, String>, sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let claims: Vec<Uuid> = jobs.iter().map(|job| job.claim_id.0).collect();
     let states: Vec<&str> = jobs.iter().map(|job| job.ending.state()).collect();
@@ -143,8 +143,8 @@ async fn record(
             "outcomes came too late: their jobs had been given to other workers"
         );
     }
-    let ids = written.ids.into_iter().map(JobId);
-    Ok(ids.zip(written.owners).collect())
+    let claims = written.claims.into_iter().map(ClaimId);
+    Ok(claims.zip(written.owners).collect())
 }
 
 /// Puts jobs back, all or none of those that still carry their claim.
@@ -210,7 +210,9 @@ impl Ending {
         }
     }
 
-    fn then(&self) -> &[FollowUp] {
+    /// The jobs that are stored with it.
+    #[must_use]
+    pub fn then(&self) -> &[FollowUp] {
         match self {
             Self::Succeeded { then, .. } => then,
             Self::Failed { .. } => &[],

@@ -1,7 +1,8 @@
 -- Ends a batch of jobs: each leaves the live table if it still carries the claim, enters the history and the mailbox
 -- of its session, and the gateway is told, a hundred ids to a hint. A job that was asked to end, and has failed, counts as
 -- cancelled. $1..$6 are columns, a row each, or empty where no row has a value; $7 says whether to hint; $8 that one of
--- the jobs may be over already, so whatever the history has is not recorded again; $9 that it matters which were recorded.
+-- the jobs may be over already, so whatever the history has is not recorded again; $9 that it matters which
+-- were recorded.
 with outcome as materialized (
     select id, claim_id, state, result::jsonb as result, error_code, error
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
@@ -67,6 +68,10 @@ with outcome as materialized (
 select
     count(*) as "recorded!",
     (select count(*) from hinted) as "hinted!",
-    array(select id from recorded where $9::boolean order by id) as "ids!",
-    array(select owner from recorded where $9::boolean order by id) as "owners!"
+    array(
+        select ended.claim_id from recorded join ended using (id) where $9::boolean order by ended.claim_id
+    ) as "claims!",
+    array(
+        select recorded.owner from recorded join ended using (id) where $9::boolean order by ended.claim_id
+    ) as "owners!"
 from recorded

@@ -156,7 +156,9 @@ pub async fn gateway_beat(
             on conflict (id) do update set beat_at = clock_timestamp(), sockets = excluded.sockets
         )
         select
-            coalesce((select count(*) || ' ' || max(registered_at) from ringback.task), '') as "tasks!",
+            coalesce(
+                (select md5(string_agg(name || ' ' || registered_at, ' ' order by name)) from ringback.task), ''
+            ) as "tasks!",
             coalesce((select last_number from ringback.notice_group where name = $7), 0) as "last_notice!"
         "#,
         gateway.id.0,

@@ -29,6 +29,15 @@ with given as materialized (
         key_concurrency = excluded.key_concurrency, key_rate = excluded.key_rate,
         key_rate_period = excluded.key_rate_period, input_schema = excluded.input_schema,
         output_schema = excluded.output_schema
+    -- Gateways read again what has changed, and nothing else has.
+    where (
+        task.queue, task.max_attempts, task.concurrency, task.rate, task.rate_period, task.key_concurrency,
+        task.key_rate, task.key_rate_period, task.input_schema::text, task.output_schema::text
+    ) is distinct from (
+        excluded.queue, excluded.max_attempts, excluded.concurrency, excluded.rate, excluded.rate_period,
+        excluded.key_concurrency, excluded.key_rate, excluded.key_rate_period, excluded.input_schema::text,
+        excluded.output_schema::text
+    )
 ), changed as materialized (
     select given.name
     from given

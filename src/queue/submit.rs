@@ -83,10 +83,9 @@ impl Request {
 /// # Errors
 /// When there is no such task, or the input is not one of it, the key was used for something else, or the database refuses.
 pub async fn submit(connection: &mut PgConnection, job: &Request) -> Result<JobId, SubmitError> {
+    let mut input = job.input.clone();
     if let Some(task) = tasks::running(&mut *connection, &job.task).await? {
-        task.input
-            .check(&job.input)
-            .map_err(SubmitError::InputInvalid)?;
+        input = task.input.fit(input).map_err(SubmitError::InputInvalid)?;
     }
     let (mut delay, mut run_at) = (None, None);
     match job.due {
@@ -106,7 +105,7 @@ pub async fn submit(connection: &mut PgConnection, job: &Request) -> Result<JobI
         ) as "id!: JobId"
         "#,
         job.task,
-        job.input.to_string(),
+        input.to_string(),
         delay,
         run_at,
         i32::from(job.priority),

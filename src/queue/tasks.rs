@@ -104,7 +104,8 @@ pub async fn list(executor: impl PgExecutor<'_>) -> Result<Vec<TaskInfo>, sqlx::
             name, queue, max_attempts, coalesce(input_schema, '{}') as "input!", coalesce(output_schema, '{}') as "output!",
             (
                 select count(*) from ringback.worker
-                where task.name = any (worker.tasks) and gone_at is null
+                where (worker.tasks is null or task.name = any (worker.tasks)) and task.queue = any (worker.queues)
+                    and gone_at is null
                     and beat_at > clock_timestamp() - make_interval(secs => $1)
             ) as "workers!"
         from ringback.task

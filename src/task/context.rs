@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::TaskError;
 use super::callback::{Callback, Expect};
@@ -121,12 +122,13 @@ impl Context {
     /// succeeds, and only then, and once. It belongs to the owner of this job.
     ///
     /// # Errors
-    /// When this attempt has asked for as many as it may: 1,000.
+    /// When this attempt has asked for as many as it may (1,000, or a mebibyte of inputs), or the job cannot be one.
     pub fn enqueue(&self, job: FollowUp) -> anyhow::Result<()> {
         self.follow_ups.add(job)
     }
 
-    /// Does work that blocks its thread, such as computing for long or reading files, on a thread of its own.
+    /// Does work that blocks its thread, such as computing for long or reading files, on a thread of its own. A process has
+    /// 512 of them; more work than that waits.
     ///
     /// Such work cannot be dropped: it should look at [`is_cancelled`](Self::is_cancelled) now and then. The place of the
     /// job in its worker is taken until it has ended.
@@ -138,12 +140,14 @@ impl Context {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> T {
         let place = Arc::clone(&self.place);
+        let span = tracing::Span::current();
         let work = move || {
-            let done = work();
+            let done = span.in_scope(work);
             drop(place);
             done
         };
-        match tokio::task::spawn_blocking(work).await {
+        // What has not begun when the attempt is dropped never does.
+        match AbortOnDropHandle::new(tokio::task::spawn_blocking(work)).await {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -153,8 +157,9 @@ impl Context {
         }
     }
 
-    /// Whether the attempt is to end: somebody has asked for that, its time is over, or its worker stops. It has half a
-    /// second from the first, and is dropped where it next waits for something.
+    /// Whether the attempt is to end. When somebody has asked for that, it has half a second, and is then dropped where it
+    /// waits for something; when its time is over, or its worker has stopped and waited for it for as long as it may, it
+    /// has been dropped, and only what blocks a thread is left to look at this.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.ending.is_cancelled()

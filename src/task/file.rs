@@ -270,7 +270,7 @@ mod tests {
         assert_eq!(names, ["cat", "kept", "thumb"]);
         let thumb = tasks.get("thumb").unwrap();
         assert_eq!(thumb.options.time_limit, Some(Duration::from_secs(30)));
-        assert!(thumb.check(&serde_json::json!({})).is_err());
+        assert!(thumb.fit(serde_json::json!({})).is_err());
         assert_eq!(
             tasks.get("kept").unwrap().doubt().unwrap(),
             "its working directory is not there, so ./kept cannot be started"

@@ -1,7 +1,7 @@
 //! The jobs that a job asks for.
 
 use std::mem;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use anyhow::ensure;
@@ -12,6 +12,15 @@ use super::{Task, TaskError};
 
 /// How many jobs one attempt may ask for.
 const MOST: usize = 1_000;
+
+/// and of how many bytes in all.
+const LARGEST: usize = 1024 * 1024;
+
+/// What a job costs beside its input.
+const COST: usize = 64;
+
+/// The longest that one may be put off.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// A job that another one asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,33 +67,65 @@ impl FollowUp {
     }
 }
 
+impl FollowUp {
+    /// How many bytes it is, about.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        COST + self.task.len() + self.input.to_string().len()
+    }
+
+    /// Whether it can be stored, as far as can be said here.
+    fn check(&self) -> anyhow::Result<()> {
+        let wrong = |text: &str| Err(TaskError::permanent(text).into());
+        if self.task.is_empty() {
+            return wrong("a job that is asked for needs the name of its task");
+        }
+        if self.max_attempts.is_some_and(|attempts| attempts < 1) {
+            return wrong("a job that is asked for has at least one attempt: raise max_attempts");
+        }
+        if self.delay.is_some_and(|delay| delay > LONGEST) {
+            return wrong("a job that is asked for starts within ten years: shorten its delay");
+        }
+        Ok(())
+    }
+}
+
 /// Those that one attempt has asked for.
 #[derive(Clone, Debug, Default)]
 pub struct FollowUps {
-    jobs: Arc<Mutex<Vec<FollowUp>>>,
+    gathered: Arc<Mutex<Gathered>>,
+}
+
+#[derive(Debug, Default)]
+struct Gathered {
+    jobs: Vec<FollowUp>,
+    size: usize,
 }
 
 impl FollowUps {
     pub(super) fn add(&self, job: FollowUp) -> anyhow::Result<()> {
-        let mut jobs = self.lock();
+        job.check()?;
+        let mut gathered = self.lock();
+        let size = gathered.size + job.size();
         ensure!(
-            jobs.len() < MOST,
+            gathered.jobs.len() < MOST && size <= LARGEST,
             TaskError::permanent(format!(
-                "a job may ask for at most {MOST} others; let those that it asks for ask for more"
+                "a job may ask for at most {MOST} others, of {LARGEST} bytes in all; let those that it asks for ask for more"
             ))
         );
-        jobs.push(job);
+        gathered.size = size;
+        gathered.jobs.push(job);
         Ok(())
     }
 
     /// Takes them.
     #[must_use]
     pub fn take(&self) -> Vec<FollowUp> {
-        mem::take(&mut self.lock())
+        mem::take(&mut *self.lock()).jobs
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<FollowUp>> {
-        self.jobs
+    fn lock(&self) -> MutexGuard<'_, Gathered> {
+        self.gathered
             .lock()
             .expect("nobody panics while holding the jobs that follow")
     }

@@ -121,19 +121,21 @@ impl Kind {
         self.doubt.as_ref().and_then(|doubt| doubt())
     }
 
-    /// What is wrong with an input: it does not have the form of the schema, or cannot be read.
+    /// An input as the task takes it.
     ///
     /// # Errors
-    /// Everything that is wrong, as far as there is room to say it.
-    pub fn check(&self, input: &Value) -> Result<(), Vec<Wrong>> {
-        self.input.check(input)?;
-        (self.read)(input).map_err(|wrong| vec![wrong])
+    /// What is wrong with it: it does not have the form of the schema, or cannot be read.
+    pub fn fit(&self, input: Value) -> Result<Value, Vec<Wrong>> {
+        let input = self.input.fit(input)?;
+        (self.read)(&input).map_err(|wrong| vec![wrong])?;
+        Ok(input)
     }
 
-    /// Runs it once, on an input that is what it should be; others are a failure for good.
+    /// Runs it once, on an input that is what it should be. Others are a failure, and tried again: a newer program may
+    /// have the task that they are for.
     pub fn run(&self, input: Value, context: Context) -> Run {
-        match self.input.check(&input) {
-            Ok(()) => (self.run)(input, context),
+        match self.input.fit(input) {
+            Ok(input) => (self.run)(input, context),
             Err(wrong) => Box::pin(async move { Err(unreadable(&wrong)) }),
         }
     }
@@ -159,10 +161,10 @@ fn written(output: &impl Serialize) -> Result<Value, TaskError> {
     })
 }
 
-/// The end of a job whose input is not one of its task.
+/// The failure of a job whose input is not one of its task.
 fn unreadable(wrong: &[Wrong]) -> TaskError {
     let message = format!("its input is not one of this task: {}", sentences(wrong));
-    TaskError::permanent(message).with_code("input_invalid")
+    TaskError::new(message).with_code("input_invalid")
 }
 
 #[cfg(test)]
@@ -224,7 +226,7 @@ mod tests {
     async fn a_closure_is_a_task_from_its_input_to_its_output() {
         let sum = sum();
         let input = json!({"numbers": [1, 2], "scale": 10});
-        assert_eq!(sum.check(&input), Ok(()));
+        assert_eq!(sum.fit(input.clone()), Ok(input.clone()));
         assert_eq!(sum.run(input.clone(), context(1)).await, Ok(json!(30)));
         let late = sum.run(input, context(3)).await.unwrap_err();
         assert_eq!(
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_input_of_it_is_said_with_its_path_and_never_tried_again() {
+    async fn what_is_no_input_of_it_is_said_with_its_path() {
         for (input, path, text) in [
             (json!({"numbers": [1, "2"]}), "numbers.1", "integer"),
             (json!({"numbers": [1, 0]}), "numbers.1", "minimum"),
@@ -242,13 +244,13 @@ mod tests {
             (json!({}), "numbers", "required"),
             (json!("1"), "", "object"),
         ] {
-            let wrong = sum().check(&input).expect_err("it should be refused");
+            let wrong = sum().fit(input.clone()).expect_err("it should be refused");
             assert_eq!(wrong[0].path.join("."), path, "{input}");
             assert!(wrong[0].message.contains(text), "{:?}", wrong[0]);
             let failed = sum().run(input, context(1)).await.unwrap_err();
             assert_eq!(
                 (&*failed.code, failed.again),
-                ("input_invalid", Again::Never)
+                ("input_invalid", Again::Backoff)
             );
             assert!(failed.message.contains(text), "{failed}");
         }

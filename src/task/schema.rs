@@ -1,5 +1,6 @@
 //! The form of an input or an output: a JSON Schema, and what checks values against it.
 
+use std::any::type_name;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,8 +11,14 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
-/// How many things that are wrong with one value are said.
+/// How many things that are wrong with one value are said,
 const MOST: usize = 20;
+
+/// where it has no more parts than this; of a larger one, the first. To find all costs memory for each of them.
+const SMALL: usize = 200;
+
+/// The longest sentence about what is wrong, in bytes.
+const LONGEST: usize = 300;
 
 /// A form that values have, and what checks them.
 #[derive(Clone)]
@@ -34,7 +41,7 @@ pub struct Wrong {
     pub path: Vec<String>,
     /// In which way.
     pub kind: WrongKind,
-    /// A sentence about it, without the value.
+    /// A sentence about it. It may have a part of the value in it, and is never long.
     pub message: String,
 }
 
@@ -96,7 +103,11 @@ impl Schema {
             Side::Output => settings.for_serialize(),
         };
         let text = settings.into_generator().into_root_schema_for::<T>();
-        Self::new(text.into()).expect("a derived schema is one")
+        Self::new(text.into()).unwrap_or_else(|error| {
+            // Whoever has written the type sees it at the first start.
+            let name = type_name::<T>();
+            panic!("the schema of {name} is none: {error}; patterns have no look-around")
+        })
     }
 
     /// It in the words of JSON Schema.
@@ -113,8 +124,25 @@ impl Schema {
         if self.validator.is_valid(value) {
             return Ok(());
         }
-        let errors = self.validator.iter_errors(value).take(MOST);
-        Err(errors.map(|error| Wrong::of(&error)).collect())
+        if is_small(value) {
+            let errors = self.validator.iter_errors(value).take(MOST);
+            return Err(errors.map(|error| Wrong::of(&error)).collect());
+        }
+        let error = self.validator.validate(value);
+        error.map_err(|error| vec![Wrong::of(&error)])
+    }
+
+    /// The value as one that has this form. An empty text is nothing, where nothing is asked for: there is no way to
+    /// submit less.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn fit(&self, value: Value) -> Result<Value, Vec<Wrong>> {
+        match self.check(&value) {
+            Ok(()) => Ok(value),
+            Err(_) if value == "" && self.validator.is_valid(&Value::Null) => Ok(Value::Null),
+            Err(wrong) => Err(wrong),
+        }
     }
 }
 
@@ -146,7 +174,7 @@ impl Wrong {
         Self {
             path,
             kind,
-            message: error.masked().to_string(),
+            message: shortened(error.masked().to_string()),
         }
     }
 
@@ -155,7 +183,7 @@ impl Wrong {
         Self {
             path: path.collect(),
             kind: WrongKind::Value,
-            message: error.inner().to_string(),
+            message: shortened(error.inner().to_string()),
         }
     }
 }
@@ -167,6 +195,34 @@ impl fmt::Display for Wrong {
         }
         f.write_str(&self.message)
     }
+}
+
+fn shortened(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
+}
+
+/// Whether a value has few parts.
+fn is_small(value: &Value) -> bool {
+    let mut left = SMALL;
+    let mut parts = vec![value];
+    while let Some(part) = parts.pop() {
+        let Some(fewer) = left.checked_sub(1) else {
+            return false;
+        };
+        left = fewer;
+        match part {
+            Value::Array(items) if items.len() > SMALL => return false,
+            Value::Object(fields) if fields.len() > SMALL => return false,
+            Value::Array(items) => parts.extend(items),
+            Value::Object(fields) => parts.extend(fields.values()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    true
 }
 
 /// All of it in one.
@@ -194,4 +250,43 @@ fn parts(pointer: &str) -> Vec<String> {
     parts
         .map(|part| part.replace("~1", "/").replace("~0", "~"))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_large_value_the_first_that_is_wrong_is_said_and_of_a_small_one_all() {
+        let schema = json!({"type": "array", "items": {"oneOf": [
+            {"type": "object", "required": ["a", "b", "c"]},
+            {"type": "object", "required": ["d", "e", "f"]},
+        ]}});
+        let schema = Schema::new(schema).unwrap();
+        let wrong = |items| {
+            schema
+                .check(&Value::Array(vec![json!({}); items]))
+                .unwrap_err()
+        };
+        assert_eq!(wrong(5).len(), 5);
+        assert_eq!(wrong(100).len(), MOST);
+        assert_eq!(wrong(20_000).len(), 1);
+    }
+
+    #[test]
+    fn what_is_wrong_is_never_said_at_length() {
+        let schema = Schema::new(json!({"enum": ["x".repeat(5_000)]})).unwrap();
+        let wrong = schema.check(&json!("y")).unwrap_err();
+        assert!(wrong[0].message.len() < LONGEST + 10);
+    }
+
+    #[test]
+    fn an_empty_text_is_nothing_where_nothing_is_asked_for() {
+        let nothing = Schema::of::<()>(Side::Input);
+        assert_eq!(nothing.fit(json!("")), Ok(Value::Null));
+        assert!(nothing.fit(json!("a")).is_err());
+        let text = Schema::of::<String>(Side::Input);
+        assert_eq!(text.fit(json!("")), Ok(json!("")));
+        assert!(Schema::of::<u8>(Side::Input).fit(json!("")).is_err());
+    }
 }

@@ -64,6 +64,7 @@ impl Claimer {
         let mut room_at = None;
         let names: Vec<String> = self.tasks.iter().map(|task| task.name.clone()).collect();
         loop {
+            let were_free = self.slots.are_free();
             let next = async {
                 self.lease.fresh().await;
                 self.slots.free().await
@@ -71,6 +72,9 @@ impl Claimer {
             let Some(slots) = stop.run_until_cancelled(next).await else {
                 break;
             };
+            if !were_free {
+                self.idle.worked();
+            }
             let width = slots.len();
             let work = async {
                 if !registered {
@@ -136,7 +140,7 @@ impl Claimer {
             () = self.wake.notified() => {}
             () = until(room_at) => self.limits.store(true, Ordering::Relaxed),
             () = until(paused) => {}
-            () = self.idle.over(&self.held) => {
+            () = self.idle.over(&self.held, &self.slots) => {
                 tracing::info!(worker.id = %self.worker, "nothing to do: stopping");
                 stop.cancel();
                 return false;

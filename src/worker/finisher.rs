@@ -1,20 +1,33 @@
 //! Commits what became of jobs, in natural batches: what arrives while one batch is being committed is the next.
 //! No timer: one job alone waits for nobody.
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 
+use super::ending::failed;
 use super::held::{Fate, Held};
 use super::lease::Lease;
 use crate::ids::{ClaimId, JobId};
 use crate::postgres::Link;
-use crate::queue::{Answer, Ended, Ending, PutBack, Refusal, Rows, Waits, commit};
+use crate::queue::{Answer, Ended, PutBack, Rows, Waits, Why, commit};
 use crate::shutdown::Stop;
+use crate::task::FollowUp;
 
 /// The most outcomes in one batch.
 const WIDEST: usize = 1_000;
+
+/// How many jobs may follow those of one transaction,
+const FOLLOWING: usize = 1_000;
+
+/// and how many bytes these may be.
+const FOLLOWING_BYTES: usize = 4 * 1024 * 1024;
+
+/// The code of an outcome that the database refused.
+const UNSTORABLE: &str = "outcome_unstorable";
 
 /// The most reports in one statement: each may be a piece of text of 16 KiB.
 const REPORTS: usize = 100;
@@ -25,6 +38,8 @@ pub(super) struct Outcome {
     pub(super) job: JobId,
     pub(super) claim_id: ClaimId,
     pub(super) fate: Fate,
+    /// After how long it would be tried again, where it has an attempt left.
+    pub(super) spare: Option<Duration>,
 }
 
 /// What commits outcomes, and before them what their jobs have said.
@@ -98,74 +113,90 @@ async fn until(time: Option<Instant>) {
 }
 
 async fn commit_batch(link: &mut Link, outcomes: impl Iterator<Item = Outcome>) {
-    let mut ended = Vec::new();
-    let mut put_back = Vec::new();
-    let mut waits = Vec::new();
-    for Outcome {
-        job,
-        claim_id,
-        fate,
-    } in outcomes
-    {
-        match fate {
-            Fate::Ended(ending) => ended.push(Ended {
-                id: job,
+    let (mut ended, mut followed) = (Vec::new(), Vec::new());
+    let (mut put_back, mut waits) = (Vec::new(), Vec::new());
+    let mut spare = HashMap::new();
+    for outcome in outcomes {
+        let (id, claim_id) = (outcome.job, outcome.claim_id);
+        match outcome.fate {
+            Fate::Ended(ending) if ending.then().is_empty() => ended.push(Ended {
+                id,
                 claim_id,
                 ending,
             }),
-            Fate::PutBack(why) => put_back.push(PutBack {
-                id: job,
-                claim_id,
-                why,
-            }),
+            Fate::Ended(ending) => {
+                spare.extend(outcome.spare.map(|delay| (claim_id, delay)));
+                followed.push(Ended {
+                    id,
+                    claim_id,
+                    ending,
+                });
+            }
+            Fate::PutBack(why) => put_back.push(PutBack { id, claim_id, why }),
             Fate::Waits(limit) => waits.push(Waits {
-                id: job,
+                id,
                 claim_id,
                 limit,
             }),
         }
     }
-    let mut answers = commit(link, Rows::Ended(&ended), None).await;
-    answers.extend(commit(link, Rows::PutBack(&put_back), None).await);
-    answers.extend(commit(link, Rows::Waits(&waits), None).await);
-    let ended = ended.iter().map(|job| (job.id, job.claim_id));
-    let claims = ended
-        .chain(put_back.iter().map(|job| (job.id, job.claim_id)))
-        .chain(waits.iter().map(|job| (job.id, job.claim_id)));
-    let failures: Vec<Ended> = claims
-        .zip(answers)
-        .filter_map(|((id, claim_id), answer)| match answer {
-            Answer::Refused(refusal) => Some(failed(id, claim_id, &refusal)),
-            Answer::Stored | Answer::Repeats { .. } => None,
-        })
-        .collect();
-    for (job, answer) in failures
-        .iter()
-        .zip(commit(link, Rows::Ended(&failures), None).await)
-    {
-        if let Answer::Refused(refusal) = answer {
-            // It is found by a later heartbeat, running and held by nobody, and goes back to its queue.
-            tracing::error!(job.id = %job.id, ?refusal, "not even the failure of this job could be stored");
+    let mut parts = vec![Rows::Ended(&ended)];
+    parts.extend(bounded(&followed).into_iter().map(Rows::Ended));
+    parts.extend([Rows::PutBack(&put_back), Rows::Waits(&waits)]);
+    let (mut failures, mut again) = (Vec::new(), Vec::new());
+    for part in parts {
+        let answers = commit(link, part, None).await;
+        for ((id, claim_id), answer) in part.claims().into_iter().zip(answers) {
+            let Answer::Refused(refusal) = answer else {
+                continue;
+            };
+            let error = format!("its outcome could not be stored: {refusal}");
+            match spare.get(&claim_id) {
+                // What it asks for may be possible later: its task may be known then.
+                Some(&delay) => again.push(PutBack {
+                    id,
+                    claim_id,
+                    why: Why::Failed {
+                        code: UNSTORABLE.to_owned(),
+                        error,
+                        delay,
+                    },
+                }),
+                None => failures.push(Ended {
+                    id,
+                    claim_id,
+                    ending: failed(UNSTORABLE, &error),
+                }),
+            }
+        }
+    }
+    for part in [Rows::Ended(&failures), Rows::PutBack(&again)] {
+        for ((id, _), answer) in part
+            .claims()
+            .into_iter()
+            .zip(commit(link, part, None).await)
+        {
+            if let Answer::Refused(refusal) = answer {
+                // It is found by a later heartbeat, running and held by nobody, and goes back to its queue.
+                tracing::error!(job.id = %id, ?refusal, "not even the failure of this job could be stored");
+            }
         }
     }
 }
 
-/// The end of a job whose outcome the database refused.
-fn failed(id: JobId, claim_id: ClaimId, refusal: &Refusal) -> Ended {
-    let cause = match refusal {
-        Refusal::Data(error) => error
-            .as_database_error()
-            .map_or_else(|| error.to_string(), |e| e.message().to_owned()),
-        Refusal::Locked => "somebody's transaction holds it".to_owned(),
-        Refusal::Away { .. } => "the database was away".to_owned(),
-    };
-    let error = format!("its outcome could not be stored: {cause}");
-    Ended {
-        id,
-        claim_id,
-        ending: Ending::Failed {
-            code: "outcome_unstorable".to_owned(),
-            error,
-        },
+/// Parts of them, of which none is too much for one transaction with all that follows.
+fn bounded(jobs: &[Ended]) -> Vec<&[Ended]> {
+    let mut parts = Vec::new();
+    let (mut from, mut count, mut size) = (0, 0, 0);
+    for (number, job) in jobs.iter().enumerate() {
+        let then = job.ending.then();
+        count += then.len();
+        size += then.iter().map(FollowUp::size).sum::<usize>();
+        if number > from && (count > FOLLOWING || size > FOLLOWING_BYTES) {
+            parts.push(&jobs[from..number]);
+            (from, count, size) = (number, then.len(), then.iter().map(FollowUp::size).sum());
+        }
     }
+    parts.push(&jobs[from..]);
+    parts
 }

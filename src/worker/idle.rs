@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::held::Held;
+use super::slots::Slots;
 
 /// How often it looks whether what it holds has ended.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -31,12 +32,13 @@ impl Idle {
     }
 
     /// Waits until there has been nothing for too long.
-    pub(super) async fn over(&mut self, held: &Held) {
+    pub(super) async fn over(&mut self, held: &Held, slots: &Slots) {
         let Some(limit) = self.limit else {
             return std::future::pending().await;
         };
         loop {
-            if !held.is_empty() {
+            // A place may be taken longer than its job: by work that cannot be dropped.
+            if !held.is_empty() || !slots.are_free() {
                 self.worked();
             }
             let left = limit.saturating_sub(self.since.elapsed());

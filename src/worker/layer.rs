@@ -18,6 +18,7 @@ use super::finisher::Outcome;
 use super::held::{Claim, Fate, Held};
 use crate::queue::Why;
 use crate::shutdown::Stop;
+use crate::task::RetryDelay;
 
 /// How long an execution that was asked to end may still take.
 const CANCEL_GRACE: Duration = Duration::from_millis(500);
@@ -130,10 +131,12 @@ where
 }
 
 fn outcome(claim: &Claim, fate: Fate) -> Outcome {
+    let failures = claim.job.failures.saturating_add(1);
     Outcome {
         job: claim.job.id,
         claim_id: claim.job.claim_id,
         fate,
+        spare: (failures < claim.job.max_attempts).then(|| RetryDelay::default().after(failures)),
     }
 }
 

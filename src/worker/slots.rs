@@ -11,6 +11,7 @@ const WIDEST: usize = 500;
 /// The free slots of a worker.
 #[derive(Debug)]
 pub(super) struct Slots {
+    concurrency: usize,
     all: Arc<Semaphore>,
     /// Of the queues that may not take all of them.
     queues: BTreeMap<String, Arc<Semaphore>>,
@@ -37,6 +38,7 @@ impl Slots {
             .iter()
             .map(|(queue, width)| (queue.clone(), Arc::new(Semaphore::new(*width))));
         Self {
+            concurrency,
             all: Arc::new(Semaphore::new(concurrency)),
             queues: queues.collect(),
             room,
@@ -56,6 +58,11 @@ impl Slots {
             taken.push(place);
         }
         taken
+    }
+
+    /// Whether every place is free.
+    pub(super) fn are_free(&self) -> bool {
+        self.all.available_permits() == self.concurrency
     }
 
     /// For how many jobs there is room, of each queue that may not take all.

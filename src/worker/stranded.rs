@@ -32,6 +32,7 @@ pub(super) async fn give_back(
             job,
             claim_id,
             fate,
+            spare: None,
         });
     }
     Ok(())

@@ -3,6 +3,7 @@
 // Every text of the contract is put into the page as text.
 
 import { byId, element } from "../dom.js";
+import { authorization } from "../token.js";
 import { Contents } from "./contents.js";
 import { Contract, decode, dict } from "./contract.js";
 import { Filter } from "./filter.js";
@@ -12,7 +13,8 @@ import { TryIt } from "./tryit.js";
 const place = byId("document", HTMLElement);
 
 try {
-  const answer = await fetch(SCHEMA_URL, { headers: { accept: "application/json" } });
+  // Who may submit jobs is also told what the tasks work on.
+  const answer = await fetch(SCHEMA_URL, { headers: { accept: "application/json", ...authorization() } });
   if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
   show(new Contract(dict(await answer.json())));
 } catch (error) {

@@ -42,6 +42,28 @@ async fn a_worker_ends_when_it_has_had_nothing_to_do_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_worker_with_one_place_waits_after_a_long_job_as_well() {
+    let database = TestDatabase::new().await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    client.submit("translate", "hello").await;
+    let arguments = [
+        "worker",
+        "--until-idle",
+        "2",
+        "--delay-scale",
+        "2",
+        "--concurrency",
+        "1",
+    ];
+    let mut worker = Program::start(&database, &arguments);
+    assert_eq!(client.next().await.action(), "job_result");
+    let done = Instant::now();
+    assert!(worker.ended().await.success(), "{}", worker.output());
+    assert!(done.elapsed() >= Duration::from_millis(1_900));
+}
+
+#[tokio::test]
 async fn the_figures_say_what_waits_and_who_works_and_only_to_those_who_may_read_them() {
     let database = TestDatabase::new().await;
     let issuer = Issuer::new(Algorithm::Hs256);

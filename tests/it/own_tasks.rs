@@ -1,8 +1,17 @@
 //! Tasks of one's own: inputs that are refused before they wait, and jobs that follow jobs.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
+use ringback::ids::{ClaimId, WorkerId};
+use ringback::queue::claim::{Want, claim};
+use ringback::queue::finish::finish;
+use ringback::queue::submit::{Request, submit};
+use ringback::queue::{Cursor, Ended, Ending, Try};
+use ringback::task::FollowUp;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use crate::examples::run;
 use crate::support::{Api, Client, DataDir, Program, TestDatabase, eventually};
@@ -77,24 +86,104 @@ async fn the_jobs_that_a_job_asks_for_are_stored_with_its_result_or_not_at_all()
     client.send(ask("follow", &json!(["d", "fail"]))).await;
     assert_eq!(client.next().await.action(), "job_queued");
     assert_eq!(client.next().await.action(), "job_failed");
-    // Where there is no default task to run it.
+    // Where there is no task for it, nor a default one: it is tried again, and its result is stored when there is.
     database
         .execute("delete from ringback.task where name = 'default'")
         .await;
     client.send(ask("follow", &json!(["e", "unknown"]))).await;
-    assert_eq!(client.next().await.action(), "job_queued");
-    let failed = client.next().await;
-    assert_eq!(failed.action(), "job_failed");
-    assert_eq!(
-        failed.text(),
-        "its outcome could not be stored: no task is called nobody can do this"
+    let job = client.next().await.job_id();
+    let put_back = format!(
+        "ringback.attempts where job_id = '{job}' and outcome = 'failed' and error_code = 'outcome_unstorable'
+         and error like 'its outcome could not be stored: no task is called nobody can do this (A task is known once %'"
     );
-    assert_eq!(database.count("ringback.job").await, 0);
+    eventually("it should go back to its queue", async || {
+        database.count(&put_back).await > 0
+    })
+    .await;
+    database.knows("nobody can do this").await;
+    let result = client.next().await;
+    assert_eq!((result.action(), result.job_id()), ("job_result", job));
+    eventually("what follows should be stored", async || {
+        database
+            .count("ringback.job where task = 'nobody can do this'")
+            .await
+            == 1
+            && database
+                .count("ringback.job_history where task = 'count'")
+                .await
+                == 5
+    })
+    .await;
+}
+
+/// As a worker that was frozen gets its job again while what it did before still waits to be stored.
+#[tokio::test]
+async fn of_two_outcomes_of_one_job_only_what_follows_the_recorded_one_is_stored() {
+    let database = TestDatabase::new().await;
+    database.knows("a").await;
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    let job = submit(&mut connection, &Request::new("a", json!("x")))
+        .await
+        .unwrap();
+    let cursor = Mutex::new(Cursor::new(vec!["default".to_owned()]));
+    let names = ["a".to_owned()];
+    let want = Want::any(WorkerId::random(), &names, 1);
+    let claimed = claim(&mut connection, &cursor, &want).await.unwrap().jobs;
+    let outcome = |claim_id: ClaimId, next: &str| Ended {
+        id: job,
+        claim_id,
+        ending: Ending::Succeeded {
+            result: json!(next),
+            then: vec![FollowUp::new("a", next)],
+        },
+    };
+    let outcomes = [
+        outcome(ClaimId(Uuid::new_v4()), "outdated"),
+        outcome(claimed[0].claim_id, "recorded"),
+    ];
+    finish(&mut connection, &outcomes, Try::FIRST)
+        .await
+        .unwrap();
     assert_eq!(
         database
-            .count("ringback.job_history where task = 'count'")
+            .count("ringback.job where input = '\"recorded\"'")
             .await,
-        3
+        1
+    );
+    assert_eq!(database.count("ringback.job").await, 1);
+}
+
+/// More than one transaction has time for.
+#[tokio::test]
+async fn so_much_may_follow_that_it_is_stored_in_parts_and_others_are_not_held_up() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut client = Client::connect(&gateway).await;
+    let names: Vec<String> = (0..1_000).map(|name| name.to_string()).collect();
+    for _ in 0..20 {
+        client.send(ask("follow", &json!(names))).await;
+    }
+    for _ in 0..20 {
+        assert_eq!(client.next().await.action(), "job_queued");
+    }
+    for _ in 0..20 {
+        assert_eq!(client.next().await.text(), "1000");
+    }
+    let followed = "ringback.job_history where task = 'count'";
+    eventually("all that follows should be done", async || {
+        database.count("ringback.job").await == 0
+    })
+    .await;
+    assert_eq!(database.count(followed).await, 20_000);
+    client.send(ask("follow", &json!(vec!["a"; 1_001]))).await;
+    assert_eq!(client.next().await.action(), "job_queued");
+    assert!(
+        client
+            .next()
+            .await
+            .text()
+            .starts_with("a job may ask for at most 1000 others")
     );
 }
 
