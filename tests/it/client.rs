@@ -1,4 +1,4 @@
-//! The client module for JavaScript: in Node, against a running gateway, with the network cut under it.
+//! The clients for JavaScript and for Python, against a running gateway, with the network cut under them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,6 +45,72 @@ async fn the_client_stays_while_its_application_has_tokens() {
     );
     let ended = tests.ended_within(Duration::from_secs(90)).await;
     assert!(ended.success(), "{}", tests.output());
+}
+
+/// Python with what its client needs, where that client is.
+fn python(arguments: &[&str]) -> Command {
+    let mut command = Command::new(in_the_project("tests/contract/.venv/bin/python"));
+    command
+        .args(arguments)
+        .current_dir(in_the_project("clients/python"))
+        .env("PYTHONPATH", "src:tests")
+        .env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+#[tokio::test]
+async fn the_client_for_python_keeps_its_promises_whatever_happens_to_the_network() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::worker(&database, &[]).await;
+    let _unruly = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &[]).await;
+    let mut command = python(&[
+        "-m",
+        "unittest",
+        "discover",
+        "-s",
+        "tests/client",
+        "-t",
+        "tests",
+    ]);
+    let mut tests = Program::spawn(command.env("RINGBACK_ADDRESS", gateway.address()));
+    let ended = tests.ended_within(Duration::from_secs(240)).await;
+    assert!(ended.success(), "{}", tests.output());
+}
+
+#[tokio::test]
+async fn the_client_for_python_stays_while_its_application_has_tokens() {
+    let database = TestDatabase::new().await;
+    let issuer = Issuer::new(Algorithm::Hs256);
+    let _worker = Program::worker(&database, &[]).await;
+    let gateway = issuer.serve(&database, &[]).await;
+    let scopes = "jobs:submit jobs:read";
+    let short = issuer.token_for("alice", scopes, Duration::from_secs(12));
+    let mut command = python(&[
+        "-m",
+        "unittest",
+        "discover",
+        "-s",
+        "tests/tokens",
+        "-t",
+        "tests",
+    ]);
+    let mut tests = Program::spawn(
+        command
+            .env("RINGBACK_ADDRESS", gateway.address())
+            .env("RINGBACK_SHORT", short)
+            .env("RINGBACK_LONG", issuer.token("alice", scopes)),
+    );
+    let ended = tests.ended_within(Duration::from_secs(90)).await;
+    assert!(ended.success(), "{}", tests.output());
+}
+
+#[tokio::test]
+async fn the_types_of_the_client_for_python_hold() {
+    let cache = format!("--cache-dir={}/mypy", env!("CARGO_TARGET_TMPDIR"));
+    let mut check = Program::spawn(&mut python(&["-m", "mypy", &cache]));
+    let ended = check.ended_within(Duration::from_secs(120)).await;
+    assert!(ended.success(), "{}", check.output());
 }
 
 #[tokio::test]

@@ -1,0 +1,181 @@
+"""What happens to a job, kept for whoever iterates, from its beginning."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from .errors import JobError
+from .events import Chunk, JobEvent, Place, Queued
+
+EVENTS_AT_MOST = 10_000
+"""Of more events the oldest are dropped. Pieces of text are then read again over HTTP by whoever has not had them; how far
+the job was is told by a later event."""
+TEXT_AT_MOST = 65_536
+"""The same for so many characters of text."""
+
+OUT_OF_REACH = frozenset({"unauthorized", "forbidden", "not_found"})
+"""Errors after which a text is not to be had by this client: it goes on without, and the result is whole."""
+
+ReadText = Callable[[str, Place], Awaitable[list[Chunk]]]
+"""Reads the pieces of a job's text that come after a place, or the first of them; none, where there are no more."""
+
+
+class Story:
+    """What has happened to one job so far."""
+
+    def __init__(self, read_text: ReadText) -> None:
+        self.read_text = read_text
+        self.queued: Queued | None = None
+        self.is_over = False
+        self.is_doubted = False
+        """Whether pieces of the text may be missing: who iterates reads it again before its end."""
+        self.place: Place = (0, 0)
+        """The last piece of the text that was heard."""
+        self.dropped: Place = (0, 0)
+        """The last piece that was heard and is not kept."""
+        self.first = 0
+        """The number of the first event that is kept; they are numbered from 0."""
+        self._kept: deque[JobEvent] = deque()
+        self._size = 0
+        self._news = asyncio.Event()
+
+    @property
+    def end(self) -> int:
+        """The number of the next event."""
+        return self.first + len(self._kept)
+
+    def at(self, number: int) -> JobEvent:
+        """An event that is kept."""
+        return self._kept[number - self.first]
+
+    def begin(self, event: Queued) -> None:
+        """The job is stored."""
+        self.queued = event
+        self._tell()
+
+    def add(self, event: JobEvent) -> None:
+        """Something has happened."""
+        self._kept.append(event)
+        if isinstance(event, Chunk):
+            self._size += len(event.text)
+        while len(self._kept) > 1 and (len(self._kept) > EVENTS_AT_MOST or self._size > TEXT_AT_MOST):
+            self._drop()
+        self._tell()
+
+    def finish(self, event: JobEvent) -> None:
+        """The last thing has happened."""
+        self.is_over = True
+        self.add(event)
+
+    def hear(self, chunk: Chunk) -> None:
+        """A piece of the text has come; one that is there already is passed over."""
+        if chunk.place > self.place:
+            self.place = chunk.place
+            self.add(chunk)
+
+    def catch_up_with(self, other: Story) -> None:
+        """Takes over the text of the same job, which is not told again."""
+        self.place, self.dropped = other.place, other.dropped
+        for event in other._kept:
+            if isinstance(event, Chunk):
+                self.add(event)
+
+    def doubt(self) -> None:
+        """Something was lost on its way, perhaps of this."""
+        self.is_doubted = True
+
+    def skip(self, place: Place) -> None:
+        """The text was heard up to this place, and is not kept."""
+        self.place = self.dropped = place
+
+    async def changed(self) -> None:
+        """Waits until something happens."""
+        await self._news.wait()
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()
+
+    def _drop(self) -> None:
+        gone = self._kept.popleft()
+        self.first += 1
+        if isinstance(gone, Chunk):
+            self._size -= len(gone.text)
+            self.dropped = gone.place
+
+
+class Events:
+    """An iterator over a story. What is under way may be given up (by a time-out, say) without losing anything."""
+
+    def __init__(self, story: Story) -> None:
+        self._story = story
+        self._is_begun = False
+        self._next = 0
+        self._place: Place = (0, 0)
+        self._read: deque[Chunk] = deque()
+        self._is_whole = False
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> JobEvent:
+        while True:
+            event = self._ready()
+            if event is not None:
+                return event
+            if self._lacks_text():
+                await self._read_again()
+            elif self._story.is_over:
+                raise StopAsyncIteration
+            else:
+                await self._story.changed()
+
+    def _ready(self) -> JobEvent | None:
+        """The next event that is here."""
+        story = self._story
+        if not self._is_begun and story.queued is not None:
+            self._is_begun = True
+            return story.queued
+        if self._read:
+            return self._passing(self._read.popleft())
+        while not self._lacks_text():
+            self._next = max(self._next, story.first)
+            if self._next == story.end:
+                break
+            event = story.at(self._next)
+            self._next += 1
+            # What was read over HTTP may have been ahead of the socket.
+            if not isinstance(event, Chunk) or event.place > self._place:
+                return self._passing(event)
+        return None
+
+    def _passing(self, event: JobEvent) -> JobEvent:
+        if isinstance(event, Chunk):
+            self._place = event.place
+        return event
+
+    def _lacks_text(self) -> bool:
+        """Whether there is more of the text than is here, or may be, before what is next."""
+        story = self._story
+        if self._place < story.dropped:
+            return True
+        is_last = story.is_over and max(self._next, story.first) == story.end - 1
+        return is_last and story.is_doubted and not self._is_whole and story.queued is not None
+
+    async def _read_again(self) -> None:
+        """Reads the next pieces over HTTP; a `JobError` where that cannot be done now."""
+        story, dropped, is_over = self._story, self._story.dropped, self._story.is_over
+        job_id = story.queued.job_id if story.queued is not None else ""
+        try:
+            chunks = await story.read_text(job_id, self._place)
+        except JobError as error:
+            if error.code not in OUT_OF_REACH:
+                raise
+            chunks = []
+        self._read.extend(chunks)
+        if not chunks:
+            # That is all that there is, or all that this client may have.
+            self._place = max(self._place, dropped)
+            self._is_whole = is_over

@@ -1,0 +1,158 @@
+"""The orders in which a gateway may say things, which a network brings about only now and then."""
+
+from __future__ import annotations
+
+from unittest.mock import patch
+
+from gateway import Case, events_of, text_of
+from ringback import Chunk, Job, JobError, Place, Queued, Result
+from ringback.message import Message
+from ringback.requests import Requests
+
+JOB = "01976f2c-8a40-7b3e-9d51-2f8c6a7e40b1"
+TEXT = ["one ", "two ", "three"]
+
+
+def piece(seq: int, attempt: int = 1) -> Message:
+    return Message("job_chunk", TEXT[seq - 1], job_id=JOB, job={"attempt": attempt, "seq": seq}, size=100)
+
+
+RESULT = Message("job_result", "".join(TEXT), id=JOB, job_id=JOB)
+
+
+class Orders(Case):
+    async def asyncSetUp(self) -> None:
+        await super().asyncSetUp()
+        self.sent: list[str] = []
+        self.read: list[Place] = []
+        self.error = ""
+        self.requests = Requests(self.sent.append, self.read_text, self.cancel)
+        self.requests.begun(recovered=False)
+
+    async def cancel(self, _: str) -> None:
+        raise AssertionError
+
+    async def read_text(self, job_id: str, after: Place) -> list[Chunk]:
+        """The text as HTTP has it."""
+        self.read.append(after)
+        if self.error:
+            raise JobError("it is not to be had", code=self.error)
+        return [Chunk(job_id, 1, seq, TEXT[seq - 1]) for seq in range(after[1] + 1, len(TEXT) + 1)]
+
+    def submit(self) -> tuple[Job, Message]:
+        """A job, and the answer to it."""
+        job = self.requests.begin("system_message", {"task_type": "t", "content": "c", "stream": True})
+        return job, Message("job_queued", ref=f"{self.requests._mark}-{self.requests._refs}", job_id=JOB)
+
+    async def ends_well(self, *jobs: Job) -> None:
+        for job in jobs:
+            self.assertEqual(text_of(await events_of(job)), "one two three")
+            self.assertEqual(await job, "one two three")
+        self.assertEqual(self.requests.have, {})
+        self.assertEqual(self.requests._asked, {})
+
+    async def test_a_text_that_begins_before_the_answer_is_kept(self) -> None:
+        job, answer = self.submit()
+        self.requests.chunk(piece(1))
+        self.requests.lost()
+        self.requests.begun(recovered=True)
+        self.requests.chunk(piece(2))
+        self.requests.queued(answer)
+        self.requests.chunk(piece(3))
+        self.requests.over(RESULT)
+        await self.ends_well(job)
+        self.assertEqual((len(self.sent), self.read), (2, [(1, 3)]))
+
+    async def test_a_text_that_was_too_much_to_keep_is_read_over_http(self) -> None:
+        with patch("ringback.unclaimed.PIECES_AT_MOST", 1):
+            job, answer = self.submit()
+            self.requests.chunk(piece(1))
+            self.requests.chunk(piece(2))
+            self.requests.queued(answer)
+        self.requests.chunk(piece(3))
+        self.requests.over(RESULT)
+        await self.ends_well(job)
+        self.assertEqual(self.read, [(0, 0)])
+
+    async def test_a_text_that_may_not_be_whole_is_read_over_http_before_the_end(self) -> None:
+        job, answer = self.submit()
+        self.requests.queued(answer)
+        self.requests.chunk(piece(1))
+        self.requests.lost()
+        self.requests.begun(recovered=True)
+        self.requests.over(RESULT)
+        await self.ends_well(job)
+        self.assertEqual(self.read, [(1, 1), (1, 3)])
+        self.error = "unavailable"
+        iterator = aiter(job)
+        events = [await anext(iterator), await anext(iterator)]
+        with self.assertRaises(JobError):
+            await anext(iterator)
+        self.error = ""
+        events += [event async for event in iterator]
+        self.assertEqual(text_of(events), "one two three")
+        # Who may not read it has to do without; the result is whole.
+        self.error = "forbidden"
+        self.assertEqual([type(event) for event in await events_of(job)], [Queued, Chunk, Result])
+
+    async def test_whoever_hears_of_an_end_before_the_answer_asks_again_and_is_told_everything(self) -> None:
+        job, answer = self.submit()
+        self.requests.chunk(piece(1))
+        self.requests.over(RESULT)
+        self.requests.queued(answer)
+        self.assertEqual(len(self.sent), 2)
+        # The answer is lost once more.
+        self.requests.lost()
+        self.requests.begun(recovered=True)
+        self.assertEqual((len(self.sent), len(set(self.sent))), (3, 1))
+        self.requests.queued(answer)
+        for seq in (1, 2, 3):
+            self.requests.chunk(piece(seq))
+        self.requests.over(RESULT)
+        await self.ends_well(job)
+
+    async def test_an_end_that_one_hears_while_another_has_no_answer_is_asked_for_again(self) -> None:
+        first, answer_to_first = self.submit()
+        second, answer_to_second = self.submit()
+        self.requests.queued(answer_to_first)
+        for seq in (1, 2, 3):
+            self.requests.chunk(piece(seq))
+        self.requests.over(RESULT)
+        self.requests.queued(answer_to_second)
+        self.assertEqual(len(self.sent), 3)
+        for seq in (1, 2, 3):
+            self.requests.chunk(piece(seq))
+        self.requests.over(RESULT)
+        await self.ends_well(first, second)
+
+    async def test_a_higher_attempt_starts_the_text_again(self) -> None:
+        job, answer = self.submit()
+        self.requests.queued(answer)
+        said = [piece(1), piece(2), piece(2), piece(1, attempt=2), piece(3), piece(2, attempt=2), piece(3, attempt=2)]
+        news = [self.requests.chunk(message) for message in said]
+        self.assertEqual(news, [True, True, False, True, False, True, True])
+        self.requests.over(RESULT)
+        places = [event.place for event in await events_of(job) if isinstance(event, Chunk)]
+        self.assertEqual(places, [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3)])
+
+    async def test_where_the_gateway_is_told_that_one_is_in_a_text(self) -> None:
+        job, answer = self.submit()
+        self.assertEqual(self.requests.have, {})
+        self.requests.queued(answer)
+        # Of a job that has said nothing yet as well: it may be over when this client is back.
+        self.assertEqual(self.requests.have, {JOB: (0, 0)})
+        self.requests.chunk(piece(1))
+        self.assertEqual(self.requests.have, {JOB: (1, 1)})
+        self.requests.chunk(piece(2))
+        self.requests.chunk(piece(3))
+        self.requests.over(RESULT)
+        await self.ends_well(job)
+
+    async def test_more_jobs_than_a_session_may_have_wait_for_those_that_are_over_and_acknowledged(self) -> None:
+        answers = [self.submit()[1] for _ in range(1_001)]
+        self.assertEqual(len(self.sent), 1_000)
+        self.requests.queued(answers[0])
+        self.requests.over(RESULT)
+        self.assertEqual(len(self.sent), 1_000)
+        self.requests.acknowledged()
+        self.assertEqual(len(self.sent), 1_001)
