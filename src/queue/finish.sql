@@ -41,7 +41,7 @@ with outcome as materialized (
     ) as told
     where case when ended.id is null then false else true end
         and (not $8::boolean or (select past.id from ringback.job_history past where past.id = ended.id) is null)
-    returning id, owner
+    returning id
 ), addressed as materialized (
     -- To where their sessions are now; looked up one by one, since two lists joined may meet as each with each.
     select ended.id, home.id as session_id, coalesce(home.gateway_id, ended.gateway_id) as gateway_id
@@ -68,10 +68,8 @@ with outcome as materialized (
 select
     count(*) as "recorded!",
     (select count(*) from hinted) as "hinted!",
-    array(
-        select ended.claim_id from recorded join ended using (id) where $9::boolean order by ended.claim_id
-    ) as "claims!",
-    array(
-        select recorded.owner from recorded join ended using (id) where $9::boolean order by ended.claim_id
-    ) as "owners!"
+    array(select claim_id from ended where $9::boolean and id = any (array(select id from recorded)) order by id)
+        as "claims!",
+    array(select owner from ended where $9::boolean and id = any (array(select id from recorded)) order by id)
+        as "owners!"
 from recorded

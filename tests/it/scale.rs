@@ -821,6 +821,7 @@ fn statements(
         same("null", old, "text"),
         "false".to_owned(),
         "true".to_owned(),
+        "true".to_owned(),
     ];
     let asked = ids(claimed.iter().map(|(id, _)| *id).collect());
     let wanted = format!(
