@@ -16,7 +16,7 @@ import { StreamedText } from "./text.js";
  * @property {(card: JobCard) => Promise<void>} cancel
  * @property {(card: JobCard) => void} retry
  * @property {(card: JobCard) => Promise<void>} catchUp
- * @property {(task: string, work: unknown) => void} writeAgain
+ * @property {(task: string, work: unknown, errors: ErrorItem[]) => void} writeAgain
  * @property {(words: string) => void} announce
  */
 
@@ -47,7 +47,7 @@ export class JobCard {
     this.foot = new Foot(job, {
       cancel: () => owner.cancel(this),
       retry: () => owner.retry(this),
-      writeAgain: () => owner.writeAgain(job.task, job.work),
+      writeAgain: () => owner.writeAgain(job.task, job.work, job.errors),
       announce: (words) => owner.announce(words),
       focus: () => this.#article.focus({ preventScroll: true }),
     });

@@ -2,23 +2,28 @@
 
 import { byId, setText } from "../dom.js";
 import { Fields } from "./fields.js";
+import { isText } from "./shape.js";
 import { TaskChoice } from "./tasks.js";
 
-/** @type {Record<string, string>} */
-const PLACEHOLDERS = {
-  translate: "A word or a phrase",
-  analyze: "Any sentence, to count its parts",
-  generate: "Weather, food, help…",
-  default: "Anything at all",
-};
+const PLACEHOLDERS = new Map([
+  ["translate", "A word or a phrase"],
+  ["analyze", "Any sentence, to count its parts"],
+  ["generate", "Weather, food, help…"],
+  ["default", "Anything at all"],
+]);
 
 export class Composer {
   #form = byId("composer", HTMLFormElement);
-  #line = byId("content", HTMLInputElement);
+  #line = byId("content", HTMLTextAreaElement);
   #status = byId("status", HTMLElement);
   #fields = new Fields(byId("fields", HTMLElement));
   #tasks = new TaskChoice(this.#form.querySelector(".tasks") ?? this.#form, () => this.#suggest());
+  #keys = byId("keys", HTMLElement);
   #hint = "";
+  /** What was put on the line, and how that is shown: with other ends of lines, it may be. */
+  #given = { text: "", shown: "" };
+  /** The task that works on texts for which something else is to be written, as JSON. */
+  #asJson = "";
 
   /** @param {(task: string, work: unknown) => void} submit */
   constructor(submit) {
@@ -27,7 +32,11 @@ export class Composer {
       event.preventDefault();
       this.#submit();
     });
-    this.#form.addEventListener("input", () => this.#say(this.#hint));
+    this.#form.addEventListener("input", () => {
+      this.#tasks.settle();
+      this.#say(this.#why);
+    });
+    this.#form.addEventListener("keydown", (event) => this.#press(event));
     for (const idea of ideas()) {
       const { task = "default", content = "" } = idea.dataset;
       idea.addEventListener("click", () => this.write(task, content));
@@ -42,7 +51,12 @@ export class Composer {
   setHint(hint) {
     if (this.#hint === hint) return;
     this.#hint = hint;
-    this.#say(hint);
+    this.#say(this.#why);
+  }
+
+  /** Why what is submitted has to wait. */
+  get #why() {
+    return this.#hint || this.#tasks.hint;
   }
 
   /**
@@ -59,32 +73,52 @@ export class Composer {
    * Puts something where it can be sent.
    * @param {string} task
    * @param {unknown} work
+   * @param {import("../../clients/js/ringback.js").ErrorItem[]} [errors] what was wrong with it
    */
-  write(task, work) {
+  write(task, work, errors = []) {
+    this.#asJson = typeof work === "string" ? "" : task;
     this.#tasks.choose(task);
-    if (this.#isText) this.#line.value = typeof work === "string" ? work : JSON.stringify(work);
-    else this.#fields.write(work);
+    if (this.#isText) {
+      this.#line.value = String(work);
+      this.#given = { text: String(work), shown: this.#line.value };
+    } else {
+      this.#fields.write(work);
+      this.#fields.mark(errors);
+    }
     this.focus();
   }
 
   focus() {
     if (this.#isText) this.#line.focus();
+    else if (this.#fields.isEmpty) byId("send", HTMLButtonElement).focus();
     else this.#fields.focus();
   }
 
-  /** Whether a line of text will do: for a task that works on texts, or on anything. */
+  /** Whether a line of text will do. */
   get #isText() {
-    const { title, description, ...says } = this.#tasks.input;
-    return says.type === "string" ? !says.enum : Object.keys(says).length === 0;
+    return isText(this.#tasks.input) && this.#asJson !== this.#tasks.name;
+  }
+
+  /**
+   * Enter submits a line, and, where it makes a new line, does so together with Ctrl or Cmd.
+   * @param {KeyboardEvent} event
+   */
+  #press(event) {
+    if (event.key !== "Enter" || event.isComposing) return;
+    const isLine = event.target === this.#line && !event.shiftKey && !event.altKey;
+    if (!isLine && !event.ctrlKey && !event.metaKey) return;
+    event.preventDefault();
+    this.#form.requestSubmit();
   }
 
   #submit() {
     try {
       const work = this.#work();
       this.submit(this.#tasks.name, work);
-      this.#line.value = "";
-      this.#fields.write(undefined);
-      this.#say(this.#hint);
+      if (this.#isText) this.#line.value = "";
+      else this.#fields.write(undefined);
+      this.#asJson = "";
+      this.#suggest();
     } catch (error) {
       this.#say(error instanceof Error ? error.message : String(error));
     }
@@ -93,7 +127,9 @@ export class Composer {
 
   /** What is written. */
   #work() {
-    const work = this.#isText ? this.#line.value : this.#fields.read();
+    const { text, shown } = this.#given;
+    const written = this.#line.value === shown ? text : this.#line.value;
+    const work = this.#isText ? written : this.#fields.read();
     if (this.#isText && this.#line.value.trim() === "") throw new Error("Write a few words first.");
     if (work === undefined || work === null) throw new Error("Fill in what the task works on first.");
     return work;
@@ -109,8 +145,11 @@ export class Composer {
   #suggest() {
     const fields = this.#fields.place;
     [this.#line.hidden, fields.hidden] = [!this.#isText, this.#isText];
-    if (!this.#isText) this.#fields.show(this.#tasks.input);
-    this.#line.placeholder = PLACEHOLDERS[this.#tasks.name] ?? "Text for the task";
+    if (!this.#isText) this.#fields.show(this.#tasks.name, this.#tasks.input);
+    this.#line.placeholder = PLACEHOLDERS.get(this.#tasks.name) ?? "Text for the task";
+    setText(this.#keys, this.#isText ? "Shift+Enter makes a new line" : "Ctrl+Enter submits");
+    this.#keys.hidden = !this.#isText && !this.#fields.hasLines;
+    this.#say(this.#why);
   }
 }
 

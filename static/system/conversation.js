@@ -41,7 +41,7 @@ export class Conversation {
 
   /**
    * @param {Ringback} ringback
-   * @param {(task: string, work: unknown) => void} writeAgain puts it back where they can be sent once more
+   * @param {import("./card.js").Owner["writeAgain"]} writeAgain puts it back where they can be sent once more
    */
   constructor(ringback, writeAgain) {
     this.ringback = ringback;
@@ -211,10 +211,8 @@ export class Conversation {
     const ids = new Set(told.map(({ id }) => id));
     if (told.length === 0 && this.#cards.size + this.#notices.size > 0) this.#clearRefused();
     for (const id of [...this.#cards.keys(), ...this.#notices.keys()]) if (!ids.has(id)) this.#remove(id);
-    /** @type {string[]} */
-    const unknown = [];
-    /** @type {HTMLElement | null} */
-    let before = null;
+    const unknown = /** @type {string[]} */ ([]);
+    let before = /** @type {HTMLElement | null} */ (null);
     for (const entry of told) {
       let item = this.#cards.get(entry.id)?.element ?? this.#notices.get(entry.id);
       if (!item) {

@@ -1,18 +1,31 @@
-// A form for what a task works on, where that is more than a text: a field for each property of its JSON Schema, and
-// JSON for what has no field of its own.
+// A form for what a task works on, where that is more than a text: a field for each property of its JSON Schema, or one
+// for JSON, where properties are not the whole of it. What is written in it is kept while other tasks are looked at.
 
 import { element } from "../dom.js";
+import { Field } from "./field.js";
+import { isNothing, parts, whole, wholeAsJson } from "./shape.js";
 
-/** @typedef {Record<string, any>} Schema */
-/** @typedef {HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement} Control */
-/** @typedef {{name: string, schema: Schema, isRequired: boolean, control: Control}} Field */
+/** @typedef {import("./field.js").Entry} Entry */
+/** @typedef {import("./shape.js").Schema} Schema */
+
+/**
+ * What was written for a task.
+ * @typedef {object} Draft
+ * @property {Map<string, Entry>} fields by their names
+ * @property {Entry | null} whole
+ */
 
 export class Fields {
+  #task = "";
+  /** @type {Schema} */
+  #schema = {};
+  #schemaText = "";
   /** @type {Field[]} */
   #fields = [];
-  /** Whether they are the properties of one object, and not the whole. */
-  #isObject = false;
-  #shown = "";
+  /** Whether there is one for the whole, and none for properties. */
+  #isWhole = false;
+  /** @type {Map<string, Draft>} by the names of their tasks */
+  #drafts = new Map();
 
   /** @param {HTMLElement} place */
   constructor(place) {
@@ -20,22 +33,33 @@ export class Fields {
   }
 
   /**
-   * Shows the form for this, if it is not there already.
+   * Shows the form for this task, if it is not there already, with what was written in it.
+   * @param {string} task
    * @param {Schema} schema
    */
-  show(schema) {
+  show(task, schema) {
     const text = JSON.stringify(schema);
-    if (text === this.#shown) return;
-    this.#shown = text;
-    const properties = schema.type === "object" ? Object.entries(schema.properties ?? {}) : [];
-    this.#isObject = properties.length > 0;
-    const required = new Set(schema.required ?? []);
-    const parts = this.#isObject
-      ? properties.map(([name, of]) => ({ name, schema: plain(of), isRequired: required.has(name) }))
-      : [{ name: "Input", schema, isRequired: true }];
-    this.#fields = parts.map((part) => ({ ...part, control: control(part.schema) }));
-    this.place.replaceChildren(...this.#fields.map(shown));
-    this.write(this.#isObject ? {} : undefined);
+    if (task === this.#task && text === this.#schemaText) return;
+    if (this.#task) this.#keep();
+    const focused = this.#fields.find(({ control }) => control === document.activeElement);
+    [this.#task, this.#schema, this.#schemaText] = [task, schema, text];
+    const draft = this.#drafts.get(task);
+    this.#build(draft?.whole?.kind === "json" ? "json" : "fields");
+    for (const field of this.#fields) {
+      const entry = this.#isWhole ? draft?.whole : draft?.fields.get(field.name);
+      if (entry) field.putBack(entry);
+    }
+    if (focused) (this.#fields.find(({ name }) => name === focused.name) ?? this.#fields[0])?.control.focus();
+  }
+
+  /** Whether there is nothing to fill in. */
+  get isEmpty() {
+    return this.#fields.length === 0;
+  }
+
+  /** Whether there is a field in which Enter makes a new line. */
+  get hasLines() {
+    return this.#fields.some(({ control }) => control instanceof HTMLTextAreaElement);
   }
 
   /**
@@ -43,8 +67,9 @@ export class Fields {
    * @throws {Error} with words for people, where something cannot be read
    */
   read() {
-    if (!this.#isObject) return read(this.#fields[0]);
-    const values = this.#fields.map((field) => [field.name, read(field)]);
+    if (isNothing(this.#schema)) return "";
+    if (this.#isWhole) return this.#fields[0].read();
+    const values = this.#fields.map((field) => [field.name, field.read()]);
     return Object.fromEntries(values.filter(([, value]) => value !== undefined));
   }
 
@@ -53,96 +78,64 @@ export class Fields {
    * @param {unknown} value
    */
   write(value) {
-    for (const field of this.#fields) {
-      const given = this.#isObject ? /** @type {Schema} */ (value ?? {})[field.name] : value;
-      write(field, given ?? field.schema.default);
+    this.#drafts.delete(this.#task);
+    this.#build("fields");
+    if (value === undefined || isNothing(this.#schema)) return;
+    // Nothing of it is dropped because there is no field for it.
+    if (!this.#fits(value)) this.#build("json");
+    if (this.#isWhole) return this.#fields[0].write(value);
+    const given = new Map(Object.entries(/** @type {Schema} */ (value)));
+    for (const field of this.#fields) field.write(given.get(field.name));
+  }
+
+  /**
+   * Says what was wrong with what is written in it.
+   * @param {import("../../clients/js/ringback.js").ErrorItem[]} errors
+   */
+  mark(errors) {
+    for (const { loc = [], msg } of errors) {
+      const place = loc.indexOf("input");
+      if (place < 0) continue;
+      const field = this.#isWhole ? this.#fields[0] : this.#fields.find(({ name }) => name === loc[place + 1]);
+      field?.refuse(msg);
     }
   }
 
   focus() {
-    this.#fields[0]?.control.focus();
+    const wrong = this.#fields.find(({ control }) => control.ariaInvalid === "true");
+    (wrong ?? this.#fields[0])?.control.focus();
   }
-}
 
-/**
- * What may also be null, without that: an empty field says as much.
- * @param {Schema} schema
- * @returns {Schema}
- */
-function plain(schema) {
-  const types = Array.isArray(schema.type) ? schema.type.filter((/** @type {string} */ type) => type !== "null") : [];
-  if (types.length === 1) return { ...schema, type: types[0] };
-  const others = schema.anyOf?.filter((/** @type {Schema} */ { type }) => type !== "null") ?? [];
-  return others.length === 1 ? { ...others[0], description: schema.description ?? others[0].description } : schema;
-}
-
-/**
- * @param {Schema} schema
- * @returns {Control}
- */
-function control(schema) {
-  if (schema.enum) {
-    const made = element("select");
-    made.append(element("option"), ...schema.enum.map((/** @type {unknown} */ value) => element("option", "", String(value))));
-    return made;
+  /** @param {unknown} value */
+  #fits(value) {
+    if (this.#isWhole) return this.#fields[0].fits(value);
+    if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+    const fields = new Map(this.#fields.map((field) => [field.name, field]));
+    return Object.entries(value).every(([name, of]) => fields.get(name)?.fits(of));
   }
-  if (schema.type === "boolean") return input("checkbox");
-  if (schema.type === "integer" || schema.type === "number") {
-    const made = input("number");
-    made.step = schema.type === "integer" ? "1" : "any";
-    if (schema.minimum !== undefined) made.min = schema.minimum;
-    if (schema.maximum !== undefined) made.max = schema.maximum;
-    return made;
-  }
-  if (schema.type === "string") return input("text");
-  const made = element("textarea");
-  made.spellcheck = false;
-  made.placeholder = "JSON";
-  return made;
-}
 
-/** @param {string} type */
-function input(type) {
-  const made = element("input");
-  made.type = type;
-  made.autocomplete = "off";
-  return made;
-}
-
-/** @param {Field} field */
-function shown({ name, schema, isRequired, control }) {
-  const label = element("label", control instanceof HTMLTextAreaElement ? "field wide" : "field");
-  label.append(element("span", "label", isRequired ? name : `${name} (optional)`), control);
-  if (schema.description) label.append(element("span", "about", schema.description));
-  return label;
-}
-
-/** @param {Field} field */
-function read({ name, schema, isRequired, control }) {
-  if (control instanceof HTMLInputElement && control.type === "checkbox") return control.checked;
-  const text = control.value;
-  if (control instanceof HTMLSelectElement) {
-    return schema.enum.find((/** @type {unknown} */ value) => text !== "" && String(value) === text);
+  /** @param {"fields" | "json"} how */
+  #build(how) {
+    if (isNothing(this.#schema)) {
+      [this.#fields, this.#isWhole] = [[], false];
+      return this.place.replaceChildren(element("p", "about", "This task needs no input."));
+    }
+    const found = how === "fields" ? parts(this.#schema) : [];
+    this.#isWhole = found.length === 0;
+    if (this.#isWhole) found.push(how === "json" ? wholeAsJson(this.#schema) : whole(this.#schema));
+    this.#fields = found.map((part) => new Field(part));
+    this.place.replaceChildren(...this.#fields.map(({ element }) => element));
   }
-  if (schema.type === "string" && (text !== "" || isRequired)) return text;
-  if (control instanceof HTMLInputElement && !control.validity.valid && control.validity.badInput) {
-    throw new Error(`${name} is not a number.`);
-  }
-  if (text.trim() === "") return undefined;
-  if (control instanceof HTMLInputElement) return Number(text);
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new Error(`${name} is not JSON. Write, for example, {"a": 1}, [1, 2] or "text".`);
-  }
-}
 
-/**
- * @param {Field} field
- * @param {unknown} value
- */
-function write({ control }, value) {
-  if (control instanceof HTMLInputElement && control.type === "checkbox") control.checked = value === true;
-  else if (control instanceof HTMLTextAreaElement) control.value = value === undefined ? "" : JSON.stringify(value);
-  else control.value = value === undefined ? "" : String(value);
+  /** Keeps what is written for the task whose form is shown. */
+  #keep() {
+    /** @type {Draft} */
+    const draft = this.#drafts.get(this.#task) ?? { fields: new Map(), whole: null };
+    if (this.#isWhole) draft.whole = this.#fields[0].entry;
+    for (const { name, entry } of this.#isWhole ? [] : this.#fields) {
+      if (entry) draft.fields.set(name, entry);
+      else draft.fields.delete(name);
+    }
+    this.#drafts.set(this.#task, draft);
+  }
 }

@@ -23,7 +23,7 @@ const frames = new FrameLog();
 ringback.onFrame((way, text) => frames.add(way, text));
 
 const composer = new Composer((task, work) => conversation.submit(task, work));
-const conversation = new Conversation(ringback, (task, work) => composer.write(task, work));
+const conversation = new Conversation(ringback, (...refused) => composer.write(...refused));
 const badge = new Badge(ringback, (hint) => composer.setHint(hint));
 
 const clear = byId("clear", HTMLButtonElement);

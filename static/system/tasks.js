@@ -1,4 +1,5 @@
-// Which task the line to write on is for: those that some worker can run, or, until that is known, the demonstration's.
+// Which task the line to write on is for: those that some worker can run, or, until that is known, the demonstration's;
+// and always the one that is chosen.
 
 import { element } from "../dom.js";
 
@@ -11,9 +12,15 @@ const TITLES = new Map([
   ["default", "Default"],
 ]);
 
+const WAITS = "no worker can run it now, and its jobs wait for one.";
+
 export class TaskChoice {
   /** @type {Map<string, TaskInfo>} what is known of them, by their names */
   #known = new Map();
+  /** @type {TaskInfo[]} those that are shown because somebody can run them, or because nobody can run any */
+  #offered = [];
+  /** Whether somebody has chosen, or has begun to write for the one that is chosen. */
+  #isSettled = false;
 
   /**
    * @param {HTMLElement} place
@@ -32,7 +39,12 @@ export class TaskChoice {
 
   /** What its jobs work on, as JSON Schema; a text, where that is not known. */
   get input() {
-    return this.#known.get(this.name)?.input ?? { type: "string" };
+    return this.#running(this.name)?.input ?? { type: "string" };
+  }
+
+  /** Why a job of the one that is chosen would wait; empty where it would not. */
+  get hint() {
+    return this.#waits(this.name) ? `${title(this.name)}: ${WAITS}` : "";
   }
 
   /** @param {string} name */
@@ -40,35 +52,96 @@ export class TaskChoice {
     return this.#radios().some((radio) => radio.value === name);
   }
 
-  /** @param {string} name */
+  /**
+   * Chooses this one, which is shown from now on if it was not.
+   * @param {string} name
+   */
   choose(name) {
-    const radio = this.#radios().find(({ value }) => value === name);
-    if (radio) radio.checked = true;
+    this.#isSettled = true;
+    if (!this.has(name)) this.#show(name);
+    this.#check(name);
     this.changed();
   }
 
+  /** From now on the one that is chosen stays so, until somebody chooses another one. */
+  settle() {
+    this.#isSettled = true;
+  }
+
   /**
-   * Shows these, of which those count that somebody can run now; all, where nobody can run any.
+   * Shows these, of which those count that somebody can run now; all, where nobody can run any. The one that is chosen
+   * stays.
    * @param {TaskInfo[]} tasks
    */
   offer(tasks) {
     const now = tasks.filter(({ workers }) => workers > 0);
-    const offered = ordered(now.length > 0 ? now : tasks);
-    if (offered.length === 0) return;
-    this.#known = new Map(offered.map((task) => [task.name, task]));
-    const names = offered.map(({ name }) => name);
-    if (names.join("\n") !== this.#radios().map(({ value }) => value).join("\n")) {
-      const chosen = this.name;
-      for (const radio of this.#radios()) radio.closest("label")?.remove();
-      this.place.append(...names.map(label));
-      this.choose(this.has(chosen) ? chosen : names[0]);
-    }
+    this.#offered = now.length > 0 ? now : tasks;
+    if (this.#offered.length === 0) return;
+    const chosen = this.name;
+    const before = this.#known.get(chosen);
+    this.#known = new Map(tasks.map((task) => [task.name, task]));
+    // What is written for it is still of use when it comes back.
+    if (before && !this.#known.has(chosen)) this.#known.set(chosen, { ...before, workers: 0 });
+    const isKept = this.#isSettled || this.#offered.some(({ name }) => name === chosen);
+    this.#show(isKept ? chosen : "");
+    if (!isKept) this.#check(this.#radios()[0].value);
+    this.#isSettled = true;
     this.changed();
+  }
+
+  /**
+   * Shows those that are offered, and this one.
+   * @param {string} besides
+   */
+  #show(besides) {
+    const offered = this.#offered.length > 0 ? this.#offered.map(({ name }) => name) : this.#radios().map(({ value }) => value);
+    const names = ordered([...new Set(besides ? [...offered, besides] : offered)]);
+    for (const radio of this.#radios()) if (!names.includes(radio.value)) radio.closest("label")?.remove();
+    const labels = new Map(this.#radios().map((radio) => [radio.value, radio.closest("label")]));
+    // Those that stay are not touched, so that none loses the focus.
+    let last = this.place.querySelector("legend") ?? this.place.firstElementChild;
+    for (const name of names) {
+      const shown = labels.get(name) ?? label(name);
+      if (last?.nextElementSibling !== shown) last?.after(shown);
+      last = shown;
+    }
+    for (const radio of this.#radios()) {
+      const waits = this.#waits(radio.value);
+      radio.title = waits ? WAITS : "";
+      radio.toggleAttribute("data-waits", waits);
+    }
+  }
+
+  /** @param {string} name */
+  #check(name) {
+    for (const radio of this.#radios()) radio.checked = radio.value === name;
+  }
+
+  /**
+   * What runs the jobs that are asked for by this name.
+   * @param {string} name
+   */
+  #running(name) {
+    return this.#known.get(name) ?? this.#known.get("default");
+  }
+
+  /**
+   * Whether its jobs would wait, while those of others are run.
+   * @param {string} name
+   */
+  #waits(name) {
+    const running = this.#running(name);
+    return this.#offered.length > 0 && !this.#offered.some((task) => task.name === running?.name);
   }
 
   #radios() {
     return [...this.place.querySelectorAll("input")];
   }
+}
+
+/** @param {string} name */
+function title(name) {
+  return TITLES.get(name) ?? name;
 }
 
 /** @param {string} name */
@@ -78,16 +151,16 @@ function label(name) {
   radio.type = "radio";
   radio.name = "task_type";
   radio.value = name;
-  made.append(radio, element("span", "", TITLES.get(name) ?? name));
+  made.append(radio, element("span", "", title(name)));
   return made;
 }
 
 /**
  * Those of the demonstration first and in their order, the others by their names.
- * @param {TaskInfo[]} tasks
+ * @param {string[]} names
  */
-function ordered(tasks) {
+function ordered(names) {
   const titled = [...TITLES.keys()];
-  const place = (/** @type {TaskInfo} */ { name }) => (TITLES.has(name) ? titled.indexOf(name) : titled.length);
-  return [...tasks].sort((a, b) => place(a) - place(b) || a.name.localeCompare(b.name));
+  const place = (/** @type {string} */ name) => (TITLES.has(name) ? titled.indexOf(name) : titled.length);
+  return names.sort((a, b) => place(a) - place(b) || a.localeCompare(b));
 }
