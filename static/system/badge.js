@@ -24,10 +24,12 @@ export class Badge {
   /**
    * @param {Ringback} ringback
    * @param {(hint: string) => void} setHint
+   * @param {() => void} handOn gives the focus to what one writes in
    */
-  constructor(ringback, setHint) {
+  constructor(ringback, setHint, handOn) {
     this.ringback = ringback;
     this.setHint = setHint;
+    this.handOn = handOn;
     this.#tryNow.addEventListener("click", () => this.#connect());
     for (const name of ["online", "offline"]) window.addEventListener(name, () => this.#show());
   }
@@ -45,7 +47,7 @@ export class Badge {
     // A client whose connection has ended does not come back; the next page's does, and sends what is not yet answered.
     if (this.ringback.state.name === "closed") location.reload();
     else this.ringback.connectNow();
-    byId("content", HTMLInputElement).focus();
+    this.handOn();
   }
 
   #show() {
@@ -64,7 +66,7 @@ export class Badge {
    */
   #showButton(canTry, isConnected) {
     const hasFocus = this.#tryNow === document.activeElement;
-    if (hasFocus && isConnected) byId("content", HTMLInputElement).focus();
+    if (hasFocus && isConnected) this.handOn();
     this.#tryNow.hidden = !canTry && (isConnected || !hasFocus);
     this.#tryNow.ariaDisabled = String(!canTry);
   }

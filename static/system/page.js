@@ -24,7 +24,7 @@ ringback.onFrame((way, text) => frames.add(way, text));
 
 const composer = new Composer((task, work) => conversation.submit(task, work));
 const conversation = new Conversation(ringback, (...refused) => composer.write(...refused));
-const badge = new Badge(ringback, (hint) => composer.setHint(hint));
+const badge = new Badge(ringback, (hint) => composer.setHint(hint), () => composer.focus());
 
 const clear = byId("clear", HTMLButtonElement);
 
