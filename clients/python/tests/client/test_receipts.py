@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from unittest.mock import patch
 
 from gateway import Case, until
 from ringback.memory import Memory
@@ -63,3 +64,8 @@ class Acknowledging(Case):
         self.hear("b")
         await self.receipts.finish()
         self.assertEqual([ids for _, ids, _ in self.sent], [["b"]])
+        # It goes while that is being written.
+        self.hear("c")
+        with patch.object(self.store, "write", lambda text: self.receipts.lost()):
+            await self.receipts.finish()
+        self.assertEqual(len(self.sent), 1)

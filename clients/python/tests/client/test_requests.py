@@ -134,6 +134,7 @@ class Orders(Case):
         self.requests.over(RESULT)
         places = [event.place for event in await events_of(job) if isinstance(event, Chunk)]
         self.assertEqual(places, [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3)])
+        self.assertEqual(job._story.end, len(places) + 1, "what comes again is not kept")
 
     async def test_where_the_gateway_is_told_that_one_is_in_a_text(self) -> None:
         job, answer = self.submit()
