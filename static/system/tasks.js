@@ -13,6 +13,7 @@ const TITLES = new Map([
 ]);
 
 const WAITS = "no worker can run it now, and its jobs wait for one.";
+const UNKNOWN = "there is no such task now.";
 
 export class TaskChoice {
   /** @type {Map<string, TaskInfo>} what is known of them, by their names */
@@ -42,9 +43,10 @@ export class TaskChoice {
     return this.#running(this.name)?.input ?? { type: "string" };
   }
 
-  /** Why a job of the one that is chosen would wait; empty where it would not. */
+  /** Why a job of the one that is chosen would not be run now; empty where it would. */
   get hint() {
-    return this.#waits(this.name) ? `${title(this.name)}: ${WAITS}` : "";
+    const why = this.#whyNot(this.name);
+    return why && `${title(this.name)}: ${why}`;
   }
 
   /** @param {string} name */
@@ -106,9 +108,8 @@ export class TaskChoice {
       last = shown;
     }
     for (const radio of this.#radios()) {
-      const waits = this.#waits(radio.value);
-      radio.title = waits ? WAITS : "";
-      radio.toggleAttribute("data-waits", waits);
+      radio.title = this.#whyNot(radio.value);
+      radio.toggleAttribute("data-waits", radio.title !== "");
     }
   }
 
@@ -126,12 +127,13 @@ export class TaskChoice {
   }
 
   /**
-   * Whether its jobs would wait, while those of others are run.
+   * Why its jobs would not be run, while those of others are.
    * @param {string} name
    */
-  #waits(name) {
+  #whyNot(name) {
     const running = this.#running(name);
-    return this.#offered.length > 0 && !this.#offered.some((task) => task.name === running?.name);
+    if (this.#offered.length === 0 || this.#offered.some((task) => task.name === running?.name)) return "";
+    return running ? WAITS : UNKNOWN;
   }
 
   #radios() {
