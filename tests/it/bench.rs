@@ -81,7 +81,7 @@ async fn a_job_that_does_not_come_back_is_lost_and_the_bench_has_failed() {
             "--jobs",
             "50",
             "--patience",
-            "500ms",
+            "3s",
         ],
     );
     assert_eq!(bench.ended().await.code(), Some(6), "{}", bench.output());

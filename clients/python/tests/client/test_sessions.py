@@ -48,21 +48,32 @@ class Sessions(Case):
                 await client.close()
                 self.assertNotEqual(store.read(), text)
 
+    async def test_a_wish_to_resume_that_the_gateway_cannot_read_ends_in_a_new_session(self) -> None:
+        store = MemoryStore()
+        store.write(NOBODYS.replace("none", "x" * 70_000))
+        _, client = await self.on(store=store)
+        refused: list[str] = []
+        client.on_frame(lambda way, text: refused.append(text) if '"too_large"' in text else None)
+        self.assertEqual(await asyncio.wait_for(client.submit("default", "anew"), PATIENCE), "✅ Processed: ANEW")
+        self.assertEqual(len(refused), 2)
+
     async def test_while_the_network_is_down_nothing_is_lost_and_it_is_said(self) -> None:
         network, client = await self.on()
         states: list[State] = []
         client.on_state(states.append)
-        await becomes(client, "connected")
+        known = client.submit("default", "known", delay=3_600)
+        await known.id
         network.down()
         state = await becomes(client, "reconnecting")
         job = client.submit("default", "back")
-        cancelled = client.submit("default", "never", delay=3_600)
-        cancel = asyncio.create_task(cancelled.cancel())
+        cancelled = [known, client.submit("default", "never", delay=3_600)]
+        cancels = [asyncio.create_task(job.cancel()) for job in cancelled]
         self.assertNotEqual(state.why, "")
         network.up()
         self.assertEqual(await job, "✅ Processed: BACK")
-        await cancel
-        await self.fails(cancelled, "cancelled")
+        await asyncio.wait_for(asyncio.gather(*cancels), PATIENCE)
+        for job in cancelled:
+            await self.fails(job, "cancelled")
         self.assertEqual(list(dict.fromkeys(state.name for state in states)), ["connecting", "connected", "reconnecting"])
         self.assertTrue(any(state.retry_at for state in states))
 
@@ -238,6 +249,12 @@ class Sessions(Case):
         client.submit("default", "x" * 60_000)
         await asyncio.wait_for(client.close(), 10)
         self.assertEqual(client.state, State("closed", "the client was closed"))
+
+    async def test_a_message_that_is_too_large_is_said(self) -> None:
+        _, client = await self.on(max_message=2_000)
+        client.submit("default", "x" * 3_000)
+        state = await until_state(client, lambda state: state.why != "")
+        self.assertEqual(state.why, "a message was larger than max_message")
 
     async def test_delays_grow_have_a_bound_and_are_not_the_same(self) -> None:
         delays = Delays(0.5, 15)
