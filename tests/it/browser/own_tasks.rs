@@ -111,6 +111,9 @@ impl Browser {
         let entries =
             json!([{"key": format!("{task} again"), "task": task, "work": work, "at": 1}]);
         let entries = json!(entries.to_string());
+        // Until then the page itself still writes there.
+        self.shows("(sessionStorage.getItem('ringback outbox') ?? '[]') === '[]'")
+            .await;
         self.run(&format!(
             "sessionStorage.setItem('ringback outbox', {entries});"
         ))
