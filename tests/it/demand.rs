@@ -77,6 +77,22 @@ async fn the_figures_say_what_waits_and_who_works_and_only_to_those_who_may_read
         )
     };
     assert_eq!(figures("jobs:submit jobs:read").await.0, 403);
+    // Nor is anybody told what the tasks work on who may not ask for them.
+    for path in ["/openapi.json", "/asyncapi/schema.json"] {
+        for (scope, tasks) in [
+            (None, 0),
+            (Some("metrics:read"), 0),
+            (Some("jobs:submit"), 4),
+        ] {
+            let api = match scope {
+                Some(scope) => Api::with_token(&gateway, &issuer.token("reader", scope)),
+                None => Api::of(&gateway),
+            };
+            let document = api.get(path).await.body;
+            let told = document["x-tasks"].as_object().unwrap();
+            assert_eq!(told.len(), tasks, "{path} {scope:?}");
+        }
+    }
     let (status, text) = figures("metrics:read").await;
     assert_eq!(status, 200, "{text}");
     // A queue without a job or a worker has its figures: that is where scaling to zero begins again.
