@@ -193,8 +193,15 @@ fn the_project_of_the_tutorial_finds_what_it_names() {
     std::fs::write(folder.path().join("Cargo.toml"), text).unwrap();
     std::fs::write(folder.path().join("src/main.rs"), "").unwrap();
     std::fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).unwrap();
+    let compiler = Command::new("rustc").arg("-vV").output().unwrap();
+    let compiler = String::from_utf8(compiler.stdout).unwrap();
+    let host = compiler
+        .lines()
+        .find_map(|line| line.strip_prefix("host: "));
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--offline", "--format-version", "1"])
+        // Of other systems' packages there may be none here.
+        .args(["metadata", "--format-version", "1", "--filter-platform"])
+        .arg(host.unwrap())
         .current_dir(folder.path())
         .output()
         .unwrap();
