@@ -216,7 +216,7 @@ async fn announce(
     gateway: &GatewayRow,
     tasks: &Tasks,
 ) -> Result<(Heard, Vec<KnownTask>), sqlx::Error> {
-    tasks::register(database.pool(), &TaskRow::all(tasks)).await?;
+    tasks::register(database.pool(), None, &TaskRow::all(tasks)).await?;
     let heard = fleet::gateway_beat(database.pool(), gateway, 0, SYSTEM_GROUP).await?;
     Ok((heard, tasks::all(database.pool()).await?))
 }

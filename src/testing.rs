@@ -79,7 +79,7 @@ impl Ringback {
     pub async fn start(tasks: Tasks) -> anyhow::Result<Self> {
         let throwaway = Throwaway::create().await?;
         let database = Database::new(&throwaway.url)?;
-        register(database.pool(), &TaskRow::all(&tasks)).await?;
+        register(database.pool(), None, &TaskRow::all(&tasks)).await?;
         Ok(Self {
             tasks,
             database,

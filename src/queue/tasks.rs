@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::PgExecutor;
 
 use super::recover::LEASE;
+use crate::ids::WorkerId;
 use crate::task::{FALLBACK, Kind, Limits, Schema, Tasks};
 use crate::wire::TaskInfo;
 
@@ -171,11 +172,16 @@ fn schema(task: &str, text: Option<&str>) -> Schema {
     })
 }
 
-/// Makes tasks known to the fleet. What is held by limits that have changed is looked at again.
+/// Makes tasks known to the fleet: in the name of a worker, or of a gateway, which does not contradict a living worker.
+/// What is held by limits that have changed is looked at again.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn register(executor: impl PgExecutor<'_>, tasks: &[TaskRow]) -> Result<(), sqlx::Error> {
+pub async fn register(
+    executor: impl PgExecutor<'_>,
+    by: Option<WorkerId>,
+    tasks: &[TaskRow],
+) -> Result<(), sqlx::Error> {
     let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
     let queues: Vec<&str> = tasks.iter().map(|task| task.queue.as_str()).collect();
     let attempts: Vec<i32> = tasks.iter().map(|task| task.max_attempts).collect();
@@ -215,11 +221,50 @@ pub async fn register(executor: impl PgExecutor<'_>, tasks: &[TaskRow]) -> Resul
         &key_starts as _,
         &key_periods as _,
         &schemas(|task| task.input.as_ref()) as _,
-        &schemas(|task| task.output.as_ref()) as _
+        &schemas(|task| task.output.as_ref()) as _,
+        by.map(|worker| worker.0),
+        LEASE.as_secs_f64()
     )
     .fetch_one(executor)
     .await
     .map(|_| ())
+}
+
+/// The names of those of `tasks` that `worker` has to register again.
+///
+/// Of all living workers that have them it started last, and an older one or none has registered them. So an older
+/// version of a program that starts again during a deployment has the last word only for as long as it lives.
+///
+/// # Errors
+/// Those of the database.
+pub async fn to_register(
+    executor: impl PgExecutor<'_>,
+    worker: WorkerId,
+    tasks: &[String],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        with living as (
+            select id, started_at, tasks from ringback.worker
+            where gone_at is null and beat_at > clock_timestamp() - make_interval(secs => $3)
+        )
+        select task.name
+        from ringback.task
+        join ringback.worker as own on own.id = $1
+        left join living as registrant on registrant.id = task.registered_by
+        where task.name = any ($2)
+            and (registrant.id is null or (registrant.started_at, registrant.id) < (own.started_at, own.id))
+            and not exists (
+                select from living as later
+                where task.name = any (later.tasks) and (later.started_at, later.id) > (own.started_at, own.id)
+            )
+        "#,
+        worker.0,
+        tasks,
+        LEASE.as_secs_f64()
+    )
+    .fetch_all(executor)
+    .await
 }
 
 fn integer(number: u32) -> i32 {

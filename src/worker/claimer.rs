@@ -37,7 +37,7 @@ const PAUSED: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Claimer {
     pub(super) worker: WorkerId,
-    pub(super) tasks: Vec<TaskRow>,
+    pub(super) tasks: Arc<[TaskRow]>,
     pub(super) link: Link,
     pub(super) cursor: Arc<Mutex<Cursor>>,
     pub(super) wake: Arc<Notify>,
@@ -163,7 +163,8 @@ impl Claimer {
     }
 
     async fn register(&mut self) -> Result<(), sqlx::Error> {
-        limited(tasks::register(self.link.connected().await?, &self.tasks)).await
+        let connection = self.link.connected().await?;
+        limited(tasks::register(connection, Some(self.worker), &self.tasks)).await
     }
 
     async fn claim(&mut self, names: &[String], width: usize) -> Result<Claims, sqlx::Error> {

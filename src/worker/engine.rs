@@ -13,12 +13,13 @@ use tokio_util::sync::DropGuard;
 use super::claimer::Claimer;
 use super::ears::Ears;
 use super::finisher::Finisher;
+use super::heartbeat::Heartbeat;
 use super::held::{Claim, Fate, Held};
 use super::idle::Idle;
 use super::layer::FinishLayer;
 use super::lease::Lease;
 use super::slots::Slots;
-use super::{Settings, cancels, heartbeat};
+use super::{Settings, cancels};
 use crate::ids::WorkerId;
 use crate::postgres::Database;
 use crate::postgres::listener::Listener;
@@ -79,6 +80,7 @@ impl Engine {
             concurrency: i32::try_from(concurrency).unwrap_or(i32::MAX),
         };
         let worker_id = worker.id;
+        let tasks: Arc<[TaskRow]> = tasks.into();
         tracing::info!(worker.id = %worker_id, concurrency, "working");
         let held = Held::default();
         let lease = Lease::new();
@@ -91,15 +93,15 @@ impl Engine {
         let (send_job, jobs) = mpsc::channel(concurrency);
         // Room for as many outcomes as there are slots; when it is full, slots stay taken and claiming stops.
         let (outcomes, receive_outcomes) = mpsc::channel(concurrency);
-        let heartbeat = heartbeat::start(
-            database,
+        let heartbeat = Heartbeat {
             worker,
+            tasks: Arc::clone(&tasks),
             circuits,
-            held.clone(),
-            outcomes.clone(),
-            lease.clone(),
-            silence.clone(),
-        )?;
+            held: held.clone(),
+            outcomes: outcomes.clone(),
+            lease: lease.clone(),
+        };
+        let heartbeat = heartbeat.start(database, silence.clone())?;
         let last_outcome = Stop::new();
         let give_up = Stop::new();
         let mut parts = JoinSet::new();

@@ -235,7 +235,9 @@ async fn registered(connection: &mut PgConnection, limits: Limits, key_limits: L
         input: None,
         output: None,
     };
-    tasks::register(&mut *connection, &[task]).await.unwrap();
+    tasks::register(&mut *connection, None, &[task])
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -45,6 +45,7 @@ mod poison;
 mod private;
 mod processes;
 mod recurring;
+mod registrants;
 mod roles;
 mod scale;
 mod sessions;
