@@ -21,6 +21,7 @@ mod report;
 mod retry;
 mod schema;
 mod tasks;
+mod words;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -39,6 +40,7 @@ pub use report::{Progress, Reporter};
 pub use retry::RetryDelay;
 pub use schema::{Schema, Wrong, WrongKind, sentences};
 pub use tasks::Tasks;
+pub use words::{readable, shortened};
 
 /// The queue of tasks that name none.
 pub const DEFAULT_QUEUE: &str = "default";

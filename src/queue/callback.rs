@@ -59,7 +59,8 @@ pub enum Retry {
     Never,
 }
 
-/// Stores what whoever is called has to know to say how a job went; answers whether the job still carries its claim.
+/// Stores what whoever is called has to know to say how a job went, and how long the next attempt waits if that is badly;
+/// answers whether the job still carries its claim.
 ///
 /// # Errors
 /// Those of the database.
@@ -68,12 +69,20 @@ pub async fn expect(
     job: JobId,
     claim: ClaimId,
     token: &Secret,
+    delay: RetryDelay,
 ) -> Result<bool, sqlx::Error> {
     let stored = sqlx::query!(
-        "update ringback.job set callback_hash = $3, callback_claim = $2 where id = $1 and claim_id = $2",
+        r#"
+        update ringback.job
+        set callback_hash = $3, callback_claim = $2, retry_first = make_interval(secs => $4),
+            retry_longest = make_interval(secs => $5)
+        where id = $1 and claim_id = $2
+        "#,
         job.0,
         claim.0,
-        &token.hash()
+        &token.hash(),
+        delay.first.as_secs_f64(),
+        delay.longest.as_secs_f64()
     )
     .execute(executor)
     .await?;
@@ -144,7 +153,9 @@ async fn take(
     let mut transaction = connection.begin().await?;
     let found = sqlx::query!(
         r#"
-        select claim_id as "claim_id!: ClaimId", failures, max_attempts
+        select claim_id as "claim_id!: ClaimId", failures, max_attempts,
+            extract(epoch from retry_first)::double precision as retry_first,
+            extract(epoch from retry_longest)::double precision as retry_longest
         from ringback.job
         where id = $1 and callback_hash = $2 and callback_claim = claim_id and state in ('running', 'waiting')
         for update
@@ -159,6 +170,12 @@ async fn take(
     };
     let (id, claim_id) = (job, found.claim_id);
     let failures = found.failures.saturating_add(1);
+    let seconds = |seconds: Option<f64>| Duration::try_from_secs_f64(seconds?).ok();
+    let usual = RetryDelay::default();
+    let retry_delay = RetryDelay {
+        first: seconds(found.retry_first).unwrap_or(usual.first),
+        longest: seconds(found.retry_longest).unwrap_or(usual.longest),
+    };
     let is_last = failures >= found.max_attempts;
     let end = |ending| Ended {
         id,
@@ -173,7 +190,7 @@ async fn take(
         CallBack::Failed { code, error, again } => {
             let (code, error) = (code.clone(), error.clone());
             let delay = match again {
-                Retry::Backoff => Some(RetryDelay::default().after(failures)),
+                Retry::Backoff => Some(retry_delay.after(failures)),
                 Retry::After(delay) => Some(*delay),
                 Retry::Never => None,
             };

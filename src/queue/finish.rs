@@ -140,7 +140,7 @@ async fn record(
     if fenced > 0 && !this.again {
         tracing::warn!(
             jobs = fenced,
-            "outcomes came too late: their jobs had been given to other workers"
+            "outcomes came too late: their jobs were over, or had been given to other workers"
         );
     }
     let claims = written.claims.into_iter().map(ClaimId);

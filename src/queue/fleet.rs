@@ -1,6 +1,6 @@
 //! Who is alive: the rows of workers and gateways.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::{PgConnection, PgExecutor};
 use uuid::Uuid;
@@ -52,7 +52,12 @@ pub async fn beat(
     let failures: Vec<i32> = failures
         .map(|failures| i32::try_from(failures).unwrap_or(i32::MAX))
         .collect();
-    let remaining = paused.iter().map(|open| open.remaining.as_secs_f64());
+    // Negative where the time is over and nobody has tried yet.
+    let now = Instant::now();
+    let remaining = paused.iter().map(|open| {
+        let late = now.saturating_duration_since(open.until);
+        open.until.saturating_duration_since(now).as_secs_f64() - late.as_secs_f64()
+    });
     let remaining: Vec<f64> = remaining.collect();
     let gone = sqlx::query_file!(
         "src/queue/beat.sql",
@@ -75,6 +80,36 @@ pub async fn beat(
         .into_iter()
         .map(|claim| (claim.id, claim.claim_id))
         .collect())
+}
+
+/// Those of `tasks` that a living worker other than `worker` can run and has not paused.
+///
+/// # Errors
+/// Those of the database.
+pub async fn run_elsewhere(
+    executor: impl PgExecutor<'_>,
+    worker: WorkerId,
+    tasks: &[String],
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        select wanted.task as "task!"
+        from unnest($2::text[]) as wanted (task)
+        where exists (
+            select from ringback.worker
+            where id <> $1
+                and gone_at is null
+                and beat_at > clock_timestamp() - make_interval(secs => $3)
+                and wanted.task = any (tasks)
+                and not circuits @> jsonb_build_array(jsonb_build_object('task', wanted.task))
+        )
+        "#,
+        worker.0,
+        tasks,
+        LEASE.as_secs_f64()
+    )
+    .fetch_all(executor)
+    .await
 }
 
 /// Claims that `worker` has in the tables but not in its hands (`held`).

@@ -1,9 +1,11 @@
 -- Fails the attempts of jobs that have waited in vain to be called back, at most $1 at a time: they are tried again after
--- a delay, as long as by default, or have failed. $2 says whether to hint.
+-- their task's delay, or have failed. $2 says whether to hint.
 with overdue as materialized (
     select job.*, job.cancel_requested_at is not null or job.failures + 1 >= job.max_attempts as over,
-        interval '1 millisecond' + random() * least(interval '10 minutes', interval '2 seconds' * 2 ^ least(job.failures, 20))
-            as delay
+        interval '1 millisecond' + random() * least(
+            coalesce(job.retry_longest, interval '10 minutes'),
+            coalesce(job.retry_first, interval '2 seconds') * 2 ^ least(job.failures, 20)
+        ) as delay
     from ringback.job
     where job.state = 'waiting' and job.deadline <= clock_timestamp()
     order by job.deadline

@@ -53,7 +53,11 @@ pub async fn make_for(connection: &mut PgConnection, ids: &[JobId]) -> Result<()
 /// Those of the database.
 pub(super) async fn make_for_running(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     let running = sqlx::query_scalar!(
-        r#"select id as "id: JobId" from ringback.job where state in ('running', 'waiting')"#
+        r#"
+        select id as "id!: JobId" from ringback.job where state = 'running'
+        union all
+        select id from ringback.job where state = 'waiting'
+        "#
     );
     let ids = running.fetch_all(&mut *connection).await?;
     make_for(connection, &ids).await

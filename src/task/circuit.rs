@@ -6,6 +6,8 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use crate::ids::JobId;
+
 /// For how long it opens at first; twice as long each time that the job that was tried has failed.
 const FIRST: Duration = Duration::from_secs(10);
 
@@ -38,6 +40,10 @@ struct State {
     until: Option<Instant>,
     /// Whether one tries.
     tried: bool,
+    /// The job that was tried last.
+    last_tried: Option<JobId>,
+    /// Whether another worker runs the same task and has not paused it.
+    runs_elsewhere: bool,
 }
 
 /// That one call is made, and has to be answered for: whether whoever is called is there.
@@ -46,8 +52,26 @@ pub(super) struct Passage {
     circuit: Arc<Circuit>,
     /// From when on it has taken too long.
     deadline: Option<Instant>,
-    is_trial: bool,
+    trial: Option<Trial>,
     is_over: bool,
+}
+
+/// A call that finds out whether whoever did not answer is there again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trial {
+    /// By another job than the last one.
+    First,
+    /// By the same job once more.
+    Again,
+}
+
+/// What becomes of a job whose call has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blame {
+    /// It has failed.
+    Job,
+    /// It has only found out that nobody is there yet, and waits so long.
+    Nobody(Duration),
 }
 
 /// All of them that the tasks of a program have.
@@ -63,8 +87,8 @@ pub struct Open {
     pub task: String,
     /// How many calls have failed in a row.
     pub failures: u32,
-    /// For how long it still is.
-    pub remaining: Duration,
+    /// Until when it is; after that, the next job is tried.
+    pub until: Instant,
 }
 
 impl Circuit {
@@ -82,11 +106,15 @@ impl Circuit {
         })
     }
 
-    /// Lets a call through, or says how long its job waits.
-    pub(super) fn enter(self: &Arc<Self>, deadline: Option<Instant>) -> Result<Passage, Duration> {
+    /// Lets a call for a job through, or says how long the job waits.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        job: JobId,
+        deadline: Option<Instant>,
+    ) -> Result<Passage, Duration> {
         let mut state = self.lock();
-        let is_trial = match state.until {
-            None => false,
+        let trial = match state.until {
+            None => None,
             Some(until) => {
                 let remaining = until.saturating_duration_since(Instant::now());
                 if !remaining.is_zero() {
@@ -96,14 +124,17 @@ impl Circuit {
                     return Err(spread((self.time(state.openings) / PART).max(SHORTEST)));
                 }
                 state.tried = true;
-                true
+                match state.last_tried.replace(job) {
+                    Some(last) if last == job => Some(Trial::Again),
+                    _ => Some(Trial::First),
+                }
             }
         };
         drop(state);
         Ok(Passage {
             circuit: Arc::clone(self),
             deadline,
-            is_trial,
+            trial,
             is_over: false,
         })
     }
@@ -113,8 +144,14 @@ impl Circuit {
         Some(Open {
             task: self.task.clone(),
             failures: state.failures,
-            remaining: state.until?.saturating_duration_since(Instant::now()),
+            until: state.until?,
         })
+    }
+
+    /// Whether its jobs are better left to others for now.
+    fn is_left_to_others(&self) -> bool {
+        let state = self.lock();
+        state.runs_elsewhere && state.until.is_some_and(|until| until > Instant::now())
     }
 
     fn close(&self) {
@@ -127,16 +164,18 @@ impl Circuit {
         }
     }
 
-    fn count(&self, is_trial: bool) {
+    fn count(&self, trial: Option<Trial>) -> Blame {
         let mut state = self.lock();
         let was_open = state.until.is_some();
+        // An answer that was late may have closed it under a trial.
+        let trial = trial.filter(|_| was_open);
         // Others that were called before it opened say nothing new.
-        if was_open && !is_trial {
-            return;
+        if was_open && trial.is_none() {
+            return Blame::Job;
         }
         state.failures = state.failures.saturating_add(1);
-        if !is_trial && state.failures < self.after {
-            return;
+        if trial.is_none() && state.failures < self.after {
+            return Blame::Job;
         }
         state.openings = state.openings.saturating_add(1);
         state.tried = false;
@@ -158,6 +197,11 @@ impl Circuit {
                 pause_s = time.as_secs(),
                 "the function does not answer; its jobs are paused"
             );
+        }
+        match trial {
+            Some(Trial::First) => Blame::Nobody(spread(time)),
+            // With nobody else to be tried, it may be the job that is to blame.
+            Some(Trial::Again) | None => Blame::Job,
         }
     }
 
@@ -182,9 +226,9 @@ impl Passage {
     }
 
     /// They seem to be away.
-    pub(super) fn failed(mut self) {
+    pub(super) fn failed(mut self) -> Blame {
         self.is_over = true;
-        self.circuit.count(self.is_trial);
+        self.circuit.count(self.trial)
     }
 }
 
@@ -198,8 +242,8 @@ impl Drop for Passage {
             .deadline
             .is_some_and(|deadline| Instant::now() >= deadline)
         {
-            self.circuit.count(self.is_trial);
-        } else if self.is_trial {
+            self.circuit.count(self.trial);
+        } else if self.trial.is_some() {
             self.circuit.lock().tried = false;
         }
     }
@@ -213,6 +257,20 @@ impl Circuits {
             .iter()
             .filter_map(|circuit| circuit.open())
             .collect()
+    }
+
+    /// Takes note of which tasks others run and have not paused.
+    pub fn run_elsewhere(&self, tasks: &[String]) {
+        for circuit in &self.all {
+            circuit.lock().runs_elsewhere = tasks.contains(&circuit.task);
+        }
+    }
+
+    /// Whether jobs of this task are better left to others for now.
+    #[must_use]
+    pub fn leaves_to_others(&self, task: &str) -> bool {
+        let mut all = self.all.iter();
+        all.any(|circuit| circuit.task == task && circuit.is_left_to_others())
     }
 }
 
@@ -235,9 +293,16 @@ mod tests {
 
     const MOMENT: Duration = Duration::from_millis(30);
 
+    fn job() -> JobId {
+        JobId(uuid::Uuid::new_v4())
+    }
+
     fn fail(circuit: &Arc<Circuit>, times: u32) {
         for _ in 0..times {
-            circuit.enter(None).expect("it should be closed").failed();
+            circuit
+                .enter(job(), None)
+                .expect("it should be closed")
+                .failed();
         }
     }
 
@@ -245,24 +310,30 @@ mod tests {
     fn it_opens_after_a_run_of_failures_and_closes_when_one_is_answered() {
         let circuit = Circuit::opening_for("a", 3, MOMENT);
         fail(&circuit, 2);
-        circuit.enter(None).unwrap().answered();
+        circuit.enter(job(), None).unwrap().answered();
         fail(&circuit, 2);
         assert_eq!(circuit.open(), None, "the run was broken");
         fail(&circuit, 1);
         let open = circuit.open().unwrap();
         assert_eq!((open.task.as_str(), open.failures), ("a", 3));
-        assert!(circuit.enter(None).unwrap_err() <= MOMENT * 2);
+        assert!(circuit.enter(job(), None).unwrap_err() <= MOMENT * 2);
 
         std::thread::sleep(MOMENT);
-        let trial = circuit.enter(None).expect("one may try");
-        assert!(circuit.enter(None).unwrap_err() >= SHORTEST, "and no more");
-        trial.failed();
+        let trial = circuit.enter(job(), None).expect("one may try");
         assert!(
-            circuit.enter(None).unwrap_err() > MOMENT,
+            circuit.enter(job(), None).unwrap_err() >= SHORTEST,
+            "and no more"
+        );
+        assert!(
+            matches!(trial.failed(), Blame::Nobody(_)),
+            "whoever tried costs nothing"
+        );
+        assert!(
+            circuit.enter(job(), None).unwrap_err() > MOMENT,
             "it is open twice as long"
         );
         std::thread::sleep(2 * MOMENT);
-        circuit.enter(None).unwrap().answered();
+        circuit.enter(job(), None).unwrap().answered();
         assert_eq!(circuit.open(), None);
         fail(&circuit, 2);
         assert_eq!(circuit.open(), None, "it counts anew");
@@ -272,19 +343,19 @@ mod tests {
     fn a_call_that_was_dropped_has_failed_only_where_it_took_too_long() {
         let circuit = Circuit::opening_for("a", 1, Duration::ZERO);
         let later = Instant::now() + Duration::from_secs(60);
-        drop(circuit.enter(Some(later)).unwrap());
+        drop(circuit.enter(job(), Some(later)).unwrap());
         assert_eq!(circuit.open(), None);
-        drop(circuit.enter(Some(Instant::now())).unwrap());
+        drop(circuit.enter(job(), Some(Instant::now())).unwrap());
         assert_eq!(circuit.open().unwrap().failures, 1);
         // Whoever tries and is dropped lets another try.
-        drop(circuit.enter(Some(later)).unwrap());
-        circuit.enter(None).unwrap().answered();
+        drop(circuit.enter(job(), Some(later)).unwrap());
+        circuit.enter(job(), None).unwrap().answered();
     }
 
     #[test]
     fn what_was_called_before_it_opened_does_not_open_it_again() {
         let circuit = Circuit::opening_for("a", 1, MOMENT);
-        let [first, second] = [(); 2].map(|()| circuit.enter(None).unwrap());
+        let [first, second] = [(); 2].map(|()| circuit.enter(job(), None).unwrap());
         first.failed();
         second.failed();
         assert_eq!(circuit.open().unwrap().failures, 1);

@@ -8,7 +8,7 @@ use crate::auth::Secret;
 use crate::postgres::Database;
 use crate::postgres::link::limited;
 use crate::queue::callback;
-use crate::task::{Callback, TaskError};
+use crate::task::{Callback, RetryDelay, TaskError};
 
 /// How soon a job is tried again that could not be arranged for.
 const LATER: Duration = Duration::from_secs(1);
@@ -23,17 +23,21 @@ pub(super) struct Callbacks {
 
 impl Callbacks {
     /// Stores what whoever works on this claim has to know.
-    pub(super) async fn expect(self, claim: Arc<Claim>) -> Result<Callback, TaskError> {
+    pub(super) async fn expect(
+        self,
+        claim: Arc<Claim>,
+        delay: RetryDelay,
+    ) -> Result<Callback, TaskError> {
         let token = Secret::random();
         let (job, claim_id) = (claim.job.id, claim.job.claim_id);
         let pool = self.database.pool();
-        let why = match limited(callback::expect(pool, job, claim_id, &token)).await {
+        let why = match limited(callback::expect(pool, job, claim_id, &token, delay)).await {
             Ok(true) => {
                 let base = self.public_url.trim_end_matches('/');
                 let url = format!("{base}/api/v1/callbacks/{job}");
                 return Ok(Callback { url, token });
             }
-            Ok(false) => "the job was given to another worker".to_owned(),
+            Ok(false) => "the job is over, or was given to another worker".to_owned(),
             Err(error) => error.to_string(),
         };
         tracing::warn!(job.id = %job, why, "could not arrange for a job to be called back");

@@ -20,7 +20,7 @@ use crate::queue::claim::{self, Claims, Commit, Want};
 use crate::queue::tasks::{self, TaskRow};
 use crate::queue::{Claimed, Cursor, limits};
 use crate::shutdown::{Stop, sleep};
-use crate::task::Reporter;
+use crate::task::{Circuits, Reporter};
 
 /// How long after a stop a claim on its way may still take.
 const LATE: Duration = Duration::from_secs(5);
@@ -31,13 +31,14 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How soon limits are looked at again when they could not be.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
 
-/// How soon a queue that is paused is looked at again, in case nobody says that it goes on.
+/// How soon a queue or a task that is paused is looked at again, in case nobody says that it goes on.
 const PAUSED: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Claimer {
     pub(super) worker: WorkerId,
     pub(super) tasks: Arc<[TaskRow]>,
+    pub(super) circuits: Circuits,
     pub(super) link: Link,
     pub(super) cursor: Arc<Mutex<Cursor>>,
     pub(super) wake: Arc<Notify>,
@@ -62,7 +63,6 @@ impl Claimer {
         let mut doubtful = false;
         // When a limit has room again, if that is known.
         let mut room_at = None;
-        let names: Vec<String> = self.tasks.iter().map(|task| task.name.clone()).collect();
         loop {
             let were_free = self.slots.are_free();
             let next = async {
@@ -76,6 +76,7 @@ impl Claimer {
                 self.idle.worked();
             }
             let width = slots.len();
+            let names = self.wanted();
             let work = async {
                 if !registered {
                     self.register().await?;
@@ -103,6 +104,7 @@ impl Claimer {
                         self.idle.worked();
                     }
                     self.hand_over(jobs, slots).await;
+                    let paused = paused || names.len() < self.tasks.len();
                     let paused = paused.then(|| Instant::now() + PAUSED);
                     // All that was there: wait until somebody says that there is more.
                     if found < width && !self.rest(room_at, paused, &stop).await {
@@ -122,6 +124,15 @@ impl Claimer {
             }
         }
         self.link.close().await;
+    }
+
+    /// The tasks whose jobs it claims: not those that it has paused, while others go on with them.
+    ///
+    /// Where nobody does, they are claimed and put off: what stays ready would be in the way of every claim.
+    fn wanted(&self) -> Vec<String> {
+        let names = self.tasks.iter().map(|task| &task.name);
+        let wanted = names.filter(|name| !self.circuits.leaves_to_others(name));
+        wanted.cloned().collect()
     }
 
     /// Waits until it is woken, a limit has room or a paused queue is to be looked at; not, when it is told to stop, or

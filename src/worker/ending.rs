@@ -6,10 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::queue::Ending;
-use crate::task::FollowUp;
-
-/// The longest sentence that is kept of an error, in bytes.
-const LONGEST_ERROR: usize = 8 * 1024;
+use crate::task::{FollowUp, shortened};
 
 /// At most so many bytes of JSON for one character of a text: `\u0000`.
 const ESCAPED: usize = 6;
@@ -38,15 +35,6 @@ pub(super) fn failed(code: &str, error: &str) -> Ending {
         code: code.to_owned(),
         error: shortened(error),
     }
-}
-
-/// An error's sentence as it is kept: its beginning, where it is long.
-pub(super) fn shortened(error: &str) -> String {
-    if error.len() <= LONGEST_ERROR {
-        return error.to_owned();
-    }
-    let end = error.floor_char_boundary(LONGEST_ERROR);
-    format!("{}…", &error[..end])
 }
 
 fn is_larger(result: &Value, limit: usize) -> bool {
@@ -100,13 +88,5 @@ mod tests {
             };
             assert_eq!(code, "result_too_large");
         }
-    }
-
-    #[test]
-    fn a_long_error_is_kept_to_its_beginning() {
-        assert_eq!(shortened("short"), "short");
-        let long = "é".repeat(LONGEST_ERROR);
-        let kept = shortened(&long);
-        assert!(kept.len() <= LONGEST_ERROR + '…'.len_utf8() && kept.ends_with('…'));
     }
 }

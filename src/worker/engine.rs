@@ -96,7 +96,7 @@ impl Engine {
         let heartbeat = Heartbeat {
             worker,
             tasks: Arc::clone(&tasks),
-            circuits,
+            circuits: circuits.clone(),
             held: held.clone(),
             outcomes: outcomes.clone(),
             lease: lease.clone(),
@@ -108,6 +108,7 @@ impl Engine {
         let claimer = Claimer {
             worker: worker_id,
             tasks,
+            circuits,
             link: database.link("claimer"),
             cursor: Arc::clone(&cursor),
             wake: Arc::clone(&wake),

@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use super::callbacks::Callbacks;
-use super::ending::{failed, shortened};
+use super::ending::failed;
 use super::held::{Claim, Fate};
 use crate::queue::Why;
-use crate::task::{Again, Context, Kind, RetryDelay, TaskError, Tasks};
+use crate::task::{Again, Context, Kind, RetryDelay, TaskError, Tasks, shortened};
 
 /// An execution that ended without a result.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +81,8 @@ async fn execute(
     .in_place(Arc::<Claim>::clone(claim));
     if let Some(callbacks) = callbacks.cloned() {
         let claim = Arc::clone(claim);
-        let expect = move || callbacks.clone().expect(Arc::clone(&claim)).boxed();
+        let delay = task.options.retry_delay;
+        let expect = move || callbacks.clone().expect(Arc::clone(&claim), delay).boxed();
         context = context.expecting(expect);
     }
     let span = tracing::info_span!("job", job.id = %claim.job.id, task.name = task.name, job.attempt = claim.job.attempt);

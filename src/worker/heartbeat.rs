@@ -97,6 +97,15 @@ impl Heartbeat {
         for (job, claim_id) in result? {
             self.held.drop_one(job, claim_id);
         }
+        if !paused.is_empty() {
+            let tasks: Vec<String> = paused.into_iter().map(|open| open.task).collect();
+            let look = async {
+                fleet::run_elsewhere(link.connected().await?, self.worker.id, &tasks).await
+            };
+            let elsewhere = limited_to(LIMIT, look).await;
+            link.settle(&elsewhere);
+            self.circuits.run_elsewhere(&elsewhere?);
+        }
         Ok(())
     }
 

@@ -82,7 +82,11 @@ impl Held {
             all.early.retain(|job| *job != claim.job.id);
             claim.cancelled.cancel();
         }
-        all.claims.insert(claim.job.id, entry);
+        // It may be here already, under a claim that is over: whoever it calls has said so before it has answered.
+        if let Some(earlier) = all.claims.insert(claim.job.id, entry) {
+            earlier.dropped.cancel();
+            earlier.telling.end();
+        }
     }
 
     /// Its outcome is with the finisher.
@@ -122,7 +126,7 @@ impl Held {
             .get(&job)
             .filter(|entry| entry.claim_id == claim_id && !entry.answered)
         {
-            tracing::warn!(job.id = %job, "this job was given to another worker; its execution here is dropped");
+            tracing::warn!(job.id = %job, "this job is over, or was given to another worker; its execution here is dropped");
             entry.dropped.cancel();
         }
     }

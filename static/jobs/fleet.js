@@ -168,7 +168,7 @@ class WorkerCard extends Card {
       (circuit) => circuit.task,
       () => {
         const root = element("li");
-        return { root, update: (circuit) => write(root, paused(circuit)) };
+        return { root, update: (circuit) => write(root, paused(circuit, this.now())) };
       },
     );
     const load = element("p", "load");
@@ -191,10 +191,16 @@ class WorkerCard extends Card {
   }
 }
 
-/** @param {Worker["circuits"][number]} circuit */
-function paused(circuit) {
-  const until = timeOfDay(Date.parse(circuit.until));
-  return `${circuit.task}: paused until ${until} after ${many(circuit.failures, "failure")}`;
+/**
+ * @param {Worker["circuits"][number]} circuit
+ * @param {number} now
+ */
+function paused(circuit, now) {
+  const until = Date.parse(circuit.until);
+  const after = `after ${many(circuit.failures, "failure")}`;
+  return until > now
+    ? `${circuit.task}: paused until ${timeOfDay(until)} ${after}`
+    : `${circuit.task}: paused ${after}; the next job tries it`;
 }
 
 class GatewayCard extends Card {

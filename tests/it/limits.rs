@@ -1,9 +1,13 @@
 //! Limits of tasks and of their keys: held exactly, whatever the workers do, and without slowing anybody else.
 
+use std::sync::Mutex;
 use std::time::Duration;
 
-use ringback::queue::limits;
+use ringback::ids::WorkerId;
+use ringback::queue::claim::{Want, claim};
+use ringback::queue::finish::put_back;
 use ringback::queue::tasks::{self, TaskRow};
+use ringback::queue::{Cursor, PutBack, Try, Why, limits};
 use ringback::task::Limits;
 use serde_json::json;
 use sqlx::{Connection, PgConnection};
@@ -289,6 +293,40 @@ async fn whatever_takes_a_job_away_leaves_its_room() {
             .await;
         assert_eq!(database.count("ringback.job").await, left);
     }
+}
+
+#[tokio::test]
+async fn a_job_that_goes_back_without_having_been_started_is_no_start() {
+    let database = TestDatabase::new().await;
+    let mut connection = PgConnection::connect(&database.url).await.unwrap();
+    let seldom = Limits::none().starts(1, Duration::from_secs(3_600));
+    registered(&mut connection, seldom, Limits::none()).await;
+    database.enqueue("'a', content => ''").await.unwrap();
+    let tasks = ["a".to_owned()];
+    let want = Want::any(WorkerId::random(), &tasks, 1);
+    for why in [
+        Why::Postponed(Duration::ZERO),
+        Why::NotStarted,
+        Why::Interrupted,
+    ] {
+        limits::admit(&mut connection).await.unwrap();
+        let cursor = Mutex::new(Cursor::new(vec!["default".to_owned()]));
+        let claims = claim(&mut connection, &cursor, &want).await.unwrap();
+        let [job] = &claims.jobs[..] else {
+            panic!("it should be let through before {why:?}");
+        };
+        let (id, claim_id) = (job.id, job.claim_id);
+        let back = PutBack { id, claim_id, why };
+        let this = Try {
+            hints: false,
+            again: false,
+        };
+        put_back(&mut connection, &[back], this).await.unwrap();
+    }
+    // The last one had been started.
+    limits::admit(&mut connection).await.unwrap();
+    let held = "ringback.job where state = 'held'";
+    assert_eq!(database.count(held).await, 1);
 }
 
 #[tokio::test]

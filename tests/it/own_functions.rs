@@ -251,18 +251,23 @@ async fn what_a_status_says_decides_whether_and_when_it_is_tried_again() {
             ("/refused", _) => {
                 Reply::new("404 Not Found", "retry-after: 1\r\n", &"x".repeat(5_000))
             }
+            ("/unending", _) => {
+                Reply::raw(&["HTTP/1.1 410 Gone\r\ncontent-length: 9\r\n\r\nno"]).then_silence()
+            }
             ("/later", _) => Reply::new("202 Accepted", "", ""),
             ("/closed", _) if !back.load(Ordering::Relaxed) => Reply::close(),
             _ => Reply::json(&json!("done")),
         }
     })
     .await;
-    let tasks: String = ["busy", "limited", "broken", "refused", "later", "closed"]
-        .map(|name| {
-            let url = endpoint.url(&format!("/{name}"));
-            format!("[tasks.{name}]\nurl = \"{url}\"\nretry_delay = \"10ms\"\n")
-        })
-        .concat();
+    let tasks: String = [
+        "busy", "limited", "broken", "refused", "unending", "later", "closed",
+    ]
+    .map(|name| {
+        let url = endpoint.url(&format!("/{name}"));
+        format!("[tasks.{name}]\nurl = \"{url}\"\nretry_delay = \"10ms\"\n")
+    })
+    .concat();
     // Nobody has said where.
     let tasks = tasks.replace("[tasks.later]", "[tasks.later]\ncallback = true");
     let fleet = Fleet::new(&tasks).await;
@@ -305,6 +310,9 @@ async fn what_a_status_says_decides_whether_and_when_it_is_tried_again() {
     has_failed(&job, "http_404", 1);
     let error = format!("the function answered 404 Not Found: {}", "x".repeat(1_024));
     assert_eq!(job["error"], error.as_str());
+    let job = fleet.run("unending", &json!(1)).await;
+    has_failed(&job, "http_410", 1);
+    assert_eq!(job["error"], "the function answered 410 Gone: no");
     has_failed(&fleet.run("later", &json!(1)).await, "http_202", 1);
     let asked = endpoint.asked().pop().unwrap();
     assert!(!asked.headers.contains_key("ringback-callback-url"));

@@ -19,6 +19,7 @@ use crate::auth::Secret;
 use crate::postgres::Fault;
 use crate::postgres::link::limited;
 use crate::queue::callback::{self, CallBack, Retry};
+use crate::task::{readable, shortened};
 use crate::wire::{CallBackBody, ErrorItem, parse_call_back};
 
 /// The code of a failure that has none of its own.
@@ -79,7 +80,7 @@ fn said(body: CallBackBody) -> CallBack {
             code,
         } => CallBack::Failed {
             code: code.unwrap_or_else(|| FAILED.to_owned()),
-            error,
+            error: shortened(&readable(&error)),
             again: match (retry, after) {
                 (Some(false), _) => Retry::Never,
                 (_, Some(after)) => Retry::After(Duration::from_secs_f64(after)),
@@ -92,7 +93,7 @@ fn said(body: CallBackBody) -> CallBack {
                 progress["percent"] = percent.into();
             }
             if let Some(note) = note {
-                progress["note"] = note.into();
+                progress["note"] = readable(&note).into();
             }
             CallBack::Progress(progress)
         }

@@ -8,14 +8,18 @@ use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
+use super::super::words::readable;
 use super::super::{Again, Context, TaskError};
 use super::stream;
 
-/// The longest time that a function may ask to be left alone for.
+/// The longest time that a response may ask to be left alone for.
 const LONGEST: Duration = Duration::from_secs(3_600);
 
 /// How much of a text is kept of an answer that is no result, in bytes.
 const QUOTED: usize = 1_024;
+
+/// How long the text of an answer that is no result is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How an attempt has failed,
 #[derive(Debug, PartialEq)]
@@ -49,7 +53,9 @@ pub(super) async fn read(
             if body.is_empty() {
                 return Ok(Value::Null);
             }
-            serde_json::from_slice(&body).map_err(|error| {
+            // A byte order mark is none of the JSON.
+            let json = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&body);
+            serde_json::from_slice(json).map_err(|error| {
                 no_result(&format!("it says that it is JSON, and is not: {error}"))
             })
         }
@@ -84,12 +90,6 @@ pub(super) fn too_large(max: usize) -> Failed {
         "the response of the function is larger than {max} bytes; let it store it elsewhere and say where, or raise max_response"
     );
     Failed::Answered(TaskError::permanent(message).with_code("result_too_large"))
-}
-
-/// A time that a function asks for, in seconds.
-pub(super) fn bounded(seconds: f64) -> Option<Duration> {
-    let time = Duration::try_from_secs_f64(seconds.min(LONGEST.as_secs_f64()));
-    time.ok()
 }
 
 /// In what form a response is.
@@ -148,12 +148,15 @@ async fn failure(mut response: Response) -> Failed {
     let retry_after = response.headers().get(RETRY_AFTER);
     let retry_after = retry_after.and_then(|text| wait(text.to_str().ok()?, Timestamp::now()));
     let mut text = Vec::new();
-    // What does not come is not waited for longer than the attempt may take, and what breaks off is said as far as it is.
-    while text.len() < QUOTED
-        && let Ok(Some(part)) = next(&mut response).await
-    {
-        text.extend_from_slice(&part);
-    }
+    let whole = async {
+        while text.len() < QUOTED
+            && let Ok(Some(part)) = next(&mut response).await
+        {
+            text.extend_from_slice(&part);
+        }
+    };
+    // The status is known: what breaks off or does not come is said as far as it has.
+    let _ = tokio::time::timeout(PATIENCE, whole).await;
     let text = quoted(&text);
     let message = match text.as_str() {
         "" => format!("the function answered {status}"),
@@ -173,7 +176,9 @@ fn told(status: StatusCode, retry_after: Option<Duration>, message: String) -> F
     if !is_busy && !status.is_server_error() {
         return refused(status, &message);
     }
-    let again = match retry_after.filter(|_| is_busy) {
+    // At once is what a clock that is a little slow says as well.
+    let retry_after = retry_after.filter(|delay| is_busy && !delay.is_zero());
+    let again = match retry_after {
         Some(delay) => Again::After(delay),
         None => Again::Backoff,
     };
@@ -215,19 +220,6 @@ fn quoted(bytes: &[u8]) -> String {
     readable(String::from_utf8_lossy(bytes).trim())
 }
 
-/// A text without what moves a cursor, or cannot be stored.
-pub(super) fn readable(text: &str) -> String {
-    let mut readable = String::new();
-    for c in text.chars() {
-        if c.is_control() {
-            readable.extend(c.escape_default());
-        } else {
-            readable.push(c);
-        }
-    }
-    readable
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -243,6 +235,8 @@ mod tests {
             (425, None, Again::Backoff, true),
             (429, Some(seconds(7)), Again::After(seconds(7)), true),
             (503, Some(seconds(7)), Again::After(seconds(7)), true),
+            (429, Some(seconds(0)), Again::Backoff, true),
+            (503, Some(seconds(0)), Again::Backoff, false),
             (503, None, Again::Backoff, false),
             (500, Some(seconds(7)), Again::Backoff, false),
             (502, None, Again::Backoff, false),

@@ -8,13 +8,16 @@ use reqwest::header::{HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response, StatusCode, Url};
 use serde_json::Value;
 
-use super::super::circuit::Circuit;
+use super::super::circuit::{Blame, Circuit};
 use super::super::{Callback, Context, TaskError};
 use super::answer::{self, Failed};
 use super::signature::Key;
 
 /// How often one request may be sent on.
 const REDIRECTS: usize = 5;
+
+/// What is said of a job that waits for it.
+const PAUSED: &str = "the function does not answer; its jobs are paused";
 
 /// How a function is called.
 #[derive(Debug)]
@@ -38,12 +41,8 @@ pub(super) struct Call {
 impl Call {
     /// Calls it once for a job, if it seems to be there. When this is dropped, the connection closes.
     pub(super) async fn run(&self, input: &Value, context: &Context) -> Result<Value, TaskError> {
-        let passage = self.circuit.enter(context.deadline).map_err(|remaining| {
-            TaskError::postponed(
-                "the function does not answer; its jobs are paused",
-                remaining,
-            )
-        })?;
+        let passage = self.circuit.enter(context.job, context.deadline);
+        let passage = passage.map_err(|wait| TaskError::postponed(PAUSED, wait))?;
         match self.ask(input, context).await {
             Ok(result) => {
                 passage.answered();
@@ -55,10 +54,10 @@ impl Call {
             }
             // Nothing is known of it.
             Err(Failed::Before(error)) => Err(error),
-            Err(Failed::Away(error)) => {
-                passage.failed();
-                Err(error)
-            }
+            Err(Failed::Away(error)) => Err(match passage.failed() {
+                Blame::Job => error,
+                Blame::Nobody(wait) => TaskError::postponed(PAUSED, wait),
+            }),
         }
     }
 

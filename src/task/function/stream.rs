@@ -2,13 +2,19 @@
 
 mod events;
 
+use std::time::Duration;
+
 use reqwest::Response;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::super::words::readable;
 use super::super::{Again, Context, TaskError};
 use super::answer::{self, Failed};
 use events::{Event, Events};
+
+/// The longest time that a job may be asked to wait for, as in a callback.
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 
 /// The longest code of an error.
 const LONGEST_CODE: usize = 64;
@@ -17,8 +23,7 @@ const LONGEST_CODE: usize = 64;
 #[derive(Debug, Deserialize)]
 struct Progress {
     percent: Option<f64>,
-    #[serde(default)]
-    note: String,
+    note: Option<String>,
 }
 
 /// The next piece of its text.
@@ -33,8 +38,7 @@ enum Chunk {
 #[derive(Debug, Deserialize)]
 struct Error {
     message: String,
-    #[serde(default = "yes")]
-    retry: bool,
+    retry: Option<bool>,
     /// In seconds.
     after: Option<f64>,
     code: Option<String>,
@@ -68,10 +72,15 @@ pub(super) async fn read(
 /// Tells one event; the result, if it is that.
 async fn hear(event: &Event, context: &Context) -> Result<Option<Value>, Failed> {
     match event.name.as_str() {
-        "progress" => {
-            let progress: Progress = parsed(event)?;
-            context.progress(progress.percent, &answer::readable(&progress.note));
-        }
+        "progress" => match serde_json::from_str::<Progress>(&event.data) {
+            Ok(Progress { percent, note }) => {
+                context.progress(percent, &readable(&note.unwrap_or_default()));
+            }
+            // The result does not hang on it.
+            Err(error) => {
+                tracing::debug!(job.id = %context.job, %error, "what a function said of its progress cannot be read");
+            }
+        },
         "chunk" => match parsed(event)? {
             Chunk::Text(text) | Chunk::Field { text } => context.chunk(&text).await,
         },
@@ -93,14 +102,14 @@ fn parsed<'de, T: Deserialize<'de>>(event: &'de Event) -> Result<T, Failed> {
 }
 
 fn error(said: Error) -> TaskError {
-    let again = match (said.retry, said.after.and_then(answer::bounded)) {
-        (false, _) => Again::Never,
-        (true, Some(delay)) => Again::After(delay),
-        (true, None) => Again::Backoff,
+    let again = match (said.retry, said.after.and_then(bounded)) {
+        (Some(false), _) => Again::Never,
+        (_, Some(delay)) => Again::After(delay),
+        (_, None) => Again::Backoff,
     };
     let error = TaskError {
         again,
-        ..TaskError::new(answer::readable(&said.message))
+        ..TaskError::new(readable(&said.message))
     };
     let is_code = |code: &String| {
         let is_in_it = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -112,14 +121,14 @@ fn error(said: Error) -> TaskError {
     }
 }
 
-fn yes() -> bool {
-    true
+/// A time that a function asks for, in seconds.
+fn bounded(seconds: f64) -> Option<Duration> {
+    let time = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(time.min(LONGEST))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn told(data: &str) -> TaskError {
@@ -142,9 +151,9 @@ mod tests {
                 Again::After(seconds(5)),
             ),
             (
-                r#"{"message": "a", "after": 1e9}"#,
+                r#"{"message": "a", "after": 1e9, "retry": null}"#,
                 "task_failed",
-                Again::After(seconds(3_600)),
+                Again::After(seconds(2_592_000)),
             ),
             (
                 r#"{"message": "a", "after": -1, "code": "a b"}"#,

@@ -245,3 +245,46 @@ async fn a_job_that_waits_outlives_its_worker() {
     );
     assert_eq!(endpoint.asked().len(), 1);
 }
+
+#[tokio::test]
+async fn a_call_that_was_called_back_about_holds_up_neither_the_next_attempt_nor_a_stop() {
+    // It says how it went, and never answers.
+    let endpoint = Endpoint::new(|_, _| Reply::silence()).await;
+    let more = "callback = true\ntime_limit = \"10m\"";
+    let mut fleet = Fleet::called_back(&task(&endpoint, "later", more)).await;
+    let job = fleet.submit("later").await;
+    let first = Callback::of(&endpoint, 0).await;
+    first
+        .heard(&fleet, &json!({"error": "not yet", "after": 0}))
+        .await;
+    let second = Callback::of(&endpoint, 1).await;
+    eventually("the first call should be given up", async || {
+        endpoint.hung_up() == 1
+    })
+    .await;
+    second.heard(&fleet, &json!({"result": "done"})).await;
+    assert_eq!(fleet.api.finished(&job).await["result"], "done");
+    fleet.worker.signal("TERM");
+    let ended = fleet.worker.ended_within(Duration::from_secs(20)).await;
+    assert!(ended.success(), "{}", fleet.worker.output());
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_failure_is_kept_readable_and_the_task_says_how_long_the_next_waits() {
+    let endpoint = later().await;
+    let more =
+        "callback = true\nretry_delay = \"30d\"\nlongest_retry_delay = \"30d\"\nmax_attempts = 2";
+    let fleet = Fleet::called_back(&task(&endpoint, "later", more)).await;
+    let job = fleet.submit("later").await;
+    let callback = Callback::of(&endpoint, 0).await;
+    let error = format!("\u{1b}[31m{}", "x".repeat(20_000));
+    callback.heard(&fleet, &json!({"error": error})).await;
+    let attempts = fleet.attempts(&json!({"id": job})).await;
+    let kept = attempts[0]["error"].as_str().unwrap();
+    assert!(kept.starts_with("\\u{1b}[31mxxx"), "{kept}");
+    assert!(kept.len() < 9_000, "{} bytes", kept.len());
+    // A random part of a month.
+    let later =
+        format!("ringback.job where id = '{job}' and run_at > now() + interval '10 seconds'");
+    assert_eq!(fleet.database.count(&later).await, 1);
+}

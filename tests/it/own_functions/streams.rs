@@ -64,13 +64,18 @@ async fn a_stream_says_how_it_failed_and_one_that_is_cut_is_tried_again() {
             ("/never", _) => Reply::events(&[
                 "event: error\ndata: {\"message\": \"no such invoice\", \"retry\": false, \"code\": \"no_invoice\"}\n\n",
             ]),
-            ("/wrong", _) => Reply::events(&["event: progress\ndata: half\n\n"]),
+            ("/wrong", _) => Reply::events(&["event: chunk\ndata: half\n\n"]),
+            ("/vague", "1") => Reply::events(&["event: error\ndata: {\"message\": \"a\", \"retry\": null, \"after\": null, \"code\": null}\n\n"]),
+            ("/vague", _) => Reply::events(&[
+                "event: progress\ndata: half\n\nevent: progress\ndata: {\"percent\": 4, \"note\": null}\n\n",
+                "event: result\ndata: \"whole\"\n\n",
+            ]),
             ("/large", _) => Reply::events(&[&format!("data: {}", "x".repeat(2_000))]).then_silence(),
             other => panic!("{other:?}"),
         }
     })
     .await;
-    let tasks: String = ["cut", "again", "never", "wrong", "large"]
+    let tasks: String = ["cut", "again", "never", "wrong", "large", "vague"]
         .map(|name| {
             let url = endpoint.url(&format!("/{name}"));
             format!(
@@ -93,6 +98,13 @@ async fn a_stream_says_how_it_failed_and_one_that_is_cut_is_tried_again() {
     );
     let attempts = fleet.attempts(&job).await;
     assert_eq!(attempts[0]["error"], "not yet");
+    // Null is as if it were left out, and a progress that nobody understands is no matter.
+    let job = fleet.run("vague", &json!(1)).await;
+    assert_eq!(
+        (&job["result"], &job["attempts"]),
+        (&json!("whole"), &json!(2)),
+        "{job}"
+    );
     let job = fleet.run("never", &json!(1)).await;
     has_failed(&job, "no_invoice", 1);
     assert_eq!(job["error"], "no such invoice");
