@@ -12,6 +12,9 @@ use super::tokens::Refusal;
 /// The longest subject, in bytes.
 const LONGEST_SUBJECT: usize = 255;
 
+/// The latest that a token is good for, in seconds since 1970: the year 9999, after which calendars end.
+const LATEST: f64 = 253_370_764_800.0;
+
 /// The claims of a token that are read from it; those that are only checked are the library's.
 #[derive(Debug, Deserialize)]
 pub(super) struct Claims {
@@ -33,7 +36,7 @@ impl Claims {
         if !is_storable || self.sub.len() > LONGEST_SUBJECT {
             return Err(Refusal::Subject);
         }
-        let until = Duration::try_from_secs_f64(self.exp).ok();
+        let until = Duration::try_from_secs_f64(self.exp.min(LATEST)).ok();
         let until = until.and_then(|until| UNIX_EPOCH.checked_add(until));
         let until = until.ok_or(Refusal::NoToken)?;
         // To the moment, and by our clock, as the sockets end that were opened with it.

@@ -51,6 +51,12 @@ async fn a_ticket_opens_one_socket_once_on_any_gateway() {
         assert_eq!(Client::with_ticket(gateway, &ticket).await.err(), Some(401));
     }
 
+    // However late its token ends: calendars end before.
+    let endless = Duration::from_secs(1_000_000_000_000_000);
+    let endless = issuer.token_for("alice", "jobs:submit", endless);
+    let ticket = buy(&here, &endless).await;
+    assert!(Client::with_ticket(&here, &ticket).await.is_ok());
+
     let late = buy(&here, &issuer.token("alice", "jobs:submit")).await;
     database
         .execute("update ringback.ticket set expires_at = now() - interval '1 ms'")
