@@ -11,6 +11,7 @@ mod files;
 mod fleet;
 mod jobs;
 mod man;
+mod metrics;
 mod migrate;
 mod notify;
 mod openapi;

@@ -50,6 +50,11 @@ pub struct FleetConfig {
     #[command(flatten)]
     pub tasks: TasksConfig,
 
+    /// Serve this process's figures here as well, at `/metrics`, to whoever reaches the address; for workers, which
+    /// serve nothing else
+    #[arg(long, env = "RINGBACK_METRICS_LISTEN", value_parser = listen, value_name = "ADDRESS:PORT")]
+    pub metrics_listen: Option<SocketAddr>,
+
     /// Bring the database's schema up to date before starting
     #[arg(long, env = "RINGBACK_MIGRATE")]
     pub migrate: bool,

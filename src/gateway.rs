@@ -22,7 +22,7 @@ mod identify;
 mod intake;
 mod known_tasks;
 mod limits;
-mod metrics;
+pub mod metrics;
 mod outbox;
 mod pages;
 mod rate;

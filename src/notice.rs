@@ -33,7 +33,7 @@ pub async fn send(
     ttl: Duration,
 ) -> Result<i64, sqlx::Error> {
     match insert(connection, group, content, ttl, true).await {
-        Err(error) if Fault::of(&error) == Fault::Hints => {
+        Err(error) if Fault::is_lost_hint(&error) => {
             insert(connection, group, content, ttl, false).await
         }
         result => result,

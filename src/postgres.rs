@@ -6,6 +6,7 @@ mod fault;
 pub mod keeper;
 pub mod link;
 pub mod listener;
+mod pool;
 pub mod private;
 pub mod throwaway;
 
@@ -14,11 +15,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, PgPool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgPool};
 
 pub use fault::Fault;
 pub use link::Link;
+pub use pool::PoolUse;
+
+use pool::{browsing, pool};
 
 /// The longest that one statement of ours may take before its connection is given up: nothing else finds a connection
 /// that is half-open. Each is short, and harmless to repeat.
@@ -26,13 +30,6 @@ pub const STATEMENT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest that making a connection may take; whatever listens there may be no Postgres and never answer.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-
-/// When the server gives up a statement of a pool: before we do, so that what was given up did not happen, and its
-/// connection is free for others.
-const POOLED_STATEMENT_LIMIT: &str = "set statement_timeout = '8s'";
-
-/// How long it waits there for somebody's lock.
-const POOLED_LOCK_LIMIT: &str = "set lock_timeout = '2s'";
 
 /// One database, and how to connect to it; clones share both.
 #[derive(Clone, Debug)]
@@ -80,6 +77,15 @@ impl Database {
     #[must_use]
     pub fn browsing(&self) -> &PgPool {
         &self.browsing
+    }
+
+    /// How much of its pools is in use.
+    #[must_use]
+    pub fn pools(&self) -> [PoolUse; 2] {
+        [
+            PoolUse::of("work", &self.pool),
+            PoolUse::of("browse", &self.browsing),
+        ]
     }
 
     /// A connection of its own for a part that works without pause; `name` is seen in `pg_stat_activity`.
@@ -174,21 +180,6 @@ impl Database {
     }
 }
 
-/// A pool whose connections give up by themselves.
-fn pool(connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(CONNECT_LIMIT)
-        .test_before_acquire(false)
-        .after_connect(|connection, _| {
-            Box::pin(async move {
-                connection.execute(POOLED_STATEMENT_LIMIT).await?;
-                connection.execute(POOLED_LOCK_LIMIT).await?;
-                Ok(())
-            })
-        })
-}
-
 /// How every connection of ours is made.
 fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
     let options = PgConnectOptions::from_str(url)
@@ -214,15 +205,6 @@ fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
             ("tcp_user_timeout", "30000"),
         ]);
     Ok(options)
-}
-
-/// How the connections of those who look around are made: each question has a plan of its own, since what is a good one
-/// depends on what is asked for, and walks along an index until it has found enough.
-fn browsing(options: PgConnectOptions) -> PgConnectOptions {
-    options.application_name("ringback browsing").options([
-        ("plan_cache_mode", "force_custom_plan"),
-        ("enable_bitmapscan", "off"),
-    ])
 }
 
 /// The migrations, with their own table in our schema: a database is often shared with others.

@@ -85,7 +85,7 @@ pub async fn take_over(
         .fetch_optional(&mut *connection)
         .await;
         match taken {
-            Err(error) if hints && Fault::of(&error) == Fault::Hints => hints = false,
+            Err(error) if hints && Fault::is_lost_hint(&error) => hints = false,
             taken => {
                 return Ok(taken?.map(|row| Seat {
                     session,

@@ -1,8 +1,12 @@
-//! Logging, set up once.
+//! Logging, set up once, and what is counted.
+
+pub mod figures;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
+
+pub use figures::FIGURES;
 
 /// Whether lines say when they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ mod ears;
 mod ending;
 mod engine;
 mod execution;
+mod figures;
 mod finisher;
 mod heartbeat;
 mod held;

@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 26] = [
+const HOMES: [(&str, &[&str]); 27] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
@@ -34,6 +34,7 @@ const HOMES: [(&str, &[&str]); 26] = [
     ("croner", &["queue"]),
     ("form_urlencoded", &["gateway"]),
     ("hmac", &["task"]),
+    ("prometheus_client", &["telemetry"]),
     ("hyper", &["gateway"]),
     ("hyper_util", &["gateway"]),
     ("indicatif", &["cli"]),

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::database::{self, Open};
 use super::program::Asked;
-use super::{fleet, serve, work};
+use super::{fleet, metrics, serve, work};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, WorkerConfig};
 use crate::shutdown::Stop;
 use crate::task::{Environment, Tasks};
@@ -84,6 +84,7 @@ impl Dev {
         let serve = gateway::run(listener, database.clone(), tasks, settings, worked);
 
         let mut parts = fleet::parts(database, &self.fleet, &stop);
+        metrics::serve(&self.fleet, database, &mut parts, &stop).await?;
         parts.spawn("worker", work);
         parts.spawn("gateway", serve);
         println!("Ringback is ready: {scheme}://{address}/system/ (Ctrl+C stops it)");

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use super::access::{access, tls};
 use super::database::{self, Open};
 use super::program::Asked;
-use super::{files, fleet};
+use super::{files, fleet, metrics};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, LimitsConfig};
 use crate::gateway;
 use crate::shutdown::Stop;
@@ -54,6 +54,7 @@ impl Serve {
         prepared?;
         let listener = bind(&self.gateway).await?;
         let mut parts = fleet::parts(&open.database, &self.fleet, &stop);
+        metrics::serve(&self.fleet, &open.database, &mut parts, &stop).await?;
         parts.spawn(
             "gateway",
             gateway::run(

@@ -5,6 +5,7 @@ use clap::Args;
 use super::database::{self, Open};
 use super::files;
 use super::fleet;
+use super::metrics;
 use super::program::Asked;
 use crate::config::{DatabaseConfig, FleetConfig, IdleConfig, WorkerConfig};
 use crate::shutdown::Stop;
@@ -54,6 +55,7 @@ impl Work {
             ..settings(&self.worker, &self.fleet)
         };
         let mut parts = fleet::parts(&open.database, &self.fleet, &stop);
+        metrics::serve(&self.fleet, &open.database, &mut parts, &stop).await?;
         parts.spawn(
             "worker",
             worker::run(open.database.clone(), tasks, settings, stop.clone()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use futures_util::{SinkExt, StreamExt};
 
+use crate::telemetry::FIGURES;
 use crate::wire::Close;
 
 /// How long a client may take to answer a close.
@@ -28,6 +29,7 @@ pub(super) fn after(error: &axum::Error) -> Option<Close> {
 
 /// Closes a socket and waits until the client has answered: a connection cut earlier may lose what was written before.
 pub(super) async fn say(mut socket: WebSocket, why: Close) {
+    FIGURES.closed(why.slug());
     let reason = Utf8Bytes::from_static(why.reason());
     let code = why.code();
     let goodbye = async {

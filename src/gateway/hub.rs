@@ -12,6 +12,7 @@ use axum::extract::ws::Utf8Bytes;
 
 use super::connection::{Acknowledged, Connection, Listens, Patience};
 use crate::ids::{ConnectionId, JobId, SessionId};
+use crate::telemetry::FIGURES;
 
 use ends::Ends;
 
@@ -45,8 +46,11 @@ pub(super) struct Ended {
 impl Hub {
     pub(super) fn join(&self, connection: &Arc<Connection>) {
         let mut here = self.lock();
-        here.connections
-            .insert(connection.id, Arc::clone(connection));
+        let is_new = here
+            .connections
+            .insert(connection.id, Arc::clone(connection))
+            .is_none();
+        FIGURES.sockets.inc_by(i64::from(is_new));
         here.ends.add(connection);
         if here.stopping {
             connection.stop();
@@ -63,7 +67,8 @@ impl Hub {
 
     pub(super) fn leave(&self, connection: &Connection) {
         let mut here = self.lock();
-        here.connections.remove(&connection.id);
+        let was_here = here.connections.remove(&connection.id).is_some();
+        FIGURES.sockets.dec_by(i64::from(was_here));
         here.ends.remove(connection);
         for job in connection.jobs() {
             here.forget(job, connection.id);

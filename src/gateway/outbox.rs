@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use axum::extract::ws::Utf8Bytes;
 
+use crate::telemetry::FIGURES;
 use crate::wire::Close;
 
 /// How many bytes may wait for a client that does not read.
@@ -31,7 +32,9 @@ impl Outbox {
         }
         // One message always fits, however large.
         let is_alone = self.messages.is_empty();
-        self.bytes += text.len() + MESSAGE_COST;
+        let cost = text.len() + MESSAGE_COST;
+        self.bytes += cost;
+        FIGURES.outbox.inc_by(signed(cost));
         self.messages.push_back(text);
         if self.bytes > LIMIT && !is_alone {
             self.close(Close::TooSlow);
@@ -51,6 +54,7 @@ impl Outbox {
     /// Throws away what waits, and ends the socket.
     pub(super) fn close(&mut self, why: Close) {
         self.messages = VecDeque::new();
+        self.empty();
         self.close.get_or_insert(why);
     }
 
@@ -61,9 +65,25 @@ impl Outbox {
 
     /// Takes everything.
     pub(super) fn take(&mut self) -> (VecDeque<Utf8Bytes>, Option<Close>) {
-        self.bytes = 0;
+        self.empty();
         (std::mem::take(&mut self.messages), self.close)
     }
+
+    fn empty(&mut self) {
+        FIGURES
+            .outbox
+            .dec_by(signed(std::mem::take(&mut self.bytes)));
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.empty();
+    }
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use crate::queue::report::{self, Chunks, Position};
 use crate::queue::tasks;
 use crate::session;
 use crate::shutdown::Stop;
+use crate::telemetry::FIGURES;
 use crate::wire::{Frame, SYSTEM_GROUP};
 
 use look::{Look, Unheard};
@@ -128,7 +129,8 @@ impl Relay {
                 Unheard::All => (Duration::ZERO, usize::MAX),
                 Unheard::Longest(every) => (every / 2, asked_for_in(every)),
             };
-            look.jobs.extend(self.hub.unheard(patience, limit));
+            look.polled = self.hub.unheard(patience, limit).into_iter().collect();
+            look.jobs.extend(&look.polled);
             look.newest_notice = self.beat().await?;
             self.keep_sessions(look).await?;
             look.unheard = None;
@@ -157,6 +159,11 @@ impl Relay {
                     && look.hinted.contains(&outcome.id)
                 {
                     elsewhere.push((session, outcome.id));
+                }
+                if look.hinted.contains(&outcome.id) {
+                    FIGURES.delivery.observe(outcome.since.max(0.0));
+                } else if look.polled.contains(&outcome.id) {
+                    FIGURES.polled.inc();
                 }
                 self.deliver(outcome);
             }

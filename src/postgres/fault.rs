@@ -1,5 +1,7 @@
 //! What an error of the database means.
 
+use crate::telemetry::FIGURES;
+
 /// What an error of the database means for whoever met it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -18,6 +20,16 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether no hint could be sent, and the same is to be done again without; it is counted.
+    #[must_use]
+    pub fn is_lost_hint(error: &sqlx::Error) -> bool {
+        let is_lost = Self::of(error) == Self::Hints;
+        if is_lost {
+            FIGURES.hints_failed.inc();
+        }
+        is_lost
+    }
+
     /// Sorts an error into its kind.
     #[must_use]
     pub fn of(error: &sqlx::Error) -> Self {

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
 use super::{CONNECT_LIMIT, Database, Fault, STATEMENT_LIMIT};
+use crate::telemetry::FIGURES;
 
 /// A connection that comes back.
 ///
@@ -97,6 +98,7 @@ impl Link {
         })
         .await?;
         self.offset = offset;
+        FIGURES.connected(&self.name);
         Ok(connection)
     }
 }

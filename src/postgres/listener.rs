@@ -10,6 +10,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::time::Instant;
 
 use super::{Backoff, Database};
+use crate::telemetry::FIGURES;
 
 /// How long an idle process waits before it looks by itself.
 const POLL_WITH_HINTS: Duration = Duration::from_secs(5);
@@ -196,6 +197,7 @@ pub(super) async fn listen(
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
         listener.listen_all(channels).await?;
+        FIGURES.connected(name);
         Ok(listener)
     };
     tokio::time::timeout(POLL_WITH_HINTS, listening)

@@ -15,6 +15,7 @@ use crate::ids::{ClaimId, JobId};
 use crate::postgres::Fault;
 use crate::postgres::link::limited;
 use crate::task::RetryDelay;
+use crate::telemetry::FIGURES;
 
 /// How many one statement gives up, at most.
 const BATCH: i64 = 1_000;
@@ -133,7 +134,7 @@ pub async fn call_back(
     let mut this = Try::FIRST;
     loop {
         match limited(take(connection, job, token, said, this)).await {
-            Err(error) if this.hints && Fault::of(&error) == Fault::Hints => this.hints = false,
+            Err(error) if this.hints && Fault::is_lost_hint(&error) => this.hints = false,
             Err(error) if Fault::of(&error) == Fault::Partition => {
                 limited(partitions::make_for(connection, &[job])).await?;
                 return limited(take(connection, job, token, said, this)).await;
@@ -153,7 +154,7 @@ async fn take(
     let mut transaction = connection.begin().await?;
     let found = sqlx::query!(
         r#"
-        select claim_id as "claim_id!: ClaimId", failures, max_attempts,
+        select claim_id as "claim_id!: ClaimId", task, failures, max_attempts,
             extract(epoch from retry_first)::double precision as retry_first,
             extract(epoch from retry_longest)::double precision as retry_longest
         from ringback.job
@@ -182,10 +183,13 @@ async fn take(
         claim_id,
         ending,
     };
+    // For the figures.
+    let mut became = None;
     match said {
         CallBack::Done(result) => {
             let ended = end(Ending::succeeded(result.clone()));
             finish(&mut transaction, &[ended], this).await?;
+            became = Some("succeeded");
         }
         CallBack::Failed { code, error, again } => {
             let (code, error) = (code.clone(), error.clone());
@@ -203,6 +207,7 @@ async fn take(
                 None => {
                     let ended = end(Ending::Failed { code, error });
                     finish(&mut transaction, &[ended], this).await?;
+                    became = Some("failed");
                 }
             }
         }
@@ -213,6 +218,9 @@ async fn take(
         }
     }
     transaction.commit().await?;
+    if let Some(outcome) = became {
+        FIGURES.ended(&found.task, outcome);
+    }
     Ok(true)
 }
 
@@ -231,7 +239,7 @@ pub async fn give_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         match moved.await {
             Ok(moved) if moved.moved < BATCH => return Ok(()),
             Ok(_) => {}
-            Err(error) if hints && Fault::of(&error) == Fault::Hints => hints = false,
+            Err(error) if hints && Fault::is_lost_hint(&error) => hints = false,
             // What is given up leaves a trace in the partition of its day.
             Err(error) if !has_made && Fault::of(&error) == Fault::Partition => {
                 limited(partitions::make_for_running(connection)).await?;

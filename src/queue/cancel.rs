@@ -55,7 +55,7 @@ pub async fn cancel_all(
     let mut hints = true;
     loop {
         match limited(ask(connection, jobs, actor, states, hints)).await {
-            Err(error) if hints && Fault::of(&error) == Fault::Hints => hints = false,
+            Err(error) if hints && Fault::is_lost_hint(&error) => hints = false,
             Err(error) if Fault::of(&error) == Fault::Partition => {
                 limited(partitions::make_for(connection, jobs)).await?;
                 return limited(ask(connection, jobs, actor, states, hints)).await;

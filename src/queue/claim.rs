@@ -1,6 +1,7 @@
 //! Taking jobs to run them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -36,6 +37,8 @@ pub struct Claimed {
     pub connection_id: Option<ConnectionId>,
     /// Whether whoever asked wants to hear of it while it runs.
     pub stream: bool,
+    /// For how long it could have started before it was claimed.
+    pub waited: Duration,
 }
 
 /// What one claim gave.
@@ -146,6 +149,7 @@ struct Row {
     max_attempts: Option<i32>,
     connection_id: Option<ConnectionId>,
     stream: Option<bool>,
+    waited: Option<f64>,
     paused: bool,
 }
 
@@ -164,6 +168,7 @@ impl Row {
             max_attempts: self.max_attempts?,
             connection_id: self.connection_id,
             stream: self.stream?,
+            waited: Duration::try_from_secs_f64(self.waited?).unwrap_or_default(),
         })
     }
 }

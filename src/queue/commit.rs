@@ -18,6 +18,7 @@ use super::{Try, partitions};
 use crate::ids::{ClaimId, JobId};
 use crate::postgres::link::limited;
 use crate::postgres::{Backoff, Fault, Link};
+use crate::telemetry::FIGURES;
 
 /// Rows of one kind, to be committed together.
 #[derive(Clone, Copy, Debug)]
@@ -72,6 +73,7 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
         let error = match result {
             Ok(repeats) => {
                 backoff.reset();
+                FIGURES.batch(part.verb(), part.len());
                 note(&mut answers[from..to], part, &repeats);
                 continue;
             }
@@ -79,6 +81,7 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
         };
         match Fault::of(&error) {
             Fault::Hints if this.hints => {
+                FIGURES.hints_failed.inc();
                 tracing::warn!(%error, "hints could not be sent; the work goes on, and is found by polling");
                 parts.push((
                     from,
@@ -267,6 +270,17 @@ impl<'a> Rows<'a> {
             Self::PutBack(jobs) => Self::PutBack(&jobs[from..to]),
             Self::Waits(jobs) => Self::Waits(&jobs[from..to]),
             Self::Reports(reports) => Self::Reports(&reports[from..to]),
+        }
+    }
+
+    /// What is done to them, for the figures.
+    fn verb(self) -> &'static str {
+        match self {
+            Self::New(_) => "enqueue",
+            Self::Ended(_) => "finish",
+            Self::PutBack(_) => "put_back",
+            Self::Waits(_) => "wait",
+            Self::Reports(_) => "report",
         }
     }
 

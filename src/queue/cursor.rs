@@ -139,6 +139,7 @@ mod tests {
             max_attempts: 1,
             connection_id: None,
             stream: false,
+            waited: Duration::ZERO,
         }
     }
 

@@ -11,6 +11,7 @@ use super::keys::{Key, Repeat};
 use super::{Try, sparse};
 use crate::auth::ANONYMOUS;
 use crate::ids::{ConnectionId, GatewayId, JobId, SessionId};
+use crate::telemetry::FIGURES;
 
 /// A job to be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -159,6 +160,7 @@ pub(super) async fn insert(
     )
     .fetch_one(connection)
     .await?;
+    FIGURES.hints(stored.hinted);
     let repeats = stored
         .submitted
         .into_iter()

@@ -11,6 +11,7 @@ use super::follow_up::follow_up;
 use super::{Try, sparse};
 use crate::ids::{ClaimId, JobId};
 use crate::task::FollowUp;
+use crate::telemetry::FIGURES;
 
 /// A job that is over.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,6 +134,7 @@ async fn record(
     )
     .fetch_one(connection)
     .await?;
+    FIGURES.hints(written.hinted);
     let fenced = jobs.len()
         - usize::try_from(written.recorded)
             .unwrap_or_default()

@@ -14,7 +14,7 @@ use crate::postgres::link::limited;
 pub async fn admit(connection: &mut PgConnection) -> Result<Option<Duration>, sqlx::Error> {
     let admitted = limited(ask(connection, true)).await;
     let seconds = match admitted {
-        Err(error) if Fault::of(&error) == Fault::Hints => limited(ask(connection, false)).await?,
+        Err(error) if Fault::is_lost_hint(&error) => limited(ask(connection, false)).await?,
         admitted => admitted?,
     };
     Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))

@@ -11,6 +11,7 @@ select
         select true from ringback.mailbox
         where mailbox.session_id = past.session_id and mailbox.job_id = past.id
     ) is not null as "unread!",
+    extract(epoch from clock_timestamp() - past.finished_at)::double precision as "since!",
     (select session.gateway_id from ringback.session where session.id = past.session_id) as "home: GatewayId"
 from unnest($1::uuid[]) as wanted (id)
 cross join lateral (

@@ -33,9 +33,7 @@ pub fn is_unknown(error: &sqlx::Error) -> bool {
 /// Those of the database.
 pub async fn resume(connection: &mut PgConnection, queue: &str) -> Result<(), sqlx::Error> {
     match limited(go_on(connection, queue, true)).await {
-        Err(error) if Fault::of(&error) == Fault::Hints => {
-            limited(go_on(connection, queue, false)).await
-        }
+        Err(error) if Fault::is_lost_hint(&error) => limited(go_on(connection, queue, false)).await,
         resumed => resumed,
     }
 }

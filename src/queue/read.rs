@@ -24,6 +24,8 @@ pub struct Outcome {
     pub attempt: i32,
     /// Whether it waits in the mailbox of its session.
     pub unread: bool,
+    /// How long ago it has ended, in seconds.
+    pub since: f64,
     /// The gateway that has a socket of its session.
     pub home: Option<GatewayId>,
 }

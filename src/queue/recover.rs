@@ -101,9 +101,7 @@ async fn with_or_without_hints(
     statement: Statement,
 ) -> Result<i64, sqlx::Error> {
     match limited(statement(connection, true)).await {
-        Err(error) if Fault::of(&error) == Fault::Hints => {
-            limited(statement(connection, false)).await
-        }
+        Err(error) if Fault::is_lost_hint(&error) => limited(statement(connection, false)).await,
         result => result,
     }
 }

@@ -58,7 +58,7 @@ pub async fn retry(
     gateway: Option<GatewayId>,
 ) -> Result<Retried, sqlx::Error> {
     match limited(ask(connection, old, new, actor, gateway, true)).await {
-        Err(error) if Fault::of(&error) == Fault::Hints => {
+        Err(error) if Fault::is_lost_hint(&error) => {
             limited(ask(connection, old, new, actor, gateway, false)).await
         }
         answer => answer,
@@ -75,7 +75,7 @@ pub async fn retry_all(
     actor: &Actor,
 ) -> Result<Vec<(JobId, Retried)>, sqlx::Error> {
     match limited(ask_all(connection, jobs, actor, true)).await {
-        Err(error) if Fault::of(&error) == Fault::Hints => {
+        Err(error) if Fault::is_lost_hint(&error) => {
             limited(ask_all(connection, jobs, actor, false)).await
         }
         answer => answer,

@@ -10,6 +10,7 @@ use super::{Refusal, Try};
 use crate::ids::JobId;
 use crate::postgres::link::limited;
 use crate::postgres::{Backoff, Fault, Link};
+use crate::telemetry::FIGURES;
 
 /// What became of jobs that were to be stored together.
 #[derive(Debug)]
@@ -36,6 +37,7 @@ pub async fn commit_whole(link: &mut Link, jobs: &[NewJob], patience: Duration) 
         };
         match Fault::of(&error) {
             Fault::Hints if this.hints => {
+                FIGURES.hints_failed.inc();
                 this.hints = false;
                 continue;
             }

@@ -142,7 +142,7 @@ pub async fn forward(
     .await;
     match forwarded {
         // It is found by polling.
-        Err(error) if Fault::of(&error) == Fault::Hints => Ok(()),
+        Err(error) if Fault::is_lost_hint(&error) => Ok(()),
         forwarded => forwarded.map(|_| ()),
     }
 }

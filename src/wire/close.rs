@@ -34,6 +34,21 @@ impl Close {
         Self::TokenOver,
     ];
 
+    /// Its name in the figures.
+    #[must_use]
+    pub const fn slug(self) -> &'static str {
+        match self {
+            Self::Stopping => "stopping",
+            Self::NotAFrame => "not_a_frame",
+            Self::NotText => "not_text",
+            Self::FrameTooLarge => "frame_too_large",
+            Self::TooSlow => "too_slow",
+            Self::Silent => "silent",
+            Self::TakenOver => "taken_over",
+            Self::TokenOver => "token_over",
+        }
+    }
+
     /// The code of the close frame.
     #[must_use]
     pub const fn code(self) -> u16 {

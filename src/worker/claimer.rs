@@ -21,6 +21,7 @@ use crate::queue::tasks::{self, TaskRow};
 use crate::queue::{Claimed, Cursor, limits};
 use crate::shutdown::{Stop, sleep};
 use crate::task::{Circuits, Reporter};
+use crate::telemetry::FIGURES;
 
 /// How long after a stop a claim on its way may still take.
 const LATE: Duration = Duration::from_secs(5);
@@ -185,7 +186,16 @@ impl Claimer {
             want.commit = Commit::Durable;
         }
         let connection = self.link.connected().await?;
-        limited(claim::claim(connection, &self.cursor, &want)).await
+        let asked = Instant::now();
+        let claims = limited(claim::claim(connection, &self.cursor, &want)).await?;
+        FIGURES.claim.observe(asked.elapsed().as_secs_f64());
+        if !claims.jobs.is_empty() {
+            FIGURES.batch("claim", claims.jobs.len());
+        }
+        for job in &claims.jobs {
+            FIGURES.waited(&job.queue, job.waited);
+        }
+        Ok(claims)
     }
 
     /// Only we claim in this worker's name, one claim after the other: what is not held by now was lost on its way.

@@ -12,6 +12,7 @@ use super::telling::Telling;
 use crate::ids::{ClaimId, JobId};
 use crate::queue::{Claimed, Report, Why};
 use crate::task::{FollowUps, Reporter};
+use crate::telemetry::FIGURES;
 
 /// A job that this worker holds, with one of its slots, until its outcome is handed to the finisher.
 #[derive(Debug)]
@@ -26,19 +27,29 @@ pub struct Claim {
     pub(super) reporter: Reporter,
     /// The jobs that it asks for.
     pub(super) follow_ups: FollowUps,
+    /// When it came here.
+    pub(super) claimed: Instant,
     _slot: Slot,
 }
 
 impl Claim {
     pub(super) fn new(job: Claimed, slot: Slot, reporter: Reporter) -> Self {
+        FIGURES.running.inc();
         Self {
             job,
             dropped: CancellationToken::new(),
             cancelled: CancellationToken::new(),
             reporter,
             follow_ups: FollowUps::default(),
+            claimed: Instant::now(),
             _slot: slot,
         }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        FIGURES.running.dec();
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{self, error::TrySendError};
 
 use super::ending::succeeded;
 use super::execution::fate_of;
+use super::figures;
 use super::finisher::Outcome;
 use super::held::{Claim, Fate, Held};
 use crate::queue::Why;
@@ -131,6 +132,7 @@ where
 }
 
 fn outcome(claim: &Claim, fate: Fate) -> Outcome {
+    figures::count(claim, &fate);
     let failures = claim.job.failures.saturating_add(1);
     Outcome {
         job: claim.job.id,

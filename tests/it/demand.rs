@@ -97,8 +97,8 @@ async fn the_figures_say_what_waits_and_who_works_and_only_to_those_who_may_read
     assert_eq!(status, 200, "{text}");
     // A queue without a job or a worker has its figures: that is where scaling to zero begins again.
     for line in [
-        "ringback_jobs_ready{queue=\"default\"} 0",
-        "ringback_workers{queue=\"default\"} 0",
+        "ringback_jobs_ready{queue=\"default\"} 0.0",
+        "ringback_workers{queue=\"default\"} 0.0",
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }
@@ -109,7 +109,7 @@ async fn the_figures_say_what_waits_and_who_works_and_only_to_those_who_may_read
     }
     let (_, text) = figures("metrics:read").await;
     assert!(
-        text.contains("ringback_jobs_ready{queue=\"default\"} 3"),
+        text.contains("ringback_jobs_ready{queue=\"default\"} 3.0"),
         "{text}"
     );
     let health =
@@ -118,9 +118,9 @@ async fn the_figures_say_what_waits_and_who_works_and_only_to_those_who_may_read
     let _worker = Program::worker(&database, &["--concurrency", "7"]).await;
     eventually("the worker should be counted", async || {
         let (_, text) = figures("metrics:read").await;
-        text.contains("ringback_workers{queue=\"default\"} 1")
-            && text.contains("ringback_slots{queue=\"default\"} 7")
-            && text.contains("ringback_jobs_ready{queue=\"default\"} 0")
+        text.contains("ringback_workers{queue=\"default\"} 1.0")
+            && text.contains("ringback_slots{queue=\"default\"} 7.0")
+            && text.contains("ringback_jobs_ready{queue=\"default\"} 0.0")
     })
     .await;
 }

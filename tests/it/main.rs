@@ -33,6 +33,7 @@ mod later;
 mod ledger;
 mod limits;
 mod lines;
+mod metrics;
 mod notices;
 mod operators;
 mod order;

@@ -39,7 +39,7 @@ pub(super) async fn call_back(
         let mut database = shared.database.pool().acquire().await?;
         callback::call_back(&mut database, job, &token, &said).await
     });
-    match taken.await {
+    match Box::pin(taken).await {
         Ok(true) => Ok(StatusCode::NO_CONTENT.into_response()),
         Ok(false) => Err(no_job()),
         Err(error) if Fault::of(&error) == Fault::Data => {

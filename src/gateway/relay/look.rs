@@ -15,6 +15,8 @@ pub(super) struct Look {
     pub(super) jobs: BTreeSet<JobId>,
     /// Those of them that a hint was about; where its session is elsewhere, it is passed on, once.
     pub(super) hinted: HashSet<JobId>,
+    /// Those of them that nobody has told of.
+    pub(super) polled: HashSet<JobId>,
     /// Jobs that may have said something.
     pub(super) said: BTreeSet<JobId>,
     /// Sessions that have gone to another gateway, with their new epoch.

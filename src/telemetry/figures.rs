@@ -1,0 +1,312 @@
+//! What this process counts and measures, for Prometheus.
+//!
+//! There is one of each, as there is one logger: what is counted is the process's own, whichever part of it counts. What
+//! the database knows better (how much waits in a queue) is asked when somebody reads the figures, and is not here.
+
+use std::fmt;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Those of this process.
+pub static FIGURES: LazyLock<Figures> = LazyLock::new(Figures::new);
+
+/// Where a time is counted to that is as short as that of a statement, in seconds.
+const SHORT: [f64; 14] = [
+    0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0,
+];
+
+/// The same for times that may be as long as those of a job.
+const LONG: [f64; 14] = [
+    0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0,
+];
+
+/// Where sizes of batches are counted to.
+const SIZES: [f64; 11] = [
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1_024.0,
+];
+
+/// What a process counts and measures.
+#[derive(Debug)]
+pub struct Figures {
+    registry: Registry,
+    jobs: Family<TaskOutcome, Counter>,
+    retries: Family<OfTask, Counter>,
+    put_back: Family<OfTask, Counter>,
+    wait: Family<OfQueue, Histogram, Long>,
+    run: Family<OfTask, Histogram, Long>,
+    batch: Family<OfPart, Histogram, Size>,
+    closes: Family<OfReason, Counter>,
+    connects: Family<OfPart, Counter>,
+    /// How long a claim takes, found or not.
+    pub claim: Histogram,
+    /// From the end of a job until its gateway has the outcome to write.
+    pub delivery: Histogram,
+    /// Outcomes that no hint told of.
+    pub polled: Counter,
+    hints: Counter,
+    /// Hints that could not be sent.
+    pub hints_failed: Counter,
+    /// Jobs that run here.
+    pub running: Gauge,
+    /// Sockets that are open here.
+    pub sockets: Gauge,
+    /// What waits here for clients to read it.
+    pub outbox: Gauge,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfTask {
+    task: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct TaskOutcome {
+    task: String,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfQueue {
+    queue: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfPart {
+    part: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfReason {
+    reason: String,
+}
+
+/// Makes histograms of long times,
+#[derive(Clone, Copy, Debug)]
+struct Long;
+
+impl MetricConstructor<Histogram> for Long {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(LONG)
+    }
+}
+
+/// or of sizes.
+#[derive(Clone, Copy, Debug)]
+struct Size;
+
+impl MetricConstructor<Histogram> for Size {
+    fn new_metric(&self) -> Histogram {
+        Histogram::new(SIZES)
+    }
+}
+
+impl Figures {
+    fn new() -> Self {
+        let mut figures = Self {
+            registry: Registry::with_prefix("ringback"),
+            jobs: Family::default(),
+            retries: Family::default(),
+            put_back: Family::default(),
+            wait: Family::new_with_constructor(Long),
+            run: Family::new_with_constructor(Long),
+            batch: Family::new_with_constructor(Size),
+            closes: Family::default(),
+            connects: Family::default(),
+            claim: Histogram::new(SHORT),
+            delivery: Histogram::new(SHORT),
+            polled: Counter::default(),
+            hints: Counter::default(),
+            hints_failed: Counter::default(),
+            running: Gauge::default(),
+            sockets: Gauge::default(),
+            outbox: Gauge::default(),
+        };
+        figures.register();
+        figures
+    }
+
+    fn register(&mut self) {
+        let to = &mut self.registry;
+        to.register(
+            "jobs",
+            "Jobs that have ended, by task and outcome (succeeded, failed or cancelled)",
+            self.jobs.clone(),
+        );
+        to.register(
+            "retries",
+            "Attempts that have failed and are followed by another",
+            self.retries.clone(),
+        );
+        to.register(
+            "put_back",
+            "Jobs that went back to their queue without having failed",
+            self.put_back.clone(),
+        );
+        to.register(
+            "wait_seconds",
+            "From when a job may start until it is claimed",
+            self.wait.clone(),
+        );
+        to.register(
+            "claim_seconds",
+            "How long the statement that claims jobs takes",
+            self.claim.clone(),
+        );
+        to.register(
+            "run_seconds",
+            "From the claim of a job until its attempt is over",
+            self.run.clone(),
+        );
+        to.register(
+            "delivery_seconds",
+            "From the end of a job until its gateway has the outcome to write",
+            self.delivery.clone(),
+        );
+        to.register(
+            "polled_outcomes",
+            "Outcomes that a gateway has found by itself, because no hint told of them",
+            self.polled.clone(),
+        );
+        to.register(
+            "batch_jobs",
+            "How many jobs one statement takes, by what it does",
+            self.batch.clone(),
+        );
+        to.register("sockets", "Sockets that are open", self.sockets.clone());
+        to.register(
+            "outbox_bytes",
+            "Bytes that wait for clients to read them",
+            self.outbox.clone(),
+        );
+        to.register(
+            "closes",
+            "Sockets that the gateway has closed, by the reason that it gave",
+            self.closes.clone(),
+        );
+        to.register(
+            "running",
+            "Jobs that run in this process",
+            self.running.clone(),
+        );
+        to.register("hints", "Hints that were sent", self.hints.clone());
+        to.register(
+            "hints_failed",
+            "Times that hints could not be sent, and the work went on without",
+            self.hints_failed.clone(),
+        );
+        to.register(
+            "connects",
+            "Connections made to the database by the parts that keep one; more than one is a reconnect",
+            self.connects.clone(),
+        );
+    }
+
+    /// A job has ended: `succeeded`, `failed` or `cancelled`.
+    pub fn ended(&self, task: &str, outcome: &'static str) {
+        let task = task.to_owned();
+        self.jobs
+            .get_or_create(&TaskOutcome { task, outcome })
+            .inc();
+    }
+
+    /// An attempt has failed and is followed by another.
+    pub fn retried(&self, task: &str) {
+        self.retries.get_or_create(&of_task(task)).inc();
+    }
+
+    /// A job went back to its queue, and nothing is held against it.
+    pub fn went_back(&self, task: &str) {
+        self.put_back.get_or_create(&of_task(task)).inc();
+    }
+
+    /// So long a job could have started before it did.
+    pub fn waited(&self, queue: &str, time: Duration) {
+        let queue = queue.to_owned();
+        let histogram = self.wait.get_or_create(&OfQueue { queue });
+        histogram.observe(time.as_secs_f64());
+    }
+
+    /// So long an attempt took.
+    pub fn ran(&self, task: &str, time: Duration) {
+        let histogram = self.run.get_or_create(&of_task(task));
+        histogram.observe(time.as_secs_f64());
+    }
+
+    /// A statement did this to so many jobs.
+    pub fn batch(&self, part: &str, jobs: usize) {
+        let part = part.to_owned();
+        let histogram = self.batch.get_or_create(&OfPart { part });
+        histogram.observe(jobs as f64);
+    }
+
+    /// A socket was closed.
+    pub fn closed(&self, reason: &str) {
+        let reason = reason.to_owned();
+        self.closes.get_or_create(&OfReason { reason }).inc();
+    }
+
+    /// A part has a new connection to the database.
+    pub fn connected(&self, part: &str) {
+        let part = part.to_owned();
+        self.connects.get_or_create(&OfPart { part }).inc();
+    }
+
+    /// A statement has sent so many hints.
+    pub fn hints(&self, sent: i64) {
+        self.hints.inc_by(u64::try_from(sent).unwrap_or_default());
+    }
+
+    /// All of them, in the text format of Prometheus.
+    #[must_use]
+    pub fn text(&self) -> String {
+        text(&self.registry)
+    }
+}
+
+/// One that is read from elsewhere when somebody asks, by one label.
+#[derive(Debug)]
+pub struct Reading<'a> {
+    /// Its name, without that of the program.
+    pub name: &'static str,
+    /// What it says.
+    pub help: &'static str,
+    /// What its label is called.
+    pub label: &'static str,
+    /// Its values, by label.
+    pub values: Vec<(&'a str, f64)>,
+}
+
+/// Such readings, in the same format.
+#[must_use]
+pub fn text_of(readings: Vec<Reading<'_>>) -> String {
+    let mut registry = Registry::with_prefix("ringback");
+    for reading in readings {
+        let family = Family::<Vec<(&'static str, String)>, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
+        for (value_of, value) in reading.values {
+            let label = vec![(reading.label, value_of.to_owned())];
+            family.get_or_create(&label).set(value);
+        }
+        registry.register(reading.name, reading.help, family);
+    }
+    text(&registry)
+}
+
+fn text(registry: &Registry) -> String {
+    let mut text = String::new();
+    let written: fmt::Result = prometheus_text::encode(&mut text, registry);
+    written.expect("writing into a text does not fail");
+    text
+}
+
+fn of_task(task: &str) -> OfTask {
+    let task = task.to_owned();
+    OfTask { task }
+}
