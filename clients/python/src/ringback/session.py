@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from .api import Api
+from .beside import Beside
 from .cancels import Cancels
 from .connection import Connection, Ending
 from .delays import Delays
@@ -28,6 +29,8 @@ from .tokens import UNAUTHORIZED
 
 RESUME_WITHIN = 20.0
 """Longer than a gateway waits for its database."""
+KEEP_WITHIN = 5.0
+"""So long a store may take when the client is closed; what it has not kept by then is not acknowledged."""
 AFTER_AT_MOST = 60.0
 """The longest that the gateway may ask for before the next socket."""
 EARLY_AT_MOST = 1_000
@@ -60,7 +63,8 @@ class Session:
         self._renewal = Renewal(api, self._post, self.requests.ref)
         self._ends_at: float | None = None
         self._early: deque[Message] = deque(maxlen=EARLY_AT_MOST)
-        self._beside: set[asyncio.Task[None]] = set()
+        self._beside = Beside()
+        """What is done as long as there is this socket."""
 
     async def run(self) -> None:
         """Connects, and stays so, until the gateway says not to come back, or this client does."""
@@ -77,6 +81,8 @@ class Session:
         except Exception as error:
             self.end(f"this client is broken: {error!r}")
             raise
+        finally:
+            await self._beside.end()
 
     def connect_now(self) -> None:
         """Opens a socket without waiting, unless one is open or opening."""
@@ -100,8 +106,10 @@ class Session:
 
     async def close(self) -> None:
         """Says goodbye on the socket that there is, and ends."""
+        # What comes from now on is not heard, and not acknowledged: it comes again, to whoever goes on with the session.
         self._is_closing = True
-        await self._receipts.finish()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._receipts.finish(), KEEP_WITHIN)
         if self._connection is not None:
             await self._connection.close()
         self._now.set()
@@ -134,7 +142,7 @@ class Session:
         self._ends_at = ticket.ends_at if ticket is not None else None
         self._refusals = 0
         self._frame("note", "connection opened")
-        self._start(self._resumed_within(opened))
+        self._beside.start(self._resumed_within(opened))
         self._resume()
         return await opened.converse(self._received)
 
@@ -154,8 +162,7 @@ class Session:
         """There is no socket."""
         said = "connection lost" if ending.was_open else "could not connect"
         self._frame("note", f"{said} ({ending.why})")
-        for task in self._beside:
-            task.cancel()
+        self._beside.drop()
         if self.is_ready:
             self._delays.lived(time.monotonic() - self._ready_at)
         self._connection = None
@@ -182,6 +189,8 @@ class Session:
             connection.lose("no answer to the wish to resume")
 
     def _received(self, text: str) -> None:
+        if self._is_closing:
+            return
         self._frame("in", text)
         message = read(text)
         if message is None:
@@ -249,7 +258,7 @@ class Session:
         self.is_ready = self._was_ready = True
         self._ready_at = time.monotonic()
         if self._ends_at is not None:
-            self._start(self._renewal.run(self._ends_at))
+            self._beside.start(self._renewal.run(self._ends_at))
         self.requests.begun(recovered=recovered)
         self.cancels.begun()
         self._tell("connected")
@@ -265,17 +274,11 @@ class Session:
         if not is_passing(errors):
             self._refusals += 1
         delay = max((error.retry_after or 1.0 for error in errors), default=1.0)
-        self._start(self._resume_later(delay))
+        self._beside.start(self._resume_later(delay))
 
     async def _resume_later(self, delay: float) -> None:
         await asyncio.sleep(delay)
         self._resume()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does something beside the socket, as long as that is there."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._beside.add(task)
-        task.add_done_callback(self._beside.discard)
 
     def _opening(self) -> StateName:
         return "reconnecting" if self._was_ready else "connecting"

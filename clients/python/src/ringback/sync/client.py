@@ -99,7 +99,9 @@ class Client:
 
     def close(self) -> None:
         """Ends the connection for good; the session stays, for another client with the same store."""
-        with contextlib.suppress(JobError):
-            # Another thread may have closed it.
-            self._backstage.wait(self._client.close)
-        self._backstage.end()
+        try:
+            with contextlib.suppress(JobError):
+                # Another thread may have closed it.
+                self._backstage.wait(self._client.close)
+        finally:
+            self._backstage.end()
