@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from . import sync
 from .client import Client
 from .errors import ErrorItem, JobError
-from .events import Cancelled, Chunk, Failed, JobEvent, Place, Progress, Queued, Result
+from .events import Cancelled, Chunk, Failed, Gap, JobEvent, Place, Progress, Queued, Result
 from .job import Job
 from .message import Message
 from .notices import Notice, Notices
@@ -37,6 +37,7 @@ __all__ = [
     "ErrorItem",
     "Failed",
     "FileStore",
+    "Gap",
     "Job",
     "JobError",
     "JobEvent",

@@ -55,6 +55,10 @@ class Asked:
         if self.streams:
             self._story.doubt()
 
+    def retold(self) -> None:
+        """The gateway knows how much of its text was heard, and tells the rest."""
+        self._story.retold()
+
     def hear(self, message: Message) -> None:
         """A piece of its text, or how far it is."""
         job_id, (attempt, seq), said = message.job_id or "", message.place, message.payload
@@ -70,8 +74,14 @@ class Asked:
             result = message.job["result"] if "result" in message.job else message.payload
             self.job._succeeded(job_id, result)
         else:
-            code, attempts = message.job.get("code", "failed"), message.job.get("attempts")
-            self.job._failed(JobError(str(message.payload), code=code, job_id=job_id, attempts=attempts))
+            # A task may give any code to its failure, also that of a cancelled job.
+            is_cancelled = message.action == "job_cancelled"
+            code, attempts = message.job.get("code", "cancelled" if is_cancelled else "failed"), message.job.get("attempts")
+            error = JobError(str(message.payload), code=str(code), job_id=job_id, attempts=attempts)
+            if is_cancelled:
+                self.job._cancelled(job_id, error)
+            else:
+                self.job._failed(error)
 
     def refuse(self, words: str, code: str, errors: tuple[ErrorItem, ...] = ()) -> None:
         """There will be no end of it, or nobody will hear of that."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from .asked import Asked, refused_by
@@ -82,13 +82,15 @@ class Requests:
         self._fill()
         return asked.job
 
-    def begun(self, *, recovered: bool) -> None:
-        """There is a session: what has no answer is asked again."""
+    def begun(self, *, recovered: bool, have: Mapping[str, Place]) -> None:
+        """There is a session: what has no answer is asked again. The gateway was told where this client is in texts."""
         self._is_ready = True
         for asked in self._asked.values():
             # A new session does not know of the jobs of the old one; with their keys they are the same jobs.
             asked.is_answered = asked.is_answered and recovered
             asked.is_under_way = asked.is_answered
+            if asked.is_answered and asked.job_id in have:
+                asked.retold()
         self._waiting = deque(asked for asked in self._asked.values() if not asked.is_answered)
         self._under_way = len(self._asked) - len(self._waiting)
         self._unacknowledged = 0

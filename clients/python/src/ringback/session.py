@@ -16,6 +16,7 @@ from .connection import Connection, Ending
 from .delays import Delays
 from .ears import Ears, Way
 from .errors import JobError, errors_in
+from .events import Place
 from .later import is_passing
 from .memory import Memory
 from .message import OUTCOMES, Message, read, write
@@ -59,6 +60,7 @@ class Session:
         self._ready_at = 0.0
         self._now = asyncio.Event()
         self._resuming = ""
+        self._have: Mapping[str, Place] = {}
         self._refusals = 0
         self._renewal = Renewal(api, self._post, self.requests.ref)
         self._ends_at: float | None = None
@@ -175,11 +177,12 @@ class Session:
     def _resume(self) -> None:
         """Asks for the session; the less of it, the more often that was refused: then it may be that which is wrong."""
         payload: dict[str, Any] | None = None
+        self._have = {}
         if self._memory.session is not None and self._refusals < 2:
             session, token = self._memory.session
             payload = {"session": session, "token": token}
             if self._refusals < 1:
-                payload["have"] = self.requests.have
+                payload["have"] = self._have = self.requests.have
         self._resuming = self.requests.ref()
         self._post(write({"action": "resume", "payload": payload, "ref": self._resuming}))
 
@@ -259,7 +262,7 @@ class Session:
         self._ready_at = time.monotonic()
         if self._ends_at is not None:
             self._beside.start(self._renewal.run(self._ends_at))
-        self.requests.begun(recovered=recovered)
+        self.requests.begun(recovered=recovered, have=self._have)
         self.cancels.begun()
         self._tell("connected")
         # A session that has just begun has missed nothing.

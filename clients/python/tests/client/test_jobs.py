@@ -134,6 +134,14 @@ class Jobs(Case):
             await asyncio.wait_for(client.submit("default", "more", delay=9).id, 0)
         self.assertEqual(await job, "✅ Processed: PATIENCE")
 
+    async def test_where_a_coroutine_is_wanted_a_job_has_one(self) -> None:
+        _, client = await self.on()
+        job = client.submit("default", "task", delay=0.2)
+        given_up, task = asyncio.create_task(job.result()), asyncio.create_task(job.result())
+        await asyncio.sleep(0)
+        given_up.cancel()
+        self.assertEqual([await task, await job], ["✅ Processed: TASK"] * 2)
+
     async def test_more_jobs_than_a_session_may_have_are_all_done(self) -> None:
         _, client = await self.on()
         jobs = [client.submit("translate", f"{number}") for number in range(2_500)]
