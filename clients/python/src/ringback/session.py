@@ -21,12 +21,12 @@ from .later import is_passing
 from .memory import Memory
 from .message import OUTCOMES, Message, read, write
 from .notices import Notice
+from .opening import open_socket
 from .receipts import Receipts
 from .renewal import Renewal
 from .requests import Requests
 from .settings import Settings
 from .state import State, StateName
-from .tokens import UNAUTHORIZED
 
 RESUME_WITHIN = 20.0
 """Longer than a gateway waits for its database."""
@@ -63,7 +63,6 @@ class Session:
         self._have: Mapping[str, Place] = {}
         self._refusals = 0
         self._renewal = Renewal(api, self._post, self.requests.ref)
-        self._ends_at: float | None = None
         self._early: deque[Message] = deque(maxlen=EARLY_AT_MOST)
         self._beside = Beside()
         """What is done as long as there is this socket."""
@@ -129,19 +128,10 @@ class Session:
 
     async def _once(self) -> Ending:
         """One socket, from the ticket that it needs to its end."""
-        ticket = None
-        if self._settings.tokens.are_given:
-            # A socket is opened with a ticket, as that of a page: it is bought with a token and is good once.
-            try:
-                ticket = await self._api.ticket()
-            except JobError as error:
-                is_unauthorized = error.code in UNAUTHORIZED
-                return Ending(str(error), is_unauthorized=is_unauthorized, retry_after=error.retry_after)
-        opened = await Connection.open(self._settings, ticket)
+        opened = await open_socket(self._settings, self._api)
         if isinstance(opened, Ending):
             return opened
         self._connection = opened
-        self._ends_at = ticket.ends_at if ticket is not None else None
         self._refusals = 0
         self._frame("note", "connection opened")
         self._beside.start(self._resumed_within(opened))
@@ -260,8 +250,8 @@ class Session:
         self._memory.began(str(payload["session"]), str(payload["token"]))
         self.is_ready = self._was_ready = True
         self._ready_at = time.monotonic()
-        if self._ends_at is not None:
-            self._beside.start(self._renewal.run(self._ends_at))
+        if self._connection is not None and self._connection.ends_at is not None:
+            self._beside.start(self._renewal.run(self._connection.ends_at))
         self.requests.begun(recovered=recovered, have=self._have)
         self.cancels.begun()
         self._tell("connected")

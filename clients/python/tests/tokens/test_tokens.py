@@ -57,7 +57,7 @@ class Ends(WithTokens):
 
         client, frames = self.connect(token)
         self.assertEqual(await client.submit("default", "first"), "✅ Processed: FIRST")
-        ends_at = client._session._ends_at or 0.0
+        ends_at = (client._session._connection and client._session._connection.ends_at) or 0.0
         states: list[State] = []
         client.on_state(states.append)
         await until("it is renewed", lambda: any('"authenticated"' in frame for frame in frames))
