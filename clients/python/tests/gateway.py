@@ -1,6 +1,6 @@
 """The gateway that the tests run against, and what a test needs to use it.
 
-RINGBACK_ADDRESS says where it is.
+RINGBACK_ADDRESS says where it is, and RINGBACK_SMALL where there is one that takes but small frames (`--max-frame 2048`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import ringback
 from network import Network
 
 ADDRESS = os.environ.get("RINGBACK_ADDRESS", "127.0.0.1:8000")
+SMALL = os.environ.get("RINGBACK_SMALL")
 URL = f"ws://{ADDRESS}/ws/system/"
 UNKNOWN = "01976f2c-8a40-7b3e-9d51-2f8c6a7e40b1"
 PATIENCE = 30.0

@@ -12,14 +12,21 @@ from .story import Story
 class Asked:
     """A submission, or a wish to retry: what is sent for it, and the job that whoever asked has in their hands."""
 
-    def __init__(self, ref: str, text: str, job: Job, story: Story, *, streams: bool) -> None:
+    def __init__(self, ref: str, text: str, job: Job, story: Story, *, streams: bool, retries: str | None) -> None:
         self.ref = ref
         """What its answers carry."""
         self.text = text
         """The message, which may be sent again."""
+        self.size = len(text.encode())
+        """How many bytes that has."""
         self.job = job
         self.streams = streams
         """Whether it may say a text."""
+        self.retries = retries
+        """The job that is to be retried; none, of a submission."""
+        self.may_be_done = False
+        """Whether it may have had its effect without an answer to it, so that the next one is so because of that."""
+        self.is_looked_up = False
         self.job_id: str | None = None
         self.is_answered = False
         """Whether the session that there is knows of it."""

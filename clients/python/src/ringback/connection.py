@@ -29,8 +29,8 @@ class Ending:
     is_final: bool = False
     """The gateway has said not to come back."""
     is_unauthorized: bool = False
-    is_too_large: bool = False
-    """Something was sent that was too large for the gateway to read past."""
+    too_large: int = 0
+    """How many bytes the largest frame had, where something was sent that was too large for the gateway to read past."""
     retry_after: float = 0.0
     was_open: bool = False
 
@@ -45,6 +45,7 @@ class Connection:
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
         self._outbox: deque[str] = deque()
+        self._largest = 0
         self._waits = asyncio.Event()
         self._lost = ""
 
@@ -56,6 +57,7 @@ class Connection:
     def send(self, text: str) -> None:
         """Writes a frame as soon as what was to be written before is."""
         self._outbox.append(text)
+        self._largest = max(self._largest, len(text.encode()))
         self._waits.set()
 
     def lose(self, why: str) -> None:
@@ -122,4 +124,5 @@ class Connection:
             return Ending("it was cut", was_open=True)
         code, reason = closed.rcvd.code, closed.rcvd.reason
         is_final = code >= 4000 and reason.endswith("do not come back")
-        return Ending(reason or f"code {code}", is_final, is_too_large=code == 1009, was_open=True)
+        too_large = self._largest if code == 1009 else 0
+        return Ending(reason or f"code {code}", is_final, too_large=too_large, was_open=True)

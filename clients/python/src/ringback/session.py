@@ -18,6 +18,7 @@ from .ears import Ears, Way
 from .errors import JobError, errors_in
 from .events import Place
 from .later import is_passing
+from .lookup import Lookup
 from .memory import Memory
 from .message import OUTCOMES, Message, read, write
 from .notices import Notice
@@ -46,7 +47,9 @@ class Session:
         self.state = State("connecting")
         self.is_ready = False
         """Whether the session is the socket's, so that what is sent belongs to it."""
-        self.requests = Requests(self._post, api.text, self.cancel)
+        self._work = Beside()
+        """What is done as long as there is this client."""
+        self.requests = Requests(self._post, api.text, self.cancel, Lookup(api.jobs), self._work.start)
         self.cancels = Cancels(self._post)
         self._settings = settings
         self._api = api
@@ -83,7 +86,7 @@ class Session:
             self.end(f"this client is broken: {error!r}")
             raise
         finally:
-            await self._beside.end()
+            await asyncio.gather(self._beside.end(), self._work.end())
 
     def connect_now(self) -> None:
         """Opens a socket without waiting, unless one is open or opening."""
@@ -132,7 +135,6 @@ class Session:
         if isinstance(opened, Ending):
             return opened
         self._connection = opened
-        self._refusals = 0
         self._frame("note", "connection opened")
         self._beside.start(self._resumed_within(opened))
         self._resume()
@@ -155,13 +157,16 @@ class Session:
         said = "connection lost" if ending.was_open else "could not connect"
         self._frame("note", f"{said} ({ending.why})")
         self._beside.drop()
+        if ending.too_large and not self.is_ready:
+            # It was the wish to resume, with all that this client has.
+            self._refusals += 1
         if self.is_ready:
             self._delays.lived(time.monotonic() - self._ready_at)
         self._connection = None
         self.is_ready = False
         self._early.clear()
         self._receipts.lost()
-        self.requests.lost(was_too_large=ending.is_too_large)
+        self.requests.lost(too_large=ending.too_large)
         self.cancels.lost()
 
     def _resume(self) -> None:
@@ -249,6 +254,7 @@ class Session:
         recovered = payload.get("recovered") is True
         self._memory.began(str(payload["session"]), str(payload["token"]))
         self.is_ready = self._was_ready = True
+        self._refusals = 0
         self._ready_at = time.monotonic()
         if self._connection is not None and self._connection.ends_at is not None:
             self._beside.start(self._renewal.run(self._connection.ends_at))

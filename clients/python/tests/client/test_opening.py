@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import unittest
 from asyncio import StreamReader, StreamWriter
 from functools import partial
 from typing import Any
 from unittest.mock import patch
 
 import ringback
-from gateway import ADDRESS, SOON, URL, Case, becomes, until, until_state
+from gateway import ADDRESS, PATIENCE, SMALL, SOON, URL, Case, becomes, until, until_state
 from ringback import State
 
 
@@ -120,3 +121,15 @@ class Opening(Case):
             await becomes(client, "connected")
             self.assertEqual(await client.jobs(["01976f2c-8a40-7b3e-9d51-2f8c6a7e40b1"]), [])
             self.assertEqual(named.requests, [])
+
+
+@unittest.skipUnless(SMALL, "set RINGBACK_SMALL")
+class TooLarge(Case):
+    async def test_what_a_gateway_that_takes_but_small_frames_closes_on_is_given_up_and_everything_else_goes_on(self) -> None:
+        async with ringback.connect(f"ws://{SMALL}/ws/system/", **SOON) as client:
+            await becomes(client, "connected")
+            # Fewer characters than bytes, and both below the usual limit.
+            large = client.submit("default", "\N{SNOWMAN}" * 15_000)
+            small = client.submit("default", "small")
+            self.assertIn("too large", str(await self.fails(large, "too_large")))
+            self.assertEqual(await asyncio.wait_for(small, PATIENCE), "✅ Processed: SMALL")

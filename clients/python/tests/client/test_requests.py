@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from typing import Any
 from unittest.mock import patch
 
 from gateway import Case, events_of, text_of
-from ringback import Cancelled, Chunk, Failed, Gap, Job, JobError, Place, Queued, Result
+from ringback import Cancelled, Chunk, ErrorItem, Failed, Gap, Job, JobError, JobRecord, Place, Queued, Result
+from ringback.beside import Beside
+from ringback.lookup import Lookup
 from ringback.message import Message
 from ringback.requests import Requests
 from ringback.story import TRIES
@@ -28,7 +33,10 @@ class Orders(Case):
         self.read: list[Place] = []
         self.error = ""
         self.errors: list[str] = []
-        self.requests = Requests(self.sent.append, self.read_text, self.cancel)
+        self.records: list[JobRecord] = []
+        self.beside = Beside()
+        self.addAsyncCleanup(self.beside.end)
+        self.requests = Requests(self.sent.append, self.read_text, self.cancel, Lookup(self.read_jobs), self.beside.start)
         self.requests.begun(recovered=False, have={})
 
     async def cancel(self, _: str) -> None:
@@ -41,6 +49,12 @@ class Orders(Case):
         if error:
             raise JobError("it is not to be had", code=error)
         return [Chunk(job_id, 1, seq, TEXT[seq - 1]) for seq in range(after[1] + 1, len(TEXT) + 1)]
+
+    async def read_jobs(self, ids: Sequence[str]) -> list[JobRecord]:
+        """Jobs as HTTP has them."""
+        if self.error:
+            raise JobError("it is not to be had", code=self.error)
+        return [record for record in self.records if record["id"] in ids]
 
     def submit(self) -> tuple[Job, Message]:
         """A job, and the answer to it."""
@@ -209,3 +223,60 @@ class Orders(Case):
         self.assertEqual(len(self.sent), 1_000)
         self.requests.acknowledged()
         self.assertEqual(len(self.sent), 1_001)
+
+    async def test_of_what_is_too_large_the_largest_is_given_up_by_its_bytes(self) -> None:
+        texts = ["\N{SNOWMAN}" * 50, "a" * 100, "b"]
+        jobs = [self.requests.begin("system_message", {"task_type": "t", "content": text}) for text in texts]
+        sizes = [len(text.encode()) for text in self.sent]
+        # Something else was larger, so that it was none of these.
+        self.requests.lost(too_large=max(sizes) + 1)
+        self.requests.begun(recovered=True, have={})
+        self.assertEqual(len(self.requests._asked), 3)
+        self.requests.lost(too_large=max(sizes))
+        error = await self.fails(jobs[0], "too_large")
+        self.assertIn(f"({max(sizes)} bytes)", str(error))
+        self.assertEqual(len(self.requests._asked), 2)
+
+    def retry(self) -> tuple[Job, str]:
+        """A wish to retry whose answer is lost, and its mark."""
+        job = self.requests.begin("retry_job", {"job_id": JOB})
+        self.requests.lost()
+        self.requests.begun(recovered=True, have={})
+        self.assertEqual(len(self.sent), 2)
+        return job, json.loads(self.sent[-1])["ref"]
+
+    def record(self, **facts: Any) -> JobRecord:
+        whole = {"id": JOB, "state": "running", "attempts": 1, "result": None, "error": None, "error_code": None}
+        return {**whole, "retried_as": None, **facts}  # type: ignore[typeddict-item]
+
+    async def test_a_retry_that_conflicts_with_itself_is_told_of_the_end_that_there_is_or_comes(self) -> None:
+        for is_over in (True, False):
+            self.sent.clear()
+            job, ref = self.retry()
+            self.records = [self.record(state="succeeded", result="one two three") if is_over else self.record()]
+            self.requests.refused(ref, (ErrorItem("conflict", "it runs"),))
+            self.assertEqual(await job.id, JOB)
+            if not is_over:
+                self.requests.over(RESULT)
+            await self.ends_well(job)
+
+    async def test_a_retry_that_was_refused_at_once_is_refused(self) -> None:
+        job = self.requests.begin("retry_job", {"job_id": JOB})
+        self.requests.refused(json.loads(self.sent[-1])["ref"], (ErrorItem("conflict", "it has succeeded"),))
+        await self.fails(job, "conflict")
+
+    async def test_a_retry_of_which_a_new_session_knows_nothing_is_found(self) -> None:
+        other = "01976f2c-8a40-7b3e-9d51-2f8c6a7e40b2"
+        with patch("ringback.lookup.LOOK_FIRST", 0.001):
+            job, ref = self.retry()
+            self.records = [self.record(state="failed", retried_as=other), self.record(id=other)]
+            self.requests.refused(ref, (ErrorItem("not_found", "no such job"),))
+            self.assertEqual(await job.id, other)
+            self.records = [self.record(id=other, state="failed", error="why", error_code="task_failed")]
+            self.assertEqual((await self.fails(job, "task_failed")).job_id, other)
+            # One that had no effect, and one of which nothing is to be known.
+            for self.records, self.error in (([self.record(state="failed")], ""), ([], ""), ([], "forbidden")):
+                self.sent.clear()
+                job, ref = self.retry()
+                self.requests.refused(ref, (ErrorItem("not_found", "no such job"),))
+                await self.fails(job, "not_found")
