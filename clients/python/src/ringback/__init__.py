@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import sync
+from .chunks import Chunks
 from .client import Client
 from .errors import ErrorItem, JobError
 from .events import Cancelled, Chunk, Failed, Gap, JobEvent, Place, Progress, Queued, Result
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Cancelled",
     "Chunk",
+    "Chunks",
     "Client",
     "ErrorItem",
     "Failed",

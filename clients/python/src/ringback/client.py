@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .api import Api
+from .chunks import Chunks
 from .ears import Ears, Way
 from .errors import JobError
-from .events import Chunk, Place
+from .events import Place
 from .job import Job
 from .message import Message
 from .notices import Notice, Notices
@@ -82,14 +83,10 @@ class Client:
             raise TypeError("ids must be a list of ids: for one, write [id]")
         return await self._api.jobs([job_id_of(job_id) for job_id in ids])
 
-    async def chunks(self, job_id: str, after: Place = (0, 0)) -> AsyncGenerator[Chunk, None]:
+    def chunks(self, job_id: str, after: Place = (0, 0)) -> Chunks:
         """What a job has said so far, in order, from its beginning or after the piece with this attempt and number."""
-        job_id, (attempt, seq) = job_id_of(job_id), after
-        place = (attempt, seq)
-        while pieces := await self._api.text(job_id, place):
-            for piece in pieces:
-                yield piece
-            place = pieces[-1].place
+        attempt, seq = after
+        return Chunks(self._api.text, job_id_of(job_id), (attempt, seq))
 
     def notices(self) -> Notices:
         """Iterates over the notices to everyone from now on, each once, until the client is closed."""
@@ -102,7 +99,11 @@ class Client:
     def on_state(self, listener: Callable[[State], object]) -> Callable[[], None]:
         """Hears how the connection is, now and whenever that changes."""
         end = self._ears.on_state.add(listener)
-        listener(self.state)
+        try:
+            listener(self.state)
+        except BaseException:
+            end()
+            raise
         return end
 
     def on_message(self, listener: Callable[[Message, Job | None], object]) -> Callable[[], None]:

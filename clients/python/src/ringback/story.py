@@ -186,9 +186,9 @@ class Events:
         """
         story = self._story
         await asyncio.sleep(self._read_at - asyncio.get_running_loop().time())
-        dropped, is_over = story.dropped, story.is_over
+        dropped, is_over, place = story.dropped, story.is_over, self._place
         try:
-            chunks = await story.read_text(self._job_id, self._place)
+            chunks = await story.read_text(self._job_id, place)
         except JobError as error:
             is_passing = error.code in PASSING or error.code == "unauthorized"
             if is_passing and self._tries + 1 < TRIES:
@@ -199,6 +199,9 @@ class Events:
                 raise
             return self._go_on(dropped, error, is_over=is_over)
         self._tries = 0
+        if self._read or self._place != place:
+            # A wait that was given up has come to its end all the same, before this one.
+            return None
         self._read.extend(chunks)
         return None if chunks else self._go_on(dropped, None, is_over=is_over)
 

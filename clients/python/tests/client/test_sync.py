@@ -74,6 +74,16 @@ class Synchronous(unittest.TestCase):
         self.assertEqual(text_of(events), job.result())
         self.assertRaises(StopIteration, next, stream)
 
+    def test_who_gives_up_waiting_for_a_piece_of_a_text_loses_none(self) -> None:
+        job = self.client.submit("generate", f"{mark()} " * 300, stream=True)
+        result = job.result(timeout=PATIENCE)
+        stream = self.client.chunks(job.id(), timeout=PATIENCE)
+        for _ in range(5):
+            with self.assertRaises(TimeoutError):
+                stream.next(0.0001)
+        pieces = list(stream)
+        self.assertEqual("".join(piece.text for piece in pieces), result)
+
     def test_notices_are_waited_for(self) -> None:
         mine = mark()
         heard: list[str] = []

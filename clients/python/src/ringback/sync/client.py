@@ -65,9 +65,10 @@ class Client:
         """What the gateway knows of jobs, in the order of these ids; those that it does not know are left out."""
         return self._backstage.wait(lambda: self._client.jobs(ids))
 
-    def chunks(self, job_id: str, after: Place = (0, 0)) -> Stream[Chunk]:
-        """What a job has said so far, in order, from its beginning or after the piece with this attempt and number."""
-        return Stream(self._backstage, self._client.chunks(job_id, after))
+    def chunks(self, job_id: str, after: Place = (0, 0), timeout: float | None = None) -> Stream[Chunk]:
+        """What a job has said so far, in order, from its beginning or after the piece with this attempt and number. The time
+        is for each piece."""
+        return Stream(self._backstage, self._client.chunks(job_id, after), timeout)
 
     def notices(self, timeout: float | None = None) -> Stream[Notice]:
         """Iterates over the notices to everyone from now on, until the client is closed. The time is for each of them."""
