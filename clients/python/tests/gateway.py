@@ -101,10 +101,11 @@ class Case(unittest.IsolatedAsyncioTestCase):
         # What the loop itself checks is checked; how fast a busy machine is, is not.
         asyncio.get_running_loop().slow_callback_duration = PATIENCE
 
-    async def on(self, **options: Any) -> tuple[Network, ringback.Client]:
-        """A client over a network of its own, for as long as the test takes."""
-        network = await Network.to(ADDRESS)
-        self.addAsyncCleanup(network.close)
+    async def on(self, network: Network | None = None, **options: Any) -> tuple[Network, ringback.Client]:
+        """A client over a network of its own, or this one, for as long as the test takes."""
+        if network is None:
+            network = await Network.to(ADDRESS)
+            self.addAsyncCleanup(network.close)
         client = ringback.connect(network.url, **{**SOON, **options})
         self.addAsyncCleanup(client.close)
         return network, client

@@ -21,11 +21,12 @@ from .events import Cancelled, Chunk, Failed, Gap, JobEvent, Place, Progress, Qu
 from .job import Job
 from .message import Message
 from .notices import Notice, Notices
-from .records import JobRecord, JobState
+from .records import JobRecord, JobState, TaskRecord
 from .settings import Options
 from .state import State, StateName
 from .store import FileStore, MemoryStore, Store
 from .submission import JobOptions
+from .told import Told, ToldJob, ToldNotice
 from .tokens import TokenSource
 
 if TYPE_CHECKING:
@@ -58,7 +59,11 @@ __all__ = [
     "State",
     "StateName",
     "Store",
+    "TaskRecord",
     "TokenSource",
+    "Told",
+    "ToldJob",
+    "ToldNotice",
     "connect",
     "sync",
 ]

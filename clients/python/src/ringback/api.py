@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urljoin
 from .apart import Apart
 from .errors import ErrorItem, JobError, errors_in, sentence
 from .events import Chunk, Place
-from .records import JobRecord
+from .records import JobRecord, TaskRecord
 from .settings import Settings
 
 ANSWER_WITHIN = 30.0
@@ -71,6 +71,12 @@ class Api:
                     break
                 query["cursor"] = page["next"]
         return [found[job_id] for job_id in ids if job_id in found]
+
+    async def tasks(self) -> list[TaskRecord]:
+        """What the fleet can run."""
+        page = await self._fetch("GET", "tasks", {}, ANSWER_WITHIN)
+        with _understood("tasks"):
+            return list(page["tasks"])
 
     async def text(self, job_id: str, after: Place) -> list[Chunk]:
         """The first pieces of a job's text after a place; none, where there are no more."""

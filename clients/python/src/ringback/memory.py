@@ -8,6 +8,7 @@ import threading
 
 from .apart import Apart
 from .store import Store
+from .told import Account
 
 REMEMBERED = 2_000
 """The ids that are remembered, so that what comes again is shown once: more than a session may leave unacknowledged.
@@ -22,8 +23,10 @@ log = logging.getLogger("ringback")
 class Memory:
     """The session, and which messages have arrived."""
 
-    def __init__(self, store: Store | None) -> None:
+    def __init__(self, store: Store | None, url: str) -> None:
         self._store = store
+        self._url = url
+        self.account = Account()
         self._seen: dict[str, None] = {}
         self._is_failing = False
         self._apart = Apart()
@@ -70,17 +73,22 @@ class Memory:
             return
         try:
             kept = json.loads(text)
-            session, token, seen = kept["session"], kept["token"], kept["seen"][-REMEMBERED:]
+            session, token, seen, url = kept["session"], kept["token"], kept["seen"][-REMEMBERED:], kept["url"]
             if not isinstance(session, str) or not isinstance(token, str):
                 raise TypeError
+            if url != self._url:
+                # Its token is a secret between this client and that gateway.
+                return log.warning("what is in the store is a session at %s; a new one is begun at %s", url, self._url)
+            self.account.learn(kept)
             self.session, self._seen = (session, token), dict.fromkeys(map(str, seen))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             # What cannot be read is as good as nothing.
             log.warning("what is in the store is no session of ringback; a new one is begun")
 
     def _text(self) -> str:
         session, token = self.session or (None, None)
-        return json.dumps({"session": session, "token": token, "seen": list(self._seen)})
+        seen = list(self._seen)
+        return json.dumps({"url": self._url, "session": session, "token": token, "seen": seen, **self.account.kept})
 
     def _keep_at_once(self, store: Store) -> None:
         try:

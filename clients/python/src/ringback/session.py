@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .api import Api
@@ -16,7 +17,6 @@ from .connection import Connection, Ending
 from .delays import Delays
 from .ears import Ears, Way
 from .errors import JobError, errors_in
-from .events import Place
 from .later import is_passing
 from .lookup import Lookup
 from .memory import Memory
@@ -26,18 +26,21 @@ from .opening import open_socket
 from .receipts import Receipts
 from .renewal import Renewal
 from .requests import Requests
+from .resuming import Resuming
 from .settings import Settings
 from .state import State, StateName
+from .told import Told, ToldJob, told_by
 
 RESUME_WITHIN = 20.0
 """Longer than a gateway waits for its database."""
 KEEP_WITHIN = 5.0
 """So long a store may take when the client is closed; what it has not kept by then is not acknowledged."""
-AFTER_AT_MOST = 60.0
-"""The longest that the gateway may ask for before the next socket."""
 EARLY_AT_MOST = 1_000
 """So many notices that come before the session is this socket's are kept; of more the oldest are dropped: for a session
 that goes on they come again, and one that begins would else have begun a moment later."""
+
+
+log = logging.getLogger("ringback")
 
 
 class Session:
@@ -54,17 +57,17 @@ class Session:
         self._settings = settings
         self._api = api
         self._ears = ears
-        self._memory = Memory(settings.store)
+        self._memory = Memory(settings.store, settings.url)
+        self.account = self._memory.account
+        self._resuming = Resuming(self._memory, self.requests, self._post)
         self._receipts = Receipts(self._memory, self.send, self.requests.ref, self.requests.acknowledged)
         self._delays = Delays(settings.retry_first, settings.retry_most)
         self._connection: Connection | None = None
         self._was_ready = False
+        self._has_warned = False
         self._is_closing = False
         self._ready_at = 0.0
         self._now = asyncio.Event()
-        self._resuming = ""
-        self._have: Mapping[str, Place] = {}
-        self._refusals = 0
         self._renewal = Renewal(api, self._post, self.requests.ref)
         self._early: deque[Message] = deque(maxlen=EARLY_AT_MOST)
         self._beside = Beside()
@@ -87,6 +90,11 @@ class Session:
             raise
         finally:
             await asyncio.gather(self._beside.end(), self._work.end())
+
+    def forget_told(self) -> None:
+        """Empties what the session was told of."""
+        self.account.forget()
+        self._account_changed()
 
     def connect_now(self) -> None:
         """Opens a socket without waiting, unless one is open or opening."""
@@ -137,7 +145,7 @@ class Session:
         self._connection = opened
         self._frame("note", "connection opened")
         self._beside.start(self._resumed_within(opened))
-        self._resume()
+        self._resuming.ask()
         return await opened.converse(self._received)
 
     async def _pause(self, ending: Ending) -> None:
@@ -146,20 +154,22 @@ class Session:
         delay: float | None = None
         if ending.is_unauthorized:
             self._tell("unauthorized", ending.why)
+            if not self._has_warned:
+                log.warning("this client is not connected until connect_now() asks again: %s", ending.why)
+            self._has_warned = True
         else:
-            delay = max(self._delays.next(), min(ending.retry_after, AFTER_AT_MOST))
+            delay = self._delays.next(ending.retry_after)
             self._tell(self._opening(), ending.why, time.time() + delay)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._now.wait(), delay)
 
     def _left(self, ending: Ending) -> None:
         """There is no socket."""
-        said = "connection lost" if ending.was_open else "could not connect"
-        self._frame("note", f"{said} ({ending.why})")
+        self._frame("note", f"{'connection lost' if ending.was_open else 'could not connect'} ({ending.why})")
         self._beside.drop()
         if ending.too_large and not self.is_ready:
             # It was the wish to resume, with all that this client has.
-            self._refusals += 1
+            self._resuming.was_too_large()
         if self.is_ready:
             self._delays.lived(time.monotonic() - self._ready_at)
         self._connection = None
@@ -168,18 +178,6 @@ class Session:
         self._receipts.lost()
         self.requests.lost(too_large=ending.too_large)
         self.cancels.lost()
-
-    def _resume(self) -> None:
-        """Asks for the session; the less of it, the more often that was refused: then it may be that which is wrong."""
-        payload: dict[str, Any] | None = None
-        self._have = {}
-        if self._memory.session is not None and self._refusals < 2:
-            session, token = self._memory.session
-            payload = {"session": session, "token": token}
-            if self._refusals < 1:
-                payload["have"] = self._have = self.requests.have
-        self._resuming = self.requests.ref()
-        self._post(write({"action": "resume", "payload": payload, "ref": self._resuming}))
 
     async def _resumed_within(self, connection: Connection) -> None:
         await asyncio.sleep(RESUME_WITHIN)
@@ -216,11 +214,12 @@ class Session:
                 return
         if message.ref is not None and message.ref == self._renewal.asked:
             return
-        if message.ref is not None and message.ref == self._resuming:
+        if self._resuming.is_answered_by(message):
             if message.action == "resumed":
                 self._resumed(message.payload)
             else:
-                self._not_resumed(message)
+                # Without a session nothing else goes on.
+                self._beside.start(self._resuming.ask_later(errors_in(message.payload)))
         elif message.action != "pong":
             self._hear(message)
 
@@ -248,36 +247,37 @@ class Session:
                 if is_passing(errors):
                     self._receipts.refused(message.ref)
         self._ears.on_message.tell(message, job)
+        self._note(told_by(message, time.time()))
+
+    def _note(self, entries: Iterable[Told]) -> None:
+        if self.account.add(entries):
+            self._account_changed()
+
+    def _account_changed(self) -> None:
+        self._receipts.add()
+        self._ears.on_told.tell(self.account.told)
 
     def _resumed(self, payload: Mapping[str, Any]) -> None:
         """The session is this socket's."""
         recovered = payload.get("recovered") is True
         self._memory.began(str(payload["session"]), str(payload["token"]))
         self.is_ready = self._was_ready = True
-        self._refusals = 0
+        self._has_warned = False
+        self._resuming.done()
         self._ready_at = time.monotonic()
         if self._connection is not None and self._connection.ends_at is not None:
             self._beside.start(self._renewal.run(self._connection.ends_at))
-        self.requests.begun(recovered=recovered, have=self._have)
+        self.requests.begun(recovered=recovered, have=self._resuming.have)
         self.cancels.begun()
         self._tell("connected")
+        # Those whose answers nobody has heard.
+        pending = payload.get("pending")
+        self._note(ToldJob(job["job_id"]) for job in (pending if isinstance(pending, list) else []))
         # A session that has just begun has missed nothing.
         early = [] if recovered else list(self._early)
         self._early.clear()
         for notice in early:
             self._take(notice)
-
-    def _not_resumed(self, message: Message) -> None:
-        """There is no session: without one nothing else goes on."""
-        errors = errors_in(message.payload)
-        if not is_passing(errors):
-            self._refusals += 1
-        delay = max((error.retry_after or 1.0 for error in errors), default=1.0)
-        self._beside.start(self._resume_later(delay))
-
-    async def _resume_later(self, delay: float) -> None:
-        await asyncio.sleep(delay)
-        self._resume()
 
     def _opening(self) -> StateName:
         return "reconnecting" if self._was_ready else "connecting"

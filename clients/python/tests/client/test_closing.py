@@ -93,7 +93,7 @@ class Writing(Case):
                 super().write(text)
 
         store = Slow()
-        memory = Memory(store)
+        memory = Memory(store, URL)
         memory.began("first", "token")
         memory.is_new("a")
         keeping = asyncio.create_task(memory.keep())

@@ -6,7 +6,7 @@ import json
 from typing import Any
 from unittest.mock import patch
 
-from gateway import Case, until
+from gateway import URL, Case, until
 from ringback.memory import Memory
 from ringback.receipts import ACKS_AT_ONCE, Receipts
 from ringback.store import MemoryStore
@@ -16,7 +16,7 @@ class Acknowledging(Case):
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
         self.store = MemoryStore()
-        self.memory = Memory(self.store)
+        self.memory = Memory(self.store, URL)
         self.memory.began("session", "token")
         self.sent: list[tuple[str, list[str], list[str]]] = []
         self.rounds = 0

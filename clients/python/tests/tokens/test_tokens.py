@@ -96,7 +96,19 @@ class Tokens(WithTokens):
     async def test_a_token_that_is_not_taken_is_said_and_another_one_is_asked_for_by_connect_now(self) -> None:
         token = "nonsense"
         client, _ = self.connect(lambda: token)
-        state = await becomes(client, "unauthorized")
+        with self.assertLogs("ringback", "WARNING") as logs:
+            refused = 0
+
+            def ask_again(state: State) -> None:
+                nonlocal refused
+                refused += state.name == "unauthorized"
+                if state.name == "unauthorized" and refused < 3:
+                    asyncio.get_running_loop().call_soon(client.connect_now)
+
+            client.on_state(ask_again)
+            await until("it was asked again", lambda: refused == 3)
+            state = client.state
+        self.assertEqual(len(logs.records), 1)
         self.assertIn("no signed token", state.why)
         self.assertIsNone(state.retry_at)
         job = client.submit("default", "later")
