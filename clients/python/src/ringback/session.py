@@ -254,7 +254,8 @@ class Session:
             self._account_changed()
 
     def _account_changed(self) -> None:
-        self._receipts.add()
+        if not self._is_closing and self.state.name != "closed":
+            self._receipts.add()
         self._ears.on_told.tell(self.account.told)
 
     def _resumed(self, payload: Mapping[str, Any]) -> None:

@@ -185,7 +185,13 @@ class Events:
         It raises a `JobError` for pieces that are missing and may be had later: then it may be asked again.
         """
         story = self._story
-        await asyncio.sleep(self._read_at - asyncio.get_running_loop().time())
+        try:
+            now = asyncio.get_running_loop().time()
+        except RuntimeError:
+            # The client without an event loop is closed, and somebody still iterates.
+            error = JobError("the client was closed", code="closed", job_id=self._job_id)
+            return self._go_on(story.dropped, error, is_over=story.is_over)
+        await asyncio.sleep(self._read_at - now)
         dropped, is_over, place = story.dropped, story.is_over, self._place
         try:
             chunks = await story.read_text(self._job_id, place)

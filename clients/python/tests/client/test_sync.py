@@ -11,7 +11,7 @@ from typing import Any
 
 import ringback
 from gateway import ADDRESS, PATIENCE, UNKNOWN, URL, mark, text_of
-from ringback import Chunk, JobError, Queued, Result
+from ringback import Chunk, Gap, JobError, Queued, Result
 
 
 def say(text: str) -> None:
@@ -88,6 +88,18 @@ class Synchronous(unittest.TestCase):
                 stream.next(0.0001)
         pieces = list(stream)
         self.assertEqual("".join(piece.text for piece in pieces), result)
+
+    def test_a_text_is_told_also_when_the_client_is_closed_and_what_is_missing_of_it_is_said(self) -> None:
+        job = self.client.submit("generate", "tea", stream=True)
+        result = job.result(timeout=PATIENCE)
+        job._job._story.doubt()
+        chunks = self.client.chunks(job.id())
+        self.client.close()
+        *events, gap, last = list(job)
+        self.assertEqual((text_of(events), last), (result, Result(job.id(), result)))
+        assert isinstance(gap, Gap)
+        self.assertEqual(gap.error.code, "closed")
+        self.fails("closed", next, chunks)
 
     def test_notices_are_waited_for(self) -> None:
         mine = mark()

@@ -59,5 +59,8 @@ class Stream(Generic[T]):
             coming.send(None)
         except StopIteration:
             return True
+        except RuntimeError:
+            # It needs the event loop, which has ended.
+            return False
         coming.close()
         return False
