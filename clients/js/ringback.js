@@ -161,13 +161,20 @@ const TOLD_AT_MOST = 200;
 const JOBS_AT_ONCE = 100;
 const CHUNKS_AT_ONCE = 500;
 const ANSWER_WITHIN = 30_000;
-/** A submission over so many characters is given up when so many sockets were lost on which it was sent. */
+/** A submission over so many bytes is given up when so many sockets were lost on which it was sent. */
 const LARGE = 65_536;
 const LOSSES = 2;
+/** So long it is waited before a job is looked up again: at first, and at most. */
+const LOOK_FIRST = 1_000;
+const LOOK_MOST = 15_000;
 /** So long the tab with the socket stays, when that has ended for good: until the others must have heard. */
 const LAST_WORDS = 250;
 /** The messages that say how a job ended. */
 const OUTCOMES = new Set(["job_result", "job_failed", "job_cancelled"]);
+/** The states of a job that is over, and the messages that say so. */
+const ENDS = new Map([["succeeded", "job_result"], ["failed", "job_failed"], ["cancelled", "job_cancelled"]]);
+/** Errors of a wish to retry that may be so because of that wish, where an answer to it was lost. */
+const DONE_BEFORE = new Set(["conflict", "not_found"]);
 /** Errors after which only another token helps. */
 const UNAUTHORIZED = new Set(["unauthorized", "forbidden"]);
 /** Errors after which the same submission may be accepted. */
@@ -334,6 +341,9 @@ class Asked {
   isSent = false;
   /** How many sockets were lost on which it was sent and not answered. */
   losses = 0;
+  /** Whether it may have had its effect without an answer to it, so that the next one is so because of that. */
+  mayBeDone = false;
+  isLookedUp = false;
   /** @type {[number, number]} where it is in the job's text */
   have = [0, 0];
   /** @type {JobEvent[]} */
@@ -345,11 +355,14 @@ class Asked {
   /**
    * @param {string} ref what its answers carry
    * @param {string} text the message, which may be sent again
+   * @param {string | null} retries the job that is to be retried; none, of a submission
    * @param {(asked: Asked) => Promise<void>} cancel
    */
-  constructor(ref, text, cancel) {
+  constructor(ref, text, retries, cancel) {
     this.ref = ref;
     this.text = text;
+    this.retries = retries;
+    this.size = bytesOf(text);
     /** @type {Promise<string>} */
     this.id = new Promise((resolve, reject) => {
       this.queuedAs = resolve;
@@ -419,7 +432,7 @@ class Asked {
  *   | {type: "forget", ids: string[]}
  *   | {type: "connect"}
  *   | {type: "send", text: string}
- *   | {type: "state", state: State, resumed: Resumed | null}
+ *   | {type: "state", state: State, resumed: Resumed | null, tooLarge: string}
  *   | {type: "message", message: Message}} Whisper
  */
 
@@ -505,6 +518,12 @@ class Client {
   #leads = true;
   /** @type {Resumed | null} the session of the socket */
   #session = null;
+  /** How many bytes the largest frame had that was sent on the socket. */
+  #largest = 0;
+  /** @type {Map<string, number>} how many bytes what other tabs have sent has, by its refs, until it is answered */
+  #others = new Map();
+  /** The mark of what the gateway has closed the last socket on, since it was far too large. */
+  #tooLarge = "";
   /** What the refs of this tab begin with. */
   #mark = randomKey().slice(0, 8);
   /** @type {Message[]} notices that came before the session was this socket's */
@@ -577,7 +596,7 @@ class Client {
       case "hello":
         if (!this.#leads) break;
         this.#tabs?.say({ type: "account", account: this.memory.account });
-        this.#tabs?.say({ type: "state", state: this.#state, resumed: this.#ready ? this.#session : null });
+        this.#tellTabs();
         break;
       case "account":
         if (this.#leads) break;
@@ -591,10 +610,12 @@ class Client {
         if (this.#leads) this.connectNow();
         break;
       case "send":
-        if (this.#leads && this.#ready) this.#post(whisper.text);
+        if (!this.#leads || !this.#ready) break;
+        this.#others.set(parse(whisper.text)?.ref ?? "", bytesOf(whisper.text));
+        this.#post(whisper.text);
         break;
       case "state":
-        if (!this.#leads) this.#hearState(whisper.state, whisper.resumed);
+        if (!this.#leads) this.#hearState(whisper);
         break;
       case "message":
         if (this.#leads) break;
@@ -607,10 +628,9 @@ class Client {
 
   /**
    * How the connection of the tab with the socket is.
-   * @param {State} state
-   * @param {Resumed | null} resumed
+   * @param {{state: State, resumed: Resumed | null, tooLarge: string}} whisper
    */
-  #hearState(state, resumed) {
+  #hearState({ state, resumed, tooLarge }) {
     if (resumed) {
       this.memory.session = resumed;
       if (!this.#ready) {
@@ -618,7 +638,7 @@ class Client {
         this.#begun(resumed);
       }
     } else {
-      this.#lost();
+      this.#lost(tooLarge);
     }
     if (state.name === "closed") this.#end(state.why);
     else this.#tell(state);
@@ -649,7 +669,7 @@ class Client {
    * @returns {Job} the job to wait for: the same, or the new one
    */
   retry(jobId) {
-    return this.#begin("retry_job", { job_id: jobId });
+    return this.#begin("retry_job", { job_id: jobId }, jobId);
   }
 
   /**
@@ -877,6 +897,8 @@ class Client {
   /** @param {WebSocket} socket */
   #open(socket) {
     this.#socket = socket;
+    this.#largest = 0;
+    this.#tooLarge = "";
     this.#after("open", OPEN_WITHIN, () => this.#lose(socket, "no answer to the handshake"));
     socket.addEventListener("open", () => this.#opened(socket));
     socket.addEventListener("message", (event) => this.#received(socket, event.data));
@@ -944,6 +966,7 @@ class Client {
         return;
       }
     }
+    if (message.ref !== undefined) this.#others.delete(message.ref);
     if (message.ref !== undefined && message.ref === this.#renewal) return;
     if (message.action === "resumed") {
       this.#resumed(socket, message.payload);
@@ -1034,7 +1057,10 @@ class Client {
     this.#everReady = true;
     for (const asked of this.#asked.values()) {
       // A new session does not know of the jobs of the old one; with their keys they are the same jobs.
-      if (!payload.recovered) asked.isAnswered = false;
+      if (asked.isAnswered && !payload.recovered) {
+        asked.isAnswered = false;
+        asked.mayBeDone = true;
+      }
       if (!asked.isAnswered) this.#ask(asked);
     }
     for (const ref of this.#cancels.keys()) this.#askToCancel(ref);
@@ -1043,30 +1069,41 @@ class Client {
     this.#note(pending.map((id) => ({ type: "job", id })));
   }
 
-  /** Nothing can be sent until there is a session again. */
-  #lost() {
+  /**
+   * Nothing can be sent until there is a session again.
+   * @param {string} [tooLarge] the mark of what the gateway has closed the socket on
+   */
+  #lost(tooLarge) {
     this.#ready = false;
     for (const [ref] of [...this.#asked, ...this.#cancels]) {
       clearTimeout(this.#timers[ref]);
       delete this.#timers[ref];
     }
     for (const asked of this.#asked.values()) {
-      if (asked.isSent && !asked.isAnswered) asked.losses += 1;
+      if (asked.isSent && !asked.isAnswered) {
+        asked.losses += 1;
+        asked.mayBeDone = true;
+      }
       asked.isSent = false;
-      if (asked.losses >= LOSSES && asked.text.length > LARGE) this.#giveUp(asked);
+      // What cuts the connection whenever it is sent must not do so for ever: the gateway closes on what is far too large,
+      // and not every browser says that it did.
+      if (asked.ref === tooLarge || (asked.losses >= LOSSES && asked.size > LARGE)) this.#giveUp(asked);
     }
   }
 
-  /**
-   * What cuts the connection whenever it is sent must not do so for ever: the gateway closes on what is far too large, and
-   * not every browser says that it did.
-   * @param {Asked} asked
-   */
+  /** @param {Asked} asked */
   #giveUp(asked) {
     this.#asked.delete(asked.ref);
     this.#forgetUnclaimed();
-    const words = `it is too large: the connection was lost each time it was sent (${asked.text.length} characters)`;
+    const words = `it is too large: the connection was lost as it was sent (${asked.size} bytes)`;
     this.#refuse(asked, new JobError(words, { code: "too_large" }));
+  }
+
+  /** The mark of the largest of what was sent and has no answer, unless something else was larger. */
+  #largestUnanswered() {
+    const mine = [...this.#asked.values()].filter((asked) => asked.isSent && !asked.isAnswered);
+    const sent = [...this.#others, ...mine.map((asked) => /** @type {const} */ ([asked.ref, asked.size]))];
+    return sent.find(([, size]) => size >= this.#largest)?.[0] ?? "";
   }
 
   /**
@@ -1084,22 +1121,31 @@ class Client {
   #queued(message) {
     const asked = message.ref === undefined ? undefined : this.#asked.get(message.ref);
     if (!asked || message.job_id === undefined) return;
+    this.#claim(asked, message.job_id);
+  }
+
+  /**
+   * This is the job of what was asked for.
+   * @param {Asked} asked
+   * @param {string} jobId
+   */
+  #claim(asked, jobId) {
     const isFirst = asked.jobId === null;
     asked.isAnswered = true;
-    asked.jobId = message.job_id;
-    const everyone = this.#jobs.get(message.job_id) ?? new Set();
+    asked.jobId = jobId;
+    const everyone = this.#jobs.get(jobId) ?? new Set();
     const [other] = everyone;
-    this.#jobs.set(message.job_id, everyone.add(asked));
+    this.#jobs.set(jobId, everyone.add(asked));
     if (isFirst) {
-      asked.queuedAs?.(message.job_id);
-      asked.add({ type: "queued", job_id: message.job_id }, false);
+      asked.queuedAs?.(jobId);
+      asked.add({ type: "queued", job_id: jobId }, false);
       if (other && other !== asked) asked.catchUpWith(other);
     }
-    for (const said of this.#unclaimed.get(message.job_id) ?? []) {
+    for (const said of this.#unclaimed.get(jobId) ?? []) {
       if (OUTCOMES.has(said.action)) this.#over(said);
       else asked.hear(said);
     }
-    this.#unclaimed.delete(message.job_id);
+    this.#unclaimed.delete(jobId);
     this.#forgetUnclaimed();
   }
 
@@ -1145,19 +1191,26 @@ class Client {
     if (everyone.length === 0) this.#keepUnclaimed(message);
     this.#jobs.delete(jobId);
     this.#places.delete(jobId);
-    for (const asked of everyone) {
-      this.#asked.delete(asked.ref);
-      if (message.action === "job_result") {
-        const result = message.job && "result" in message.job ? message.job.result : message.payload;
-        asked.add({ type: "result", job_id: jobId, result }, true);
-        asked.succeed?.(result);
-      } else {
-        const { code = "failed", attempts } = message.job ?? {};
-        const error = new JobError(message.payload, { code, jobId, attempts });
-        const type = message.action === "job_cancelled" ? "cancelled" : "failed";
-        asked.add({ type, job_id: jobId, error }, true);
-        asked.fail?.(error);
-      }
+    for (const asked of everyone) this.#finish(asked, message);
+  }
+
+  /**
+   * @param {Asked} asked
+   * @param {Message} message how its job has ended
+   */
+  #finish(asked, message) {
+    const jobId = jobOf(message);
+    this.#asked.delete(asked.ref);
+    if (message.action === "job_result") {
+      const result = message.job && "result" in message.job ? message.job.result : message.payload;
+      asked.add({ type: "result", job_id: jobId, result }, true);
+      asked.succeed?.(result);
+    } else {
+      const { code = "failed", attempts } = message.job ?? {};
+      const error = new JobError(message.payload, { code, jobId, attempts });
+      const type = message.action === "job_cancelled" ? "cancelled" : "failed";
+      asked.add({ type, job_id: jobId, error }, true);
+      asked.fail?.(error);
     }
   }
 
@@ -1172,23 +1225,98 @@ class Client {
     const cancel = this.#cancels.get(message.ref);
     const { ref } = message;
     if (again && (asked || cancel)) {
+      if (asked && errors.some((error) => error.type === "unavailable")) asked.mayBeDone = true;
       // Nothing was stored, or it is the same job.
       this.#after(ref, delay, () => {
         if (!this.#ready) return;
         if (asked) this.#ask(asked);
         else if (cancel) this.#askToCancel(ref);
       });
+    } else if (asked?.retries && asked.mayBeDone && DONE_BEFORE.has(first.type)) {
+      asked.isAnswered = true;
+      if (!asked.isLookedUp) void this.#lookUp(asked, asked.retries, errors);
     } else if (asked) {
-      this.#asked.delete(ref);
-      if (asked.jobId !== null) this.#jobs.get(asked.jobId)?.delete(asked);
-      this.#forgetUnclaimed();
-      this.#refuse(asked, new JobError(sentence(errors), { code: first.type, errors }));
+      this.#decline(asked, errors);
     } else if (cancel && first.type === "conflict" && cancel.sent > 1) {
       // It is over, as it was to be: the first answer was lost.
       this.#cancelling(ref);
     } else if (cancel) {
       this.#cancels.delete(ref);
       cancel.reject(new JobError(sentence(errors), { code: first.type, jobId: cancel.jobId, errors }));
+    }
+  }
+
+  /**
+   * @param {Asked} asked
+   * @param {ErrorItem[]} errors
+   */
+  #decline(asked, errors) {
+    if (!this.#asked.delete(asked.ref)) return;
+    if (asked.jobId !== null) this.#jobs.get(asked.jobId)?.delete(asked);
+    this.#forgetUnclaimed();
+    this.#refuse(asked, new JobError(sentence(errors), { code: errors[0]?.type ?? "error", errors }));
+  }
+
+  /**
+   * Finds out what became of a job that was retried. It is no more to be retried, which may be so because it was, and the
+   * answer was lost; or it is not this session's, which may be new. In the first case the session is told of its end,
+   * unless that was before.
+   * @param {Asked} asked
+   * @param {string} retried
+   * @param {ErrorItem[]} errors
+   */
+  async #lookUp(asked, retried, errors) {
+    const isTold = errors[0]?.type === "conflict";
+    asked.isLookedUp = true;
+    try {
+      const jobId = asked.jobId ?? (isTold ? retried : await this.#retriedAs(retried));
+      if (jobId === null) return this.#decline(asked, errors);
+      for (let turn = 0; this.#asked.has(asked.ref); turn += 1) {
+        const job = await this.#lookAt(jobId);
+        if (this.#asked.has(asked.ref)) this.#claim(asked, jobId);
+        if (!this.#asked.has(asked.ref)) return;
+        const action = ENDS.get(job.state);
+        if (action) {
+          this.#jobs.get(jobId)?.delete(asked);
+          const { result, error_code, attempts } = job;
+          const facts = action === "job_result" ? { result, attempts } : { code: error_code ?? job.state, attempts };
+          return this.#finish(asked, { action, payload: job.error ?? job.state, job_id: jobId, job: facts });
+        }
+        if (isTold) return;
+        await betweenLooks(turn);
+      }
+    } catch {
+      this.#decline(asked, errors);
+    } finally {
+      asked.isLookedUp = false;
+    }
+  }
+
+  /**
+   * The job to wait for when this one was retried; none, where that was without effect.
+   * @param {string} jobId
+   */
+  async #retriedAs(jobId) {
+    const job = await this.#lookAt(jobId);
+    return job.retried_as ?? (job.state === "failed" || job.state === "cancelled" ? null : jobId);
+  }
+
+  /**
+   * A job as HTTP has it, for as long as it takes.
+   * @param {string} jobId
+   * @returns {Promise<JobRecord>} otherwise a `JobError`
+   */
+  async #lookAt(jobId) {
+    for (let turn = 0; ; turn += 1) {
+      try {
+        const [job] = await this.jobs([jobId]);
+        if (job) return job;
+      } catch (error) {
+        if (this.#closed || !PASSING.has(/** @type {JobError} */ (error).code)) throw error;
+        await betweenLooks(turn);
+        continue;
+      }
+      throw new JobError("there is no such job any more", { code: "not_found", jobId });
     }
   }
 
@@ -1213,11 +1341,12 @@ class Client {
   /**
    * @param {string} action
    * @param {object} payload
+   * @param {string | null} retries
    */
-  #begin(action, payload) {
+  #begin(action, payload, retries = null) {
     const ref = this.#ref();
     const [text, unusable] = written({ action, payload, ref });
-    const asked = new Asked(ref, text, (asked) => this.#cancel(asked));
+    const asked = new Asked(ref, text, retries, (asked) => this.#cancel(asked));
     if (unusable) {
       this.#refuse(asked, new JobError(unusable, { code: "invalid" }));
     } else if (this.#closed) {
@@ -1274,6 +1403,7 @@ class Client {
   #post(text) {
     if (!this.#socket) return;
     this.#frame("out", text);
+    this.#largest = Math.max(this.#largest, bytesOf(text));
     this.#socket.send(text);
   }
 
@@ -1402,7 +1532,10 @@ class Client {
     if (socket !== this.#socket) return;
     const said = event.reason || `code ${event.code}`;
     if (event.code >= 4000 && event.reason.endsWith("do not come back")) this.#end(said);
-    else this.#lose(socket, said);
+    else {
+      if (event.code === 1009) this.#tooLarge = this.#largestUnanswered();
+      this.#lose(socket, said);
+    }
   }
 
   /**
@@ -1453,7 +1586,8 @@ class Client {
     const socket = this.#socket;
     this.#socket = null;
     this.#buying = null;
-    this.#lost();
+    this.#lost(this.#tooLarge);
+    this.#others.clear();
     this.#session = null;
     this.#early = [];
     if (this.#acks.length > 0 || (this.#leads && this.memory.isNews)) this.memory.keep();
@@ -1484,10 +1618,13 @@ class Client {
   /** @param {Partial<State>} change */
   #tell(change) {
     this.#state = { ...this.#state, ...change };
-    if (this.#leads) {
-      this.#tabs?.say({ type: "state", state: this.#state, resumed: this.#ready ? this.#session : null });
-    }
+    if (this.#leads) this.#tellTabs();
     tellAll(this.#onState, this.#state);
+  }
+
+  #tellTabs() {
+    const resumed = this.#ready ? this.#session : null;
+    this.#tabs?.say({ type: "state", state: this.#state, resumed, tooLarge: this.#tooLarge });
   }
 }
 
@@ -1550,6 +1687,26 @@ function within(signal, ask) {
     signal.addEventListener("abort", () => reject(new Error("it did not come in time")), { once: true });
     Promise.resolve().then(ask).then(resolve, reject);
   });
+}
+
+/**
+ * The time before the next look at a job.
+ * @param {number} turn
+ * @returns {Promise<void>}
+ */
+function betweenLooks(turn) {
+  const delay = Math.min(LOOK_FIRST * 2 ** turn, LOOK_MOST) * (1 + Math.random() / 4);
+  return new Promise((resolve) => {
+    /** @type {any} */
+    const timer = setTimeout(resolve, delay);
+    // It keeps no program from ending, where it is one.
+    timer.unref?.();
+  });
+}
+
+/** @param {string} text */
+function bytesOf(text) {
+  return new TextEncoder().encode(text).length;
 }
 
 /** The socket of the gateway that this page comes from. */

@@ -17,11 +17,13 @@ async fn the_client_keeps_its_promises_whatever_happens_to_the_network() {
     let database = TestDatabase::new().await;
     let _worker = Program::unruly(&database).await;
     let gateway = Program::serve(&database, &[]).await;
+    let small = Program::serve(&database, &["--max-frame", "2048"]).await;
     let mut tests = Program::spawn(
         Command::new("node")
             .arg("--test")
             .arg(in_the_project("clients/js/test/client.test.mjs"))
-            .env("RINGBACK_ADDRESS", gateway.address()),
+            .env("RINGBACK_ADDRESS", gateway.address())
+            .env("RINGBACK_SMALL", small.address()),
     );
     let ended = tests.ended_within(Duration::from_secs(120)).await;
     assert!(ended.success(), "{}", tests.output());
@@ -64,6 +66,7 @@ async fn the_client_for_python_keeps_its_promises_whatever_happens_to_the_networ
     let _worker = Program::worker(&database, &[]).await;
     let _unruly = Program::unruly(&database).await;
     let gateway = Program::serve(&database, &[]).await;
+    let small = Program::serve(&database, &["--max-frame", "2048"]).await;
     let mut command = python(&[
         "-m",
         "unittest",
@@ -73,7 +76,11 @@ async fn the_client_for_python_keeps_its_promises_whatever_happens_to_the_networ
         "-t",
         "tests",
     ]);
-    let mut tests = Program::spawn(command.env("RINGBACK_ADDRESS", gateway.address()));
+    let mut tests = Program::spawn(
+        command
+            .env("RINGBACK_ADDRESS", gateway.address())
+            .env("RINGBACK_SMALL", small.address()),
+    );
     let ended = tests.ended_within(Duration::from_secs(240)).await;
     assert!(ended.success(), "{}", tests.output());
 }

@@ -1,6 +1,6 @@
 // The client against a running gateway and a worker whose tasks misbehave, with the network cut under it.
 //
-// RINGBACK_ADDRESS says where the gateway is; `ws` comes from the tests of the contract.
+// RINGBACK_ADDRESS says where the gateway is, and RINGBACK_SMALL where there is one with `--max-frame 2048`; `ws` comes from the tests of the contract.
 
 import assert from "node:assert/strict";
 import { webcrypto } from "node:crypto";
@@ -107,6 +107,32 @@ test("a job that has failed or was cancelled is given another chance, whatever h
   assert.equal(await due, "1");
   assert.equal(await later, "1");
   await assert.rejects(client.retry(await later.id), (error) => error.code === "conflict");
+});
+
+test("a retry whose answer is lost is told of its job, although that is over", async (context) => {
+  const { client, network } = await on(context);
+  const later = client.submit("count", "", { delay: 3_600 });
+  const id = await later.id;
+  network.isDeaf = true;
+  const due = client.retry(id);
+  await until("it is over", async () => (await api(`/api/v1/jobs/${id}`)).state === "succeeded");
+  network.isDeaf = false;
+  network.cut();
+  assert.deepEqual(await Promise.all([due, later]), ["1", "1"]);
+  assert.equal(await due.id, id);
+  await assert.rejects(client.retry(id), (error) => error.code === "conflict");
+});
+
+test("a retry outlives its session", async (context) => {
+  const { client, network } = await on(context);
+  const first = client.submit("hold", "1.5");
+  await first.cancel();
+  await assert.rejects(first, (error) => error.code === "cancelled");
+  const again = client.retry(await first.id);
+  assert.notEqual(await again.id, await first.id);
+  client.memory.session = { session: "6a0f4f0e-52c1-4d0c-9a35-8f1b7d2e90c3", token: "none" };
+  network.cut();
+  assert.equal(await again, "held");
 });
 
 test("a key that is given twice is one job, and both hear of it", async (context) => {
@@ -453,4 +479,19 @@ test("what cuts the connection whenever it is sent is given up, and everything e
   await assert.rejects(huge, (error) => error instanceof JobError && error.code === "too_large");
   assert.equal(await small, "1");
   assert.equal(await client.submit("count", ""), "1");
+});
+
+const small = process.env.RINGBACK_SMALL;
+test("what a gateway that takes but small frames closes on is given up, and everything else goes on", { skip: !small }, async () => {
+  const client = connect({ url: `ws://${small}/ws/system/`, WebSocket, store: new Store(), retryFirst: 5, retryMost: 50 });
+  try {
+    await until("it is connected", () => client.state.name === "connected");
+    // Fewer characters than bytes, and both below the usual limit.
+    const large = client.submit("count", "\u2603".repeat(15_000));
+    const other = client.submit("count", "");
+    await assert.rejects(large, (error) => error instanceof JobError && error.code === "too_large" && /bytes/.test(error.message));
+    assert.equal(await other, "1");
+  } finally {
+    client.close();
+  }
 });

@@ -1,6 +1,6 @@
 """The gateway that the tests run against, and what a test needs to use it.
 
-RINGBACK_ADDRESS says where it is.
+RINGBACK_ADDRESS says where it is, and RINGBACK_SMALL where there is one that takes but small frames (`--max-frame 2048`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import ringback
 from network import Network
 
 ADDRESS = os.environ.get("RINGBACK_ADDRESS", "127.0.0.1:8000")
+SMALL = os.environ.get("RINGBACK_SMALL")
 URL = f"ws://{ADDRESS}/ws/system/"
 UNKNOWN = "01976f2c-8a40-7b3e-9d51-2f8c6a7e40b1"
 PATIENCE = 30.0
@@ -100,10 +101,11 @@ class Case(unittest.IsolatedAsyncioTestCase):
         # What the loop itself checks is checked; how fast a busy machine is, is not.
         asyncio.get_running_loop().slow_callback_duration = PATIENCE
 
-    async def on(self, **options: Any) -> tuple[Network, ringback.Client]:
-        """A client over a network of its own, for as long as the test takes."""
-        network = await Network.to(ADDRESS)
-        self.addAsyncCleanup(network.close)
+    async def on(self, network: Network | None = None, **options: Any) -> tuple[Network, ringback.Client]:
+        """A client over a network of its own, or this one, for as long as the test takes."""
+        if network is None:
+            network = await Network.to(ADDRESS)
+            self.addAsyncCleanup(network.close)
         client = ringback.connect(network.url, **{**SOON, **options})
         self.addAsyncCleanup(client.close)
         return network, client

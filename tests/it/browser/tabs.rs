@@ -142,6 +142,29 @@ async fn when_the_tab_with_the_socket_goes_another_takes_it_and_nothing_is_lost_
     .await;
 }
 
+#[tokio::test]
+async fn what_the_gateway_closes_on_is_given_up_by_the_tab_that_has_asked_for_it_and_by_no_other() {
+    let database = TestDatabase::new().await;
+    let _worker = Program::unruly(&database).await;
+    let gateway = Program::serve(&database, &["--max-frame", "2048"]).await;
+    let browser = Browser::at(&gateway, "/system/").await;
+    let first = browser.page.window().await.unwrap();
+    browser.connect().await;
+    let second = browser.open_tab(&gateway).await;
+    browser.connect().await;
+    browser
+        .run("ringback.submit('count', '\u{2603}'.repeat(15000)).catch((error) => (results.large = error.code));")
+        .await;
+    browser.ask("job", "count", "").await;
+    browser.look_at(&first).await;
+    browser.ask("job", "count", "").await;
+    browser.shows("results.job === '1'").await;
+    browser.look_at(&second).await;
+    browser
+        .shows("results.job === '1' && results.large === 'too_large'")
+        .await;
+}
+
 /// Two tabs with the page, of which the second is looked at.
 async fn two_tabs() -> (TestDatabase, Program, Program, Browser, [WindowHandle; 2]) {
     let database = TestDatabase::new().await;

@@ -14,17 +14,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import sync
+from .chunks import Chunks
 from .client import Client
 from .errors import ErrorItem, JobError
-from .events import Cancelled, Chunk, Failed, JobEvent, Place, Progress, Queued, Result
+from .events import Cancelled, Chunk, Failed, Gap, JobEvent, Place, Progress, Queued, Result
 from .job import Job
 from .message import Message
 from .notices import Notice, Notices
-from .records import JobRecord, JobState
+from .records import JobRecord, JobState, TaskRecord
 from .settings import Options
 from .state import State, StateName
 from .store import FileStore, MemoryStore, Store
 from .submission import JobOptions
+from .told import Told, ToldJob, ToldNotice
 from .tokens import TokenSource
 
 if TYPE_CHECKING:
@@ -33,10 +35,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Cancelled",
     "Chunk",
+    "Chunks",
     "Client",
     "ErrorItem",
     "Failed",
     "FileStore",
+    "Gap",
     "Job",
     "JobError",
     "JobEvent",
@@ -55,7 +59,11 @@ __all__ = [
     "State",
     "StateName",
     "Store",
+    "TaskRecord",
     "TokenSource",
+    "Told",
+    "ToldJob",
+    "ToldNotice",
     "connect",
     "sync",
 ]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,7 +19,7 @@ from urllib.parse import urlencode, urljoin
 from .apart import Apart
 from .errors import ErrorItem, JobError, errors_in, sentence
 from .events import Chunk, Place
-from .records import JobRecord
+from .records import JobRecord, TaskRecord
 from .settings import Settings
 
 ANSWER_WITHIN = 30.0
@@ -48,12 +49,13 @@ class Api:
         self._tokens = settings.tokens
         self._apart = Apart()
         secure = urllib.request.HTTPSHandler(context=settings.ssl)
-        self._opener = urllib.request.build_opener(secure, _NoRedirects)
+        self._opener = urllib.request.build_opener(secure, _proxies(settings.proxy), _NoRedirects)
 
     async def ticket(self) -> Ticket:
         """Buys a ticket."""
         answer = await self._fetch("POST", "tickets", {}, TICKET_WITHIN)
-        return Ticket(str(answer["ticket"]), _seconds(answer.get("token_ends_at")))
+        with _understood("tickets"):
+            return Ticket(_written(answer["ticket"]), _seconds(answer.get("token_ends_at")))
 
     async def jobs(self, ids: Sequence[str]) -> list[JobRecord]:
         """What the gateway knows of jobs, in the order of these ids; those that it does not know are left out."""
@@ -63,17 +65,25 @@ class Api:
             query = {"id": ",".join(some), "limit": str(JOBS_AT_ONCE)}
             while True:
                 page = await self._fetch("GET", "jobs", query, ANSWER_WITHIN)
-                found.update((job["id"], job) for job in page["jobs"])
+                with _understood("jobs"):
+                    found.update((job["id"], job) for job in page["jobs"])
                 if not page.get("next") or all(job_id in found for job_id in some):
                     break
                 query["cursor"] = page["next"]
         return [found[job_id] for job_id in ids if job_id in found]
 
+    async def tasks(self) -> list[TaskRecord]:
+        """What the fleet can run."""
+        page = await self._fetch("GET", "tasks", {}, ANSWER_WITHIN)
+        with _understood("tasks"):
+            return list(page["tasks"])
+
     async def text(self, job_id: str, after: Place) -> list[Chunk]:
         """The first pieces of a job's text after a place; none, where there are no more."""
         query = {} if after == (0, 0) else {"after": f"{after[0]}-{after[1]}"}
         page = await self._fetch("GET", f"jobs/{job_id}/chunks", query, ANSWER_WITHIN)
-        return [Chunk(job_id, chunk["attempt"], chunk["seq"], chunk["text"]) for chunk in page["chunks"]]
+        with _understood(f"jobs/{job_id}/chunks"):
+            return [_chunk(job_id, **chunk) for chunk in page["chunks"]]
 
     async def _fetch(self, method: str, path: str, query: Mapping[str, str], within: float) -> Any:
         """The JSON of an answer."""
@@ -114,6 +124,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
+def _proxies(proxy: str | bool) -> urllib.request.ProxyHandler:
+    if proxy is True:
+        return urllib.request.ProxyHandler()
+    return urllib.request.ProxyHandler({"http": proxy, "https": proxy} if proxy else {})
+
+
 def _answer(path: str, status: int, body: bytes) -> Any:
     try:
         answer = json.loads(body)
@@ -132,6 +148,27 @@ def refusal(what: str, status: int, answer: object) -> JobError:
     passing = {401: "unauthorized", 403: "forbidden", 429: "rate_limited"}.get(status)
     code = errors[0].type if errors else passing or ("unavailable" if status >= 500 else f"http_{status}")
     return JobError(sentence(errors) or f"{what} was answered with status {status}", code=code, errors=errors)
+
+
+@contextlib.contextmanager
+def _understood(what: str) -> Iterator[None]:
+    """What is not as the protocol has it, such as the page of something between here and the gateway, is no answer."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise JobError(f"/api/v1/{what}: the answer makes no sense ({error!r})", code="unavailable") from error
+
+
+def _written(value: object) -> str:
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or " " in value:
+        raise ValueError("it is no ticket")
+    return value
+
+
+def _chunk(job_id: str, attempt: object, seq: object, text: object, **_: object) -> Chunk:
+    if not isinstance(attempt, int) or not isinstance(seq, int) or not isinstance(text, str):
+        raise TypeError("it is no piece of a text")
+    return Chunk(job_id, attempt, seq, text)
 
 
 def _seconds(text: object) -> float | None:

@@ -12,14 +12,21 @@ from .story import Story
 class Asked:
     """A submission, or a wish to retry: what is sent for it, and the job that whoever asked has in their hands."""
 
-    def __init__(self, ref: str, text: str, job: Job, story: Story, *, streams: bool) -> None:
+    def __init__(self, ref: str, text: str, job: Job, story: Story, *, streams: bool, retries: str | None) -> None:
         self.ref = ref
         """What its answers carry."""
         self.text = text
         """The message, which may be sent again."""
+        self.size = len(text.encode())
+        """How many bytes that has."""
         self.job = job
         self.streams = streams
         """Whether it may say a text."""
+        self.retries = retries
+        """The job that is to be retried; none, of a submission."""
+        self.may_be_done = False
+        """Whether it may have had its effect without an answer to it, so that the next one is so because of that."""
+        self.is_looked_up = False
         self.job_id: str | None = None
         self.is_answered = False
         """Whether the session that there is knows of it."""
@@ -55,6 +62,10 @@ class Asked:
         if self.streams:
             self._story.doubt()
 
+    def retold(self) -> None:
+        """The gateway knows how much of its text was heard, and tells the rest."""
+        self._story.retold()
+
     def hear(self, message: Message) -> None:
         """A piece of its text, or how far it is."""
         job_id, (attempt, seq), said = message.job_id or "", message.place, message.payload
@@ -70,8 +81,14 @@ class Asked:
             result = message.job["result"] if "result" in message.job else message.payload
             self.job._succeeded(job_id, result)
         else:
-            code, attempts = message.job.get("code", "failed"), message.job.get("attempts")
-            self.job._failed(JobError(str(message.payload), code=code, job_id=job_id, attempts=attempts))
+            # A task may give any code to its failure, also that of a cancelled job.
+            is_cancelled = message.action == "job_cancelled"
+            code, attempts = message.job.get("code", "cancelled" if is_cancelled else "failed"), message.job.get("attempts")
+            error = JobError(str(message.payload), code=str(code), job_id=job_id, attempts=attempts)
+            if is_cancelled:
+                self.job._cancelled(job_id, error)
+            else:
+                self.job._failed(error)
 
     def refuse(self, words: str, code: str, errors: tuple[ErrorItem, ...] = ()) -> None:
         """There will be no end of it, or nobody will hear of that."""

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .api import Api
+from .chunks import Chunks
 from .ears import Ears, Way
 from .errors import JobError
-from .events import Chunk, Place
+from .events import Place
 from .job import Job
+from .listeners import Listeners
 from .message import Message
 from .notices import Notice, Notices
-from .records import JobRecord
+from .records import JobRecord, TaskRecord
 from .session import Session
 from .settings import Options, Settings
 from .state import State
 from .submission import JobOptions, job_id_of, payload_of
+from .told import Told
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+T = TypeVar("T")
 
 
 class Client:
@@ -82,14 +87,28 @@ class Client:
             raise TypeError("ids must be a list of ids: for one, write [id]")
         return await self._api.jobs([job_id_of(job_id) for job_id in ids])
 
-    async def chunks(self, job_id: str, after: Place = (0, 0)) -> AsyncGenerator[Chunk, None]:
+    def chunks(self, job_id: str, after: Place = (0, 0)) -> Chunks:
         """What a job has said so far, in order, from its beginning or after the piece with this attempt and number."""
-        job_id, (attempt, seq) = job_id_of(job_id), after
-        place = (attempt, seq)
-        while pieces := await self._api.text(job_id, place):
-            for piece in pieces:
-                yield piece
-            place = pieces[-1].place
+        attempt, seq = after
+        return Chunks(self._api.text, job_id_of(job_id), (attempt, seq))
+
+    async def tasks(self) -> list[TaskRecord]:
+        """What the fleet can run, by name, with what its jobs work on and give back (JSON Schema)."""
+        return await self._api.tasks()
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """What this session was told of, in the order in which it was heard, the latest 200: the jobs that were asked for,
+        also by earlier processes with the same store, and the notices."""
+        return self._session.account.told
+
+    def on_told(self, listener: Callable[[tuple[Told, ...]], object]) -> Callable[[], None]:
+        """Hears what this session was told of, now and whenever there is more or less of it."""
+        return _now_and_then(self._ears.on_told, listener, self.told)
+
+    def forget_told(self) -> None:
+        """Empties what this session was told of. Its jobs go on, and are not told of again."""
+        self._session.forget_told()
 
     def notices(self) -> Notices:
         """Iterates over the notices to everyone from now on, each once, until the client is closed."""
@@ -101,9 +120,7 @@ class Client:
 
     def on_state(self, listener: Callable[[State], object]) -> Callable[[], None]:
         """Hears how the connection is, now and whenever that changes."""
-        end = self._ears.on_state.add(listener)
-        listener(self.state)
-        return end
+        return _now_and_then(self._ears.on_state, listener, self.state)
 
     def on_message(self, listener: Callable[[Message, Job | None], object]) -> Callable[[], None]:
         """Hears every message, each once, also about jobs that this session was asked for before this client.
@@ -149,3 +166,14 @@ class Client:
         finally:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
+
+
+def _now_and_then(listeners: Listeners[[T]], listener: Callable[[T], object], now: T) -> Callable[[], None]:
+    """Adds a listener who hears what is so now, unless that is an error to it."""
+    end = listeners.add(listener)
+    try:
+        listener(now)
+    except BaseException:
+        end()
+        raise
+    return end

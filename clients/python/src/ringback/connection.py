@@ -8,16 +8,10 @@ import json
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.typing import Subprotocol
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
-from .api import Ticket, refusal
-from .settings import Settings
-
-OPEN_WITHIN = 10.0
 PING_AFTER = 20.0
 """A socket on which nothing is heard for this long is asked whether it is there."""
 PONG_WITHIN = 10.0
@@ -35,8 +29,8 @@ class Ending:
     is_final: bool = False
     """The gateway has said not to come back."""
     is_unauthorized: bool = False
-    is_too_large: bool = False
-    """Something was sent that was too large for the gateway to read past."""
+    too_large: int = 0
+    """How many bytes the largest frame had, where something was sent that was too large for the gateway to read past."""
     retry_after: float = 0.0
     was_open: bool = False
 
@@ -44,38 +38,16 @@ class Ending:
 class Connection:
     """A socket that is open."""
 
-    def __init__(self, socket: ClientConnection) -> None:
+    def __init__(self, socket: ClientConnection, ends_at: float | None) -> None:
+        self.ends_at = ends_at
+        """When the token ends that it was opened with, in seconds since 1970; none, where it does not."""
         self._socket = socket
         self._loop = asyncio.get_running_loop()
         self._heard_at = self._loop.time()
         self._outbox: deque[str] = deque()
+        self._largest = 0
         self._waits = asyncio.Event()
         self._lost = ""
-
-    @classmethod
-    async def open(cls, settings: Settings, ticket: Ticket | None) -> Connection | Ending:
-        """Opens a socket, with a ticket where there is one, or says why there is none."""
-        protocols = [Subprotocol("ringback"), Subprotocol(f"ringback.ticket.{ticket.secret}")] if ticket else None
-        more: dict[str, Any] = {} if settings.ssl is None else {"ssl": settings.ssl}
-        opening = connect(
-            settings.url,
-            subprotocols=protocols,
-            compression=None,
-            open_timeout=OPEN_WITHIN,
-            # Whether it is there is found out here: what is silent is asked, and nothing else.
-            ping_interval=None,
-            close_timeout=CLOSE_WITHIN,
-            max_size=settings.max_message,
-            **more,
-        )
-        try:
-            return cls(await opening)
-        except InvalidStatus as error:
-            return _refused(error, with_ticket=ticket is not None)
-        except (TimeoutError, asyncio.TimeoutError):
-            return Ending("no answer to the handshake")
-        except (OSError, EOFError, WebSocketException) as error:
-            return Ending(str(error) or type(error).__name__)
 
     @property
     def is_full(self) -> bool:
@@ -85,6 +57,7 @@ class Connection:
     def send(self, text: str) -> None:
         """Writes a frame as soon as what was to be written before is."""
         self._outbox.append(text)
+        self._largest = max(self._largest, len(text.encode()))
         self._waits.set()
 
     def lose(self, why: str) -> None:
@@ -151,19 +124,5 @@ class Connection:
             return Ending("it was cut", was_open=True)
         code, reason = closed.rcvd.code, closed.rcvd.reason
         is_final = code >= 4000 and reason.endswith("do not come back")
-        return Ending(reason or f"code {code}", is_final, is_too_large=code == 1009, was_open=True)
-
-
-def _refused(error: InvalidStatus, *, with_ticket: bool) -> Ending:
-    """What a gateway has against opening a socket, in its own words where there are some."""
-    status, body = error.response.status_code, error.response.body
-    try:
-        answer = json.loads(body or b"")
-    except ValueError:
-        answer = None
-    problem = refusal("the wish to open a socket", status, answer)
-    if with_ticket or status not in (401, 403):
-        # A ticket that came too late says nothing of the token: the next socket has another.
-        return Ending(str(problem), retry_after=problem.retry_after)
-    why = "the gateway asks for a token; give one with the option token" if status == 401 else str(problem)
-    return Ending(why, is_unauthorized=True)
+        too_large = self._largest if code == 1009 else 0
+        return Ending(reason or f"code {code}", is_final, too_large=too_large, was_open=True)

@@ -10,6 +10,7 @@ from .listeners import Listeners
 from .message import Message
 from .notices import Notice, Notices
 from .state import State
+from .told import Told
 
 Way = Literal["in", "out", "note"]
 
@@ -21,6 +22,7 @@ class Ears:
         self.on_notice: Listeners[[Notice]] = Listeners()
         self.on_state: Listeners[[State]] = Listeners()
         self.on_message: Listeners[[Message, Job | None]] = Listeners()
+        self.on_told: Listeners[[tuple[Told, ...]]] = Listeners()
         self.on_frame: Listeners[[Way, str]] = Listeners()
         self._iterators: WeakSet[Notices] = WeakSet()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 
@@ -43,6 +44,10 @@ class JobError(Exception):
         """How many attempts were made, of a job that failed."""
         self.errors = tuple(errors)
         """Everything that was wrong with what was asked."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For other processes, and copies: by itself an exception gives its message alone to the one that is made of it.
+        return partial(type(self), code=self.code), self.args, self.__dict__
 
     @property
     def retry_after(self) -> float:

@@ -44,6 +44,19 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class Gap:
+    """Pieces of the job's text are missing here, or may be: the socket has lost them, or they were too many to keep, and the
+    gateway does not give them to this client over HTTP either. What comes next goes on behind them; the result is whole.
+    """
+
+    job_id: str
+    after: Place
+    """The last piece before it."""
+    error: JobError
+    """Why they cannot be read."""
+
+
+@dataclass(frozen=True)
 class Result:
     """The job has succeeded."""
 
@@ -67,4 +80,4 @@ class Cancelled:
     error: JobError
 
 
-JobEvent = Union[Queued, Progress, Chunk, Result, Failed, Cancelled]
+JobEvent = Union[Queued, Progress, Chunk, Gap, Result, Failed, Cancelled]

@@ -16,7 +16,8 @@ T = TypeVar("T")
 class Job:
     """A job: await it for its result, iterate over what happens to it, both as often as you like.
 
-    A job that has no result raises a `JobError`.
+    A job that has no result raises a `JobError`. Where a coroutine is wanted (`asyncio.create_task`, a `TaskGroup`), give
+    `job.result()`.
     """
 
     def __init__(self, story: Story, cancel: Callable[[str], Awaitable[None]]) -> None:
@@ -31,6 +32,10 @@ class Job:
 
     def __await__(self) -> Generator[Any, None, Any]:
         return Answer(self._result).__await__()
+
+    async def result(self) -> Any:
+        """Its result, as of the job itself, for those who want a coroutine. Cancelling it leaves the job alone."""
+        return await self
 
     def __aiter__(self) -> Events:
         return Events(self._story)
@@ -53,11 +58,14 @@ class Job:
         self._result.set_result(result)
 
     def _failed(self, error: JobError) -> None:
-        is_cancelled = error.job_id is not None and error.code == "cancelled"
-        if is_cancelled and error.job_id is not None:
-            self._story.finish(Cancelled(error.job_id, error))
-        else:
-            self._story.finish(Failed(error.job_id, error))
+        self._story.finish(Failed(error.job_id, error))
+        self._has_none(error)
+
+    def _cancelled(self, job_id: str, error: JobError) -> None:
+        self._story.finish(Cancelled(job_id, error))
+        self._has_none(error)
+
+    def _has_none(self, error: JobError) -> None:
         if not self._id.done():
             self._id.set_exception(error)
         self._result.set_exception(error)

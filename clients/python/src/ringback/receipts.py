@@ -43,7 +43,7 @@ class Receipts:
         """Messages have arrived."""
         self._is_news = True
         self._ids.extend(message_ids)
-        if len(self._ids) >= ACKS_AT_ONCE:
+        if message_ids and len(self._ids) >= ACKS_AT_ONCE:
             self._hurry.set()
         if self._work is None:
             self._work = asyncio.create_task(self._acknowledge())
@@ -67,25 +67,35 @@ class Receipts:
             await self._work
 
     async def _acknowledge(self) -> None:
+        is_done = True
         try:
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), ACK_AFTER)
-            while self._is_news:
+            while self._is_news and is_done:
                 self._is_news = False
                 ids, losses = list(self._ids), self._losses
                 self._ids.clear()
                 await self._memory.keep()
-                for start in range(0, len(ids), ACKS_AT_ONCE):
-                    if losses == self._losses:
-                        self._tell(ids[start : start + ACKS_AT_ONCE])
+                while ids and is_done and losses == self._losses:
+                    is_done = self._tell(ids[:ACKS_AT_ONCE])
+                    if is_done:
+                        del ids[:ACKS_AT_ONCE]
+                if not is_done:
+                    self._ids.extendleft(reversed(ids))
         finally:
             self._hurry.clear()
             self._work = None
-        self._sent()
+        if is_done:
+            self._sent()
+        else:
+            # There is no room on this socket now.
+            self.add()
 
-    def _tell(self, ids: list[str]) -> None:
+    def _tell(self, ids: list[str]) -> bool:
         ref = self._ref()
-        if self._send({"action": "ack", "payload": {"ids": ids}, "ref": ref}):
-            self._doubted[ref] = ids
-            if len(self._doubted) > DOUBTED_AT_MOST:
-                del self._doubted[next(iter(self._doubted))]
+        if not self._send({"action": "ack", "payload": {"ids": ids}, "ref": ref}):
+            return False
+        self._doubted[ref] = ids
+        if len(self._doubted) > DOUBTED_AT_MOST:
+            del self._doubted[next(iter(self._doubted))]
+        return True

@@ -1,4 +1,4 @@
-"""What HTTP says of jobs."""
+"""What HTTP says of jobs and tasks."""
 
 from __future__ import annotations
 
@@ -38,3 +38,17 @@ class JobRecord(TypedDict):
     is_cancelling: bool
     retry_of: str | None
     retried_as: str | None
+
+
+class TaskRecord(TypedDict):
+    """A task as the gateway knows it."""
+
+    name: str
+    queue: str
+    max_attempts: int
+    input: dict[str, Any]
+    """What its jobs work on, as JSON Schema."""
+    output: dict[str, Any]
+    """What they give back."""
+    workers: int
+    """How many can run it now."""

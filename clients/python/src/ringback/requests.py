@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 from .asked import Asked, refused_by
@@ -13,6 +13,7 @@ from .errors import ErrorItem, JobError
 from .events import Place
 from .job import Job
 from .later import Later, is_passing
+from .lookup import Lookup
 from .message import Message, write
 from .story import ReadText, Story
 from .unclaimed import Unclaimed
@@ -26,16 +27,25 @@ PLACES_AT_MOST = 1_000
 told again, and heard once, or not at all, if the job is over by then: its result is whole."""
 LARGE = 65_536
 LOSSES = 5
-"""A submission over so many characters is given up when so many sockets were lost on which it was sent and not answered."""
+"""A submission over so many bytes is given up when so many sockets were lost on which it was sent and not answered."""
 
 
 class Requests:
     """Each job is asked for until there is an answer, on whatever socket there is."""
 
-    def __init__(self, send: Callable[[str], None], read_text: ReadText, cancel: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        send: Callable[[str], None],
+        read_text: ReadText,
+        cancel: Callable[[str], Awaitable[None]],
+        lookup: Lookup,
+        beside: Callable[[Coroutine[Any, Any, None]], None],
+    ) -> None:
         self._send = send
         self._read_text = read_text
         self._cancel = cancel
+        self._lookup = lookup
+        self._beside = beside
         self._is_ready = False
         self._mark = secrets.token_hex(4)
         self._refs = 0
@@ -76,40 +86,49 @@ class Requests:
             raise ValueError(f"the option input cannot be written as JSON: {error}") from error
         story = Story(self._read_text)
         streams = action == "retry_job" or payload.get("stream") is True
-        asked = Asked(ref, text, Job(story, self._cancel), story, streams=streams)
+        retries = payload["job_id"] if action == "retry_job" else None
+        asked = Asked(ref, text, Job(story, self._cancel), story, streams=streams, retries=retries)
         self._asked[ref] = asked
         self._waiting.append(asked)
         self._fill()
         return asked.job
 
-    def begun(self, *, recovered: bool) -> None:
-        """There is a session: what has no answer is asked again."""
+    def begun(self, *, recovered: bool, have: Mapping[str, Place]) -> None:
+        """There is a session: what has no answer is asked again. The gateway was told where this client is in texts."""
         self._is_ready = True
         for asked in self._asked.values():
             # A new session does not know of the jobs of the old one; with their keys they are the same jobs.
-            asked.is_answered = asked.is_answered and recovered
+            if asked.is_answered and not recovered:
+                asked.is_answered, asked.may_be_done = False, True
             asked.is_under_way = asked.is_answered
+            if asked.is_answered and asked.job_id in have:
+                asked.retold()
         self._waiting = deque(asked for asked in self._asked.values() if not asked.is_answered)
         self._under_way = len(self._asked) - len(self._waiting)
         self._unacknowledged = 0
         self._fill()
 
-    def lost(self, *, was_too_large: bool = False) -> None:
-        """Nothing can be sent until there is one again. It may be that something was sent that was too large."""
+    def lost(self, *, too_large: int = 0) -> None:
+        """Nothing can be sent until there is one again.
+
+        It may be that something was sent that was too large for the gateway; then the largest frame had so many bytes.
+        """
         self._is_ready = False
         self._later.clear()
         sent = [asked for asked in self._asked.values() if asked.is_under_way and not asked.is_answered]
-        large = sorted((asked for asked in sent if len(asked.text) > LARGE), key=lambda asked: -len(asked.text))
         for asked in self._asked.values():
             asked.doubt()
         for asked in sent:
             asked.is_under_way = False
+            asked.may_be_done = True
             asked.losses += 1
-        for number, asked in enumerate(large):
+        largest = max(sent, key=lambda asked: asked.size, default=None)
+        for asked in sent:
             # What is larger than what is too large is so as well. What cuts the connection without a word whenever it is
             # sent must not do so for ever.
-            if (was_too_large and number == 0) or asked.losses >= LOSSES:
-                words = f"it is too large: the connection was lost as it was sent ({len(asked.text)} characters)"
+            is_it = asked is largest and 0 < too_large <= asked.size
+            if is_it or (asked.losses >= LOSSES and asked.size > LARGE):
+                words = f"it is too large: the connection was lost as it was sent ({asked.size} bytes)"
                 self._drop(asked)
                 asked.refuse(words, "too_large")
 
@@ -136,18 +155,8 @@ class Requests:
         asked = self._asked.get(message.ref or "")
         if asked is None or message.job_id is None:
             return
-        everyone = self._jobs.setdefault(message.job_id, [])
-        if asked not in everyone:
-            everyone.append(asked)
         is_first = asked.job_id is None
-        if is_first:
-            asked.queued(message.job_id)
-            if everyone[0] is asked:
-                # An earlier answer was lost: what came before this one was nobody's.
-                asked.catch_up(self._unclaimed.claim(message.job_id), self._places.get(message.job_id, (0, 0)))
-            else:
-                asked.catch_up_with(everyone[0])
-                asked.doubt()
+        self._take(asked, message.job_id)
         # The same for its end, which is acknowledged. Who asks again for a job that is over is told everything again.
         if is_first and self._ends.may_have(message.job_id, asked.since):
             asked.doubt()
@@ -198,11 +207,71 @@ class Requests:
         if is_passing(errors):
             self._later.after(errors, asked.refusals, ref, lambda: self._send(asked.text))
             asked.refusals += 1
+            asked.may_be_done = asked.may_be_done or any(error.type == "unavailable" for error in errors)
+        elif asked.retries is not None and asked.may_be_done and errors[0].type in ("conflict", "not_found"):
+            asked.is_answered = True
+            if not asked.is_looked_up:
+                asked.is_looked_up = True
+                self._beside(self._look_up(asked, asked.retries, errors))
         else:
+            self._refuse(asked, errors)
+
+    def _refuse(self, asked: Asked, errors: tuple[ErrorItem, ...]) -> None:
+        if asked.ref in self._asked:
             self._drop(asked)
             error = refused_by(errors)
             asked.refuse(str(error), error.code, errors)
             self._fill()
+
+    async def _look_up(self, asked: Asked, retried: str, errors: tuple[ErrorItem, ...]) -> None:
+        """Finds out what became of a job that was retried.
+
+        It is no more to be retried, which may be so because it was, and the answer was lost; or it is not this session's,
+        which may be new. In the first case the session is told of its end, unless that was before.
+        """
+        is_told = errors[0].type == "conflict"
+        try:
+            job_id = asked.job_id or (retried if is_told else await self._lookup.retried(retried))
+            if job_id is None:
+                return self._refuse(asked, errors)
+            turn = 0
+            while asked.ref in self._asked:
+                end = await self._lookup.end(job_id)
+                if asked.ref not in self._asked:
+                    return
+                self._take(asked, job_id)
+                if end is not None:
+                    return self._found(asked, end)
+                if is_told:
+                    return
+                await self._lookup.wait(turn)
+                turn += 1
+        except JobError:
+            self._refuse(asked, errors)
+        finally:
+            asked.is_looked_up = False
+
+    def _take(self, asked: Asked, job_id: str) -> None:
+        """This is its job."""
+        everyone = self._jobs.setdefault(job_id, [])
+        if asked not in everyone:
+            everyone.append(asked)
+        if asked.job_id is not None:
+            return
+        asked.queued(job_id)
+        if everyone[0] is asked:
+            # An earlier answer was lost: what came before this one was nobody's.
+            asked.catch_up(self._unclaimed.claim(job_id), self._places.get(job_id, (0, 0)))
+        else:
+            asked.catch_up_with(everyone[0])
+            asked.doubt()
+
+    def _found(self, asked: Asked, end: Message) -> None:
+        """Its job is over, which it is told alone: others may still hear of it."""
+        asked.doubt()
+        self._drop(asked)
+        asked.over(end)
+        self._fill()
 
     def _fill(self) -> None:
         """Sends what there is room for."""

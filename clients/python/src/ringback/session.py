@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
-from collections.abc import Coroutine, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .api import Api
+from .beside import Beside
 from .cancels import Cancels
 from .connection import Connection, Ending
 from .delays import Delays
 from .ears import Ears, Way
 from .errors import JobError, errors_in
 from .later import is_passing
+from .lookup import Lookup
 from .memory import Memory
 from .message import OUTCOMES, Message, read, write
 from .notices import Notice
+from .opening import open_socket
 from .receipts import Receipts
 from .renewal import Renewal
 from .requests import Requests
+from .resuming import Resuming
 from .settings import Settings
 from .state import State, StateName
-from .tokens import UNAUTHORIZED
+from .told import Told, ToldJob, told_by
 
 RESUME_WITHIN = 20.0
 """Longer than a gateway waits for its database."""
-AFTER_AT_MOST = 60.0
-"""The longest that the gateway may ask for before the next socket."""
+KEEP_WITHIN = 5.0
+"""So long a store may take when the client is closed; what it has not kept by then is not acknowledged."""
 EARLY_AT_MOST = 1_000
 """So many notices that come before the session is this socket's are kept; of more the oldest are dropped: for a session
 that goes on they come again, and one that begins would else have begun a moment later."""
+
+
+log = logging.getLogger("ringback")
 
 
 class Session:
@@ -42,25 +50,28 @@ class Session:
         self.state = State("connecting")
         self.is_ready = False
         """Whether the session is the socket's, so that what is sent belongs to it."""
-        self.requests = Requests(self._post, api.text, self.cancel)
+        self._work = Beside()
+        """What is done as long as there is this client."""
+        self.requests = Requests(self._post, api.text, self.cancel, Lookup(api.jobs), self._work.start)
         self.cancels = Cancels(self._post)
         self._settings = settings
         self._api = api
         self._ears = ears
-        self._memory = Memory(settings.store)
+        self._memory = Memory(settings.store, settings.url)
+        self.account = self._memory.account
+        self._resuming = Resuming(self._memory, self.requests, self._post)
         self._receipts = Receipts(self._memory, self.send, self.requests.ref, self.requests.acknowledged)
         self._delays = Delays(settings.retry_first, settings.retry_most)
         self._connection: Connection | None = None
         self._was_ready = False
+        self._has_warned = False
         self._is_closing = False
         self._ready_at = 0.0
         self._now = asyncio.Event()
-        self._resuming = ""
-        self._refusals = 0
         self._renewal = Renewal(api, self._post, self.requests.ref)
-        self._ends_at: float | None = None
         self._early: deque[Message] = deque(maxlen=EARLY_AT_MOST)
-        self._beside: set[asyncio.Task[None]] = set()
+        self._beside = Beside()
+        """What is done as long as there is this socket."""
 
     async def run(self) -> None:
         """Connects, and stays so, until the gateway says not to come back, or this client does."""
@@ -77,6 +88,13 @@ class Session:
         except Exception as error:
             self.end(f"this client is broken: {error!r}")
             raise
+        finally:
+            await asyncio.gather(self._beside.end(), self._work.end())
+
+    def forget_told(self) -> None:
+        """Empties what the session was told of."""
+        self.account.forget()
+        self._account_changed()
 
     def connect_now(self) -> None:
         """Opens a socket without waiting, unless one is open or opening."""
@@ -100,8 +118,10 @@ class Session:
 
     async def close(self) -> None:
         """Says goodbye on the socket that there is, and ends."""
+        # What comes from now on is not heard, and not acknowledged: it comes again, to whoever goes on with the session.
         self._is_closing = True
-        await self._receipts.finish()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._receipts.finish(), KEEP_WITHIN)
         if self._connection is not None:
             await self._connection.close()
         self._now.set()
@@ -119,23 +139,13 @@ class Session:
 
     async def _once(self) -> Ending:
         """One socket, from the ticket that it needs to its end."""
-        ticket = None
-        if self._settings.tokens.are_given:
-            # A socket is opened with a ticket, as that of a page: it is bought with a token and is good once.
-            try:
-                ticket = await self._api.ticket()
-            except JobError as error:
-                is_unauthorized = error.code in UNAUTHORIZED
-                return Ending(str(error), is_unauthorized=is_unauthorized, retry_after=error.retry_after)
-        opened = await Connection.open(self._settings, ticket)
+        opened = await open_socket(self._settings, self._api)
         if isinstance(opened, Ending):
             return opened
         self._connection = opened
-        self._ends_at = ticket.ends_at if ticket is not None else None
-        self._refusals = 0
         self._frame("note", "connection opened")
-        self._start(self._resumed_within(opened))
-        self._resume()
+        self._beside.start(self._resumed_within(opened))
+        self._resuming.ask()
         return await opened.converse(self._received)
 
     async def _pause(self, ending: Ending) -> None:
@@ -144,37 +154,30 @@ class Session:
         delay: float | None = None
         if ending.is_unauthorized:
             self._tell("unauthorized", ending.why)
+            if not self._has_warned:
+                log.warning("this client is not connected until connect_now() asks again: %s", ending.why)
+            self._has_warned = True
         else:
-            delay = max(self._delays.next(), min(ending.retry_after, AFTER_AT_MOST))
+            delay = self._delays.next(ending.retry_after)
             self._tell(self._opening(), ending.why, time.time() + delay)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._now.wait(), delay)
 
     def _left(self, ending: Ending) -> None:
         """There is no socket."""
-        said = "connection lost" if ending.was_open else "could not connect"
-        self._frame("note", f"{said} ({ending.why})")
-        for task in self._beside:
-            task.cancel()
+        self._frame("note", f"{'connection lost' if ending.was_open else 'could not connect'} ({ending.why})")
+        self._beside.drop()
+        if ending.too_large and not self.is_ready:
+            # It was the wish to resume, with all that this client has.
+            self._resuming.was_too_large()
         if self.is_ready:
             self._delays.lived(time.monotonic() - self._ready_at)
         self._connection = None
         self.is_ready = False
         self._early.clear()
         self._receipts.lost()
-        self.requests.lost(was_too_large=ending.is_too_large)
+        self.requests.lost(too_large=ending.too_large)
         self.cancels.lost()
-
-    def _resume(self) -> None:
-        """Asks for the session; the less of it, the more often that was refused: then it may be that which is wrong."""
-        payload: dict[str, Any] | None = None
-        if self._memory.session is not None and self._refusals < 2:
-            session, token = self._memory.session
-            payload = {"session": session, "token": token}
-            if self._refusals < 1:
-                payload["have"] = self.requests.have
-        self._resuming = self.requests.ref()
-        self._post(write({"action": "resume", "payload": payload, "ref": self._resuming}))
 
     async def _resumed_within(self, connection: Connection) -> None:
         await asyncio.sleep(RESUME_WITHIN)
@@ -182,6 +185,8 @@ class Session:
             connection.lose("no answer to the wish to resume")
 
     def _received(self, text: str) -> None:
+        if self._is_closing:
+            return
         self._frame("in", text)
         message = read(text)
         if message is None:
@@ -209,11 +214,12 @@ class Session:
                 return
         if message.ref is not None and message.ref == self._renewal.asked:
             return
-        if message.ref is not None and message.ref == self._resuming:
+        if self._resuming.is_answered_by(message):
             if message.action == "resumed":
                 self._resumed(message.payload)
             else:
-                self._not_resumed(message)
+                # Without a session nothing else goes on.
+                self._beside.start(self._resuming.ask_later(errors_in(message.payload)))
         elif message.action != "pong":
             self._hear(message)
 
@@ -241,41 +247,38 @@ class Session:
                 if is_passing(errors):
                     self._receipts.refused(message.ref)
         self._ears.on_message.tell(message, job)
+        self._note(told_by(message, time.time()))
+
+    def _note(self, entries: Iterable[Told]) -> None:
+        if self.account.add(entries):
+            self._account_changed()
+
+    def _account_changed(self) -> None:
+        if not self._is_closing and self.state.name != "closed":
+            self._receipts.add()
+        self._ears.on_told.tell(self.account.told)
 
     def _resumed(self, payload: Mapping[str, Any]) -> None:
         """The session is this socket's."""
         recovered = payload.get("recovered") is True
         self._memory.began(str(payload["session"]), str(payload["token"]))
         self.is_ready = self._was_ready = True
+        self._has_warned = False
+        self._resuming.done()
         self._ready_at = time.monotonic()
-        if self._ends_at is not None:
-            self._start(self._renewal.run(self._ends_at))
-        self.requests.begun(recovered=recovered)
+        if self._connection is not None and self._connection.ends_at is not None:
+            self._beside.start(self._renewal.run(self._connection.ends_at))
+        self.requests.begun(recovered=recovered, have=self._resuming.have)
         self.cancels.begun()
         self._tell("connected")
+        # Those whose answers nobody has heard.
+        pending = payload.get("pending")
+        self._note(ToldJob(job["job_id"]) for job in (pending if isinstance(pending, list) else []))
         # A session that has just begun has missed nothing.
         early = [] if recovered else list(self._early)
         self._early.clear()
         for notice in early:
             self._take(notice)
-
-    def _not_resumed(self, message: Message) -> None:
-        """There is no session: without one nothing else goes on."""
-        errors = errors_in(message.payload)
-        if not is_passing(errors):
-            self._refusals += 1
-        delay = max((error.retry_after or 1.0 for error in errors), default=1.0)
-        self._start(self._resume_later(delay))
-
-    async def _resume_later(self, delay: float) -> None:
-        await asyncio.sleep(delay)
-        self._resume()
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does something beside the socket, as long as that is there."""
-        task = asyncio.get_running_loop().create_task(work)
-        self._beside.add(task)
-        task.add_done_callback(self._beside.discard)
 
     def _opening(self) -> StateName:
         return "reconnecting" if self._was_ready else "connecting"

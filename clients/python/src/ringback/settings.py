@@ -31,6 +31,9 @@ class Options(TypedDict, total=False):
     """Where the session is kept; in memory, if this does not say."""
     ssl: SSLContext | None
     """Whom to trust, where that is not what the system trusts."""
+    proxy: str | bool
+    """Through which HTTP proxy it goes, with the socket as with HTTP: `True`, if this does not say, for what the system and
+    the environment (`HTTPS_PROXY`, `NO_PROXY`) say, `False` for none, or the address of one."""
     retry_first: float
     """The shortest time between two sockets, in seconds."""
     retry_most: float
@@ -47,6 +50,7 @@ class Settings:
     tokens: Tokens
     store: Store | None
     ssl: SSLContext | None
+    proxy: str | bool
     retry_first: float
     retry_most: float
     max_message: int
@@ -70,8 +74,8 @@ class Settings:
             raise TypeError(f"store must have read() and write(text), as FileStore(path) has; not {type(store).__name__}")
         if ssl is not None and not isinstance(ssl, SSLContext):
             raise TypeError(f"ssl must be an ssl.SSLContext, not {type(ssl).__name__}")
-        tokens = Tokens(options.get("token"))
-        return cls(_socket(url), tokens, store, ssl, first, most, size)
+        tokens, proxy = Tokens(options.get("token")), _proxy(options.get("proxy", True))
+        return cls(_socket(url), tokens, store, ssl, proxy, first, most, size)
 
 
 def _socket(url: Any) -> str:
@@ -87,6 +91,17 @@ def _socket(url: Any) -> str:
         raise ValueError("url must not have a name and a password in it; give a token with the option token")
     _ = parts.port
     return url
+
+
+def _proxy(value: Any) -> str | bool:
+    if isinstance(value, bool):
+        return value
+    if not isinstance(value, str):
+        raise TypeError(f"proxy must be True, False or the address of one, not {type(value).__name__}")
+    parts = urlsplit(value)
+    if parts.scheme != "http" or not parts.hostname:
+        raise ValueError(f"proxy must be the address of an HTTP proxy, such as http://127.0.0.1:3128; it is {value!r}")
+    return value
 
 
 def _time(name: str, value: Any) -> float:

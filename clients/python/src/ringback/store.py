@@ -16,7 +16,7 @@ class Store(Protocol):
         """The text that was written last; none, where there is none."""
 
     def write(self, text: str) -> None:
-        """Replaces it, as a whole or not at all. It is called in a thread of its own, never twice at once."""
+        """Replaces it, as a whole or not at all. It is called in other threads, never twice at once."""
 
 
 class MemoryStore:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 
 from .errors import JobError
-from .events import Chunk, JobEvent, Place, Queued
+from .events import Chunk, Gap, JobEvent, Place, Queued
+from .later import PASSING
 
 EVENTS_AT_MOST = 10_000
 """Of more events the oldest are dropped. Pieces of text are then read again over HTTP by whoever has not had them; how far
@@ -15,8 +17,11 @@ the job was is told by a later event."""
 TEXT_AT_MOST = 65_536
 """The same for so many characters of text."""
 
-OUT_OF_REACH = frozenset({"unauthorized", "forbidden", "not_found"})
-"""Errors after which a text is not to be had by this client: it goes on without, and the result is whole."""
+TRIES = 5
+"""So often a text is asked for that cannot be had now, the next token may be one that is taken."""
+READ_FIRST = 0.5
+READ_MOST = 8.0
+"""So long it is waited between that, in seconds: at first, and at most unless the gateway says more."""
 
 ReadText = Callable[[str, Place], Awaitable[list[Chunk]]]
 """Reads the pieces of a job's text that come after a place, or the first of them; none, where there are no more."""
@@ -31,6 +36,8 @@ class Story:
         self.is_over = False
         self.is_doubted = False
         """Whether pieces of the text may be missing: who iterates reads it again before its end."""
+        self.is_retold = False
+        """Whether the gateway was told since then where one is in it, and has told the rest again."""
         self.place: Place = (0, 0)
         """The last piece of the text that was heard."""
         self.dropped: Place = (0, 0)
@@ -84,7 +91,11 @@ class Story:
 
     def doubt(self) -> None:
         """Something was lost on its way, perhaps of this."""
-        self.is_doubted = True
+        self.is_doubted, self.is_retold = True, False
+
+    def retold(self) -> None:
+        """What was lost on its way comes again."""
+        self.is_retold = True
 
     def skip(self, place: Place) -> None:
         """The text was heard up to this place, and is not kept."""
@@ -116,6 +127,8 @@ class Events:
         self._place: Place = (0, 0)
         self._read: deque[Chunk] = deque()
         self._is_whole = False
+        self._tries = 0
+        self._read_at = 0.0
 
     def __aiter__(self) -> Events:
         return self
@@ -126,7 +139,9 @@ class Events:
             if event is not None:
                 return event
             if self._lacks_text():
-                await self._read_again()
+                gap = await self._read_again()
+                if gap is not None:
+                    return gap
             elif self._story.is_over:
                 raise StopAsyncIteration
             else:
@@ -164,18 +179,53 @@ class Events:
         is_last = story.is_over and max(self._next, story.first) == story.end - 1
         return is_last and story.is_doubted and not self._is_whole and story.queued is not None
 
-    async def _read_again(self) -> None:
-        """Reads the next pieces over HTTP; a `JobError` where that cannot be done now."""
-        story, dropped, is_over = self._story, self._story.dropped, self._story.is_over
-        job_id = story.queued.job_id if story.queued is not None else ""
+    async def _read_again(self) -> Gap | None:
+        """Reads the next pieces over HTTP; a gap where they are not to be had.
+
+        It raises a `JobError` for pieces that are missing and may be had later: then it may be asked again.
+        """
+        story = self._story
         try:
-            chunks = await story.read_text(job_id, self._place)
+            now = asyncio.get_running_loop().time()
+        except RuntimeError:
+            # The client without an event loop is closed, and somebody still iterates.
+            error = JobError("the client was closed", code="closed", job_id=self._job_id)
+            return self._go_on(story.dropped, error, is_over=story.is_over)
+        await asyncio.sleep(self._read_at - now)
+        dropped, is_over, place = story.dropped, story.is_over, self._place
+        try:
+            chunks = await story.read_text(self._job_id, place)
         except JobError as error:
-            if error.code not in OUT_OF_REACH:
+            is_passing = error.code in PASSING or error.code == "unauthorized"
+            if is_passing and self._tries + 1 < TRIES:
+                self._read_later(error)
+                return None
+            self._tries = 0
+            if is_passing and self._place < dropped:
                 raise
-            chunks = []
+            return self._go_on(dropped, error, is_over=is_over)
+        self._tries = 0
+        if self._read or self._place != place:
+            # A wait that was given up has come to its end all the same, before this one.
+            return None
         self._read.extend(chunks)
-        if not chunks:
-            # That is all that there is, or all that this client may have.
-            self._place = max(self._place, dropped)
-            self._is_whole = is_over
+        return None if chunks else self._go_on(dropped, None, is_over=is_over)
+
+    def _read_later(self, error: JobError) -> None:
+        delay = max(min(READ_FIRST * 2**self._tries, READ_MOST), error.retry_after)
+        self._tries += 1
+        self._read_at = asyncio.get_running_loop().time() + delay * (1 + random.random() / 4)
+
+    def _go_on(self, dropped: Place, error: JobError | None, *, is_over: bool) -> Gap | None:
+        """That is all that there is, or all that this client may have."""
+        after, self._place = self._place, max(self._place, dropped)
+        self._is_whole = is_over
+        if error is None and after < dropped:
+            error = JobError("the gateway has no more of this text", code="not_found", job_id=self._job_id)
+        if error is not None and (after < dropped or not self._story.is_retold):
+            return Gap(self._job_id, after, error)
+        return None
+
+    @property
+    def _job_id(self) -> str:
+        return self._story.queued.job_id if self._story.queued is not None else ""

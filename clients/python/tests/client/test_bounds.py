@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 
+from gateway import URL
 from ringback.ends import JOBS_AT_MOST, Ends
 from ringback.memory import REMEMBERED, Memory
 from ringback.message import Message
@@ -41,7 +42,7 @@ class Bounds(unittest.TestCase):
         self.assertEqual((unclaimed._count, unclaimed._size), (0, 0))
 
     def test_of_the_ids_that_were_shown_the_latest_are_remembered(self) -> None:
-        memory = Memory(None)
+        memory = Memory(None, URL)
         for number in range(REMEMBERED + 1):
             self.assertTrue(memory.is_new(f"{number}"))
         self.assertFalse(memory.is_new(f"{REMEMBERED}"))

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import ringback
-from gateway import URL, Case
+from gateway import URL, Case, becomes
 
 
 class Input(Case):
@@ -84,6 +84,9 @@ class Input(Case):
             ("without spaces", {"token": ""}),
             ("FileStore", {"store": "session.json"}),
             ("SSLContext", {"ssl": True}),
+            ("proxy must be True, False", {"proxy": 5}),
+            ("an HTTP proxy", {"proxy": "socks5://127.0.0.1:1080"}),
+            ("an HTTP proxy", {"proxy": "127.0.0.1:3128"}),
             ("retry_first must be", {"retry_first": 0}),
             ("must not be less", {"retry_first": 5, "retry_most": 1}),
             ("max_message must be", {"max_message": 0}),
@@ -96,6 +99,20 @@ class Input(Case):
             ringback.FileStore("/nowhere/at/all/session.json")
         with self.assertRaisesRegex(ValueError, "is a folder"):
             ringback.FileStore("/")
+
+
+    async def test_a_listener_that_raises_an_error_at_its_first_call_is_not_kept(self) -> None:
+        async with ringback.connect(URL) as client:
+            heard: list[str] = []
+
+            def hear(state: ringback.State) -> None:
+                heard.append(state.name)
+                raise RuntimeError("not now")
+
+            with self.assertRaises(RuntimeError):
+                client.on_state(hear)
+            await becomes(client, "connected")
+        self.assertEqual(heard, ["connecting"])
 
 
 class WithoutLoop(unittest.TestCase):

@@ -58,6 +58,34 @@ class Jobs(Case):
         self.assertEqual(await due.id, await later.id)
         await self.fails(client.retry(await later.id), "conflict")
 
+    async def test_a_retry_whose_answer_is_lost_is_told_of_its_job_although_that_is_over(self) -> None:
+        network, client = await self.on()
+        later = client.submit("default", "later", delay=3_600)
+        job_id = await later.id
+        network.is_deaf = True
+        due = client.retry(job_id)
+
+        async def is_over() -> bool:
+            return bool((await api(f"/api/v1/jobs/{job_id}"))["state"] == "succeeded")
+
+        await until("it is over", is_over)
+        network.is_deaf = False
+        network.cut()
+        self.assertEqual(await asyncio.wait_for(asyncio.gather(due, later), PATIENCE), ["✅ Processed: LATER"] * 2)
+        self.assertEqual(await due.id, job_id)
+
+    async def test_a_retry_outlives_its_session(self) -> None:
+        network, client = await self.on()
+        first = client.submit("hold", "1.5")
+        await first.cancel()
+        await self.fails(first, "cancelled")
+        again = client.retry(await first.id)
+        self.assertNotEqual(await again.id, await first.id)
+        # Nobody knows this session.
+        client._session._memory.session = (UNKNOWN, "none")
+        network.cut()
+        self.assertEqual(await asyncio.wait_for(again, PATIENCE), "held")
+
     async def test_a_key_that_is_given_twice_is_one_job_and_both_hear_of_it(self) -> None:
         _, client = await self.on()
         key = mark() * 10
@@ -133,6 +161,14 @@ class Jobs(Case):
         with self.assertRaises(asyncio.TimeoutError):
             await asyncio.wait_for(client.submit("default", "more", delay=9).id, 0)
         self.assertEqual(await job, "✅ Processed: PATIENCE")
+
+    async def test_where_a_coroutine_is_wanted_a_job_has_one(self) -> None:
+        _, client = await self.on()
+        job = client.submit("default", "task", delay=0.2)
+        given_up, task = asyncio.create_task(job.result()), asyncio.create_task(job.result())
+        await asyncio.sleep(0)
+        given_up.cancel()
+        self.assertEqual([await task, await job], ["✅ Processed: TASK"] * 2)
 
     async def test_more_jobs_than_a_session_may_have_are_all_done(self) -> None:
         _, client = await self.on()

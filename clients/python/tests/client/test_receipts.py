@@ -6,7 +6,7 @@ import json
 from typing import Any
 from unittest.mock import patch
 
-from gateway import Case, until
+from gateway import URL, Case, until
 from ringback.memory import Memory
 from ringback.receipts import ACKS_AT_ONCE, Receipts
 from ringback.store import MemoryStore
@@ -16,7 +16,7 @@ class Acknowledging(Case):
     async def asyncSetUp(self) -> None:
         await super().asyncSetUp()
         self.store = MemoryStore()
-        self.memory = Memory(self.store)
+        self.memory = Memory(self.store, URL)
         self.memory.began("session", "token")
         self.sent: list[tuple[str, list[str], list[str]]] = []
         self.rounds = 0
@@ -69,3 +69,10 @@ class Acknowledging(Case):
         with patch.object(self.store, "write", lambda text: self.receipts.lost()):
             await self.receipts.finish()
         self.assertEqual(len(self.sent), 1)
+
+    async def test_what_there_is_no_room_for_on_the_socket_is_acknowledged_when_there_is(self) -> None:
+        answers = [False, False, True]
+        with patch.object(self.receipts, "_send", lambda message: answers.pop(0) and self.send(message)):
+            self.hear("a", "b")
+            await until("it is acknowledged", lambda: self.rounds == 1)
+        self.assertEqual([ids for _, ids, _ in self.sent], [["a", "b"]])

@@ -15,7 +15,11 @@ from gateway import PATIENCE, SOON, URL, Case, becomes, mark, until, until_state
 from ringback import FileStore, MemoryStore, Message, State
 from ringback.delays import Delays
 
-NOBODYS = '{"session": "6a0f4f0e-52c1-4d0c-9a35-8f1b7d2e90c3", "token": "none", "seen": []}'
+NOBODYS = json.dumps({"url": URL, "session": "6a0f4f0e-52c1-4d0c-9a35-8f1b7d2e90c3", "token": "none", "seen": []})
+
+
+def with_store(store: MemoryStore) -> ringback.Options:
+    return {**SOON, "store": store}
 
 
 class Sessions(Case):
@@ -34,16 +38,16 @@ class Sessions(Case):
         self.assertEqual(await asyncio.wait_for(job, PATIENCE), "✅ Processed: STILL THERE")
 
     async def test_what_is_in_a_store_and_is_no_session_is_not_kept(self) -> None:
-        odd = [NOBODYS.replace("[]", "5"), NOBODYS.replace('"none"', "5"), "[", "5"]
+        odd = [NOBODYS.replace("[]", "5"), NOBODYS.replace('"none"', "5"), "[", "5", "{}", NOBODYS[:-1] + ', "told": 5}']
         for text in (NOBODYS, NOBODYS.replace("6a0f", "no uuid"), *odd):
             store = MemoryStore()
             store.write(text)
             with self.subTest(text):
                 if text in odd:
                     with self.assertLogs("ringback", "WARNING"):
-                        _, client = await self.on(store=store)
+                        client = ringback.connect(URL, **with_store(store))
                 else:
-                    _, client = await self.on(store=store)
+                    client = ringback.connect(URL, **with_store(store))
                 self.assertEqual(await client.submit("default", "anew"), "✅ Processed: ANEW")
                 await client.close()
                 self.assertNotEqual(store.read(), text)
@@ -51,7 +55,8 @@ class Sessions(Case):
     async def test_a_wish_to_resume_that_the_gateway_cannot_read_ends_in_a_new_session(self) -> None:
         store = MemoryStore()
         store.write(NOBODYS.replace("none", "x" * 70_000))
-        _, client = await self.on(store=store)
+        client = ringback.connect(URL, **with_store(store))
+        self.addAsyncCleanup(client.close)
         refused: list[str] = []
         client.on_frame(lambda way, text: refused.append(text) if '"too_large"' in text else None)
         self.assertEqual(await asyncio.wait_for(client.submit("default", "anew"), PATIENCE), "✅ Processed: ANEW")
@@ -118,7 +123,7 @@ class Sessions(Case):
                 if message.id is not None:
                     heard.append(message)
 
-            _, first = await self.on(store=FileStore(path))
+            network, first = await self.on(store=FileStore(path))
             first.on_message(hear)
             await first.submit("default", "one")
             later = first.submit("default", "two", delay=0.5)
@@ -127,7 +132,7 @@ class Sessions(Case):
             await self.fails(later, "closed")
             self.assertEqual(first.state.name, "closed")
             self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
-            _, second = await self.on(store=FileStore(path))
+            _, second = await self.on(network, store=FileStore(path))
             second.on_message(hear)
             await until("the result has come", lambda: heard[-1].job_id == job_id)
             self.assertEqual(heard[-1].payload, "✅ Processed: TWO")
@@ -138,22 +143,22 @@ class Sessions(Case):
 
     async def test_a_client_that_is_killed_is_followed_by_one_that_asks_again_under_the_same_names(self) -> None:
         store, key = MemoryStore(), mark()
-        _, first = await self.on(store=store)
+        network, first = await self.on(store=store)
         job = first.submit("default", "again", delay=0.5, idempotency_key=key)
         job_id = await job.id
         # It has no time to say goodbye.
         first._running.cancel()
-        _, second = await self.on(store=store)
+        _, second = await self.on(network, store=store)
         again = second.submit("default", "again", delay=0.5, idempotency_key=key)
         self.assertEqual((await again.id, await again), (job_id, "✅ Processed: AGAIN"))
 
     async def test_a_session_that_goes_on_elsewhere_ends_this_client(self) -> None:
         store = MemoryStore()
-        _, first = await self.on(store=store)
+        network, first = await self.on(store=store)
         job = first.submit("default", "mine", delay=1)
         job_id = await job.id
         heard: list[str | None] = []
-        _, second = await self.on(store=store)
+        _, second = await self.on(network, store=store)
         second.on_message(lambda message, _: heard.append(message.job_id))
         await becomes(first, "closed")
         error = await self.fails(job, "closed")
@@ -163,7 +168,7 @@ class Sessions(Case):
 
     async def test_what_arrives_is_acknowledged_so_that_the_gateway_may_forget_it(self) -> None:
         store = MemoryStore()
-        _, client = await self.on(store=store)
+        network, client = await self.on(store=store)
         jobs = [client.submit("default", f"{number}") for number in range(50)]
         await asyncio.gather(*jobs)
         await client.close()
@@ -171,12 +176,25 @@ class Sessions(Case):
         self.assertEqual({await job.id for job in jobs} - set(kept["seen"]), set())
         # Another client of this session, which remembers nothing, is sent nothing again.
         store.write(json.dumps({**kept, "seen": []}))
-        _, other = await self.on(store=store)
+        _, other = await self.on(network, store=store)
         again: list[str | None] = []
         other.on_message(lambda message, _: again.append(message.job_id) if message.action == "job_result" else None)
         job = other.submit("default", "new")
         await job
         self.assertEqual(again, [await job.id])
+
+    async def test_a_session_is_told_to_no_other_gateway(self) -> None:
+        store, frames = MemoryStore(), []
+        _, first = await self.on(store=store)
+        await first.submit("default", "here")
+        await first.close()
+        secret = json.loads(store.read() or "{}")["token"]
+        with self.assertLogs("ringback", "WARNING"):
+            _, second = await self.on(store=store)
+        second.on_frame(lambda way, text: frames.append(text))
+        await second.submit("default", "there")
+        self.assertGreater(len(secret), 20)
+        self.assertFalse(any(secret in frame for frame in frames))
 
     async def test_a_store_that_cannot_be_written_keeps_nothing_from_going_on(self) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -266,5 +284,10 @@ class Sessions(Case):
         self.assertGreater(len(set(first)), 1_900)
         delays.lived(1)
         self.assertGreater(max(delays.next() for _ in range(50)), 2)
+        # Nor are those that the gateway asks for, which many are told at once.
+        asked = [delays.next(20.0) for _ in range(50)]
+        self.assertTrue(all(20 <= delay <= 25 for delay in asked))
+        self.assertGreater(len(set(asked)), 45)
+        self.assertLess(delays.next(1e9), 76)
         delays.lived(6)
         self.assertLessEqual(delays.next(), 1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import unittest
 import urllib.request
 from typing import Any
 
 import ringback
 from gateway import ADDRESS, PATIENCE, UNKNOWN, URL, mark, text_of
-from ringback import Chunk, JobError, Queued, Result
+from ringback import Chunk, Gap, JobError, Queued, Result
 
 
 def say(text: str) -> None:
@@ -28,6 +29,10 @@ class Synchronous(unittest.TestCase):
         self.addCleanup(self.client.close)
 
     def leaves_no_thread(self) -> None:
+        # Those that were given up go on for as long as the gateway takes.
+        give_up = time.monotonic() + PATIENCE
+        while threading.active_count() > self.before and time.monotonic() < give_up:
+            time.sleep(0.005)
         self.assertEqual(threading.active_count(), self.before)
 
     def fails(self, code: str, call: Any, *args: Any, **options: Any) -> JobError:
@@ -73,6 +78,28 @@ class Synchronous(unittest.TestCase):
         self.assertGreater(given_up, 5)
         self.assertEqual(text_of(events), job.result())
         self.assertRaises(StopIteration, next, stream)
+
+    def test_who_gives_up_waiting_for_a_piece_of_a_text_loses_none(self) -> None:
+        job = self.client.submit("generate", f"{mark()} " * 300, stream=True)
+        result = job.result(timeout=PATIENCE)
+        stream = self.client.chunks(job.id(), timeout=PATIENCE)
+        for _ in range(5):
+            with self.assertRaises(TimeoutError):
+                stream.next(0.0001)
+        pieces = list(stream)
+        self.assertEqual("".join(piece.text for piece in pieces), result)
+
+    def test_a_text_is_told_also_when_the_client_is_closed_and_what_is_missing_of_it_is_said(self) -> None:
+        job = self.client.submit("generate", "tea", stream=True)
+        result = job.result(timeout=PATIENCE)
+        job._job._story.doubt()
+        chunks = self.client.chunks(job.id())
+        self.client.close()
+        *events, gap, last = list(job)
+        self.assertEqual((text_of(events), last), (result, Result(job.id(), result)))
+        assert isinstance(gap, Gap)
+        self.assertEqual(gap.error.code, "closed")
+        self.fails("closed", next, chunks)
 
     def test_notices_are_waited_for(self) -> None:
         mine = mark()

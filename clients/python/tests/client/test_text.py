@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from unittest.mock import patch
 
 from gateway import PATIENCE, Case, becomes, events_of, jobs_with, mark, text_of, until
-from ringback import Chunk, Progress, Queued, Result
+from ringback import Chunk, JobError, Place, Progress, Queued, Result
 from ringback.story import TEXT_AT_MOST
 
 
@@ -114,10 +115,34 @@ class Text(Case):
         iterator = aiter(job)
         events = [await anext(iterator)]
         network.down()
-        await self.fails(anext(iterator), "unavailable")
+        with patch("ringback.story.TRIES", 1):
+            await self.fails(anext(iterator), "unavailable")
+        reading = asyncio.create_task(anext(iterator))
+        await until("it is tried again", lambda: iterator._tries > 0)
         network.up()
+        events += [await asyncio.wait_for(reading, PATIENCE)]
         events += [event async for event in iterator]
         self.assertEqual(text_of(events), result)
+
+    async def test_after_a_cut_a_text_that_was_heard_ends_well_although_http_does_not_answer(self) -> None:
+        asked: list[Place] = []
+
+        async def read_text(job_id: str, after: Place) -> list[Chunk]:
+            asked.append(after)
+            raise JobError("it is not to be had", code=codes[len(asked) % len(codes)])
+
+        for codes in (["unavailable", "rate_limited"], ["forbidden"], ["not_found"]):
+            network, client = await self.on()
+            with patch.object(client._session.requests, "_read_text", read_text), patch("ringback.story.READ_FIRST", 0.01):
+                job = client.submit("story", "30", stream=True)
+                events = []
+                async for event in job:
+                    events.append(event)
+                    if isinstance(event, Chunk) and event.seq == 10:
+                        network.cut()
+            self.assertEqual(text_of(events), "".join(f"{piece} " for piece in range(1, 31)))
+            self.assertEqual([type(event) for event in events], [Queued, *[Chunk] * 30, Result])
+        self.assertGreater(len(asked), 0)
 
     async def test_who_gives_up_waiting_for_an_event_loses_none(self) -> None:
         _, client = await self.on()

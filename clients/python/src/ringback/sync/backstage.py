@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -71,7 +72,9 @@ class Backstage:
             task.cancel()
         self._loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-        self._loop.run_until_complete(self._loop.shutdown_default_executor())
+        with contextlib.suppress(RuntimeError):
+            # It needs a thread, and a program that is about to end gives no more.
+            self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
 
 

@@ -13,10 +13,11 @@ from ..errors import JobError
 from ..events import Chunk, Place
 from ..message import Message
 from ..notices import Notice
-from ..records import JobRecord
+from ..records import JobRecord, TaskRecord
 from ..settings import Options
 from ..state import State
 from ..submission import JobOptions
+from ..told import Told
 from .backstage import Backstage
 from .job import Job
 from .stream import Stream
@@ -65,9 +66,27 @@ class Client:
         """What the gateway knows of jobs, in the order of these ids; those that it does not know are left out."""
         return self._backstage.wait(lambda: self._client.jobs(ids))
 
-    def chunks(self, job_id: str, after: Place = (0, 0)) -> Stream[Chunk]:
-        """What a job has said so far, in order, from its beginning or after the piece with this attempt and number."""
-        return Stream(self._backstage, self._client.chunks(job_id, after))
+    def tasks(self) -> list[TaskRecord]:
+        """What the fleet can run, by name, with what its jobs work on and give back (JSON Schema)."""
+        return self._backstage.wait(self._client.tasks)
+
+    @property
+    def told(self) -> tuple[Told, ...]:
+        """What this session was told of, in the order in which it was heard, the latest 200: jobs and notices."""
+        return self._client.told
+
+    def on_told(self, listener: Callable[[tuple[Told, ...]], object]) -> Callable[[], None]:
+        """Hears what this session was told of, now and whenever there is more or less of it."""
+        return self._backstage.call(lambda: self._client.on_told(listener))
+
+    def forget_told(self) -> None:
+        """Empties what this session was told of. Its jobs go on, and are not told of again."""
+        self._backstage.call(self._client.forget_told)
+
+    def chunks(self, job_id: str, after: Place = (0, 0), timeout: float | None = None) -> Stream[Chunk]:
+        """What a job has said so far, in order, from its beginning or after the piece with this attempt and number. The time
+        is for each piece."""
+        return Stream(self._backstage, self._client.chunks(job_id, after), timeout)
 
     def notices(self, timeout: float | None = None) -> Stream[Notice]:
         """Iterates over the notices to everyone from now on, until the client is closed. The time is for each of them."""
@@ -99,7 +118,9 @@ class Client:
 
     def close(self) -> None:
         """Ends the connection for good; the session stays, for another client with the same store."""
-        with contextlib.suppress(JobError):
-            # Another thread may have closed it.
-            self._backstage.wait(self._client.close)
-        self._backstage.end()
+        try:
+            with contextlib.suppress(JobError):
+                # Another thread may have closed it.
+                self._backstage.wait(self._client.close)
+        finally:
+            self._backstage.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
@@ -23,7 +24,7 @@ class Stream(Generic[T]):
         self._items = items
         self._timeout = timeout
         self._turn = threading.Lock()
-        self._kept: list[T] = []
+        self._kept: deque[T] = deque()
         """What has come for somebody who had just given up waiting for it."""
 
     def __iter__(self) -> Stream[T]:
@@ -42,7 +43,7 @@ class Stream(Generic[T]):
                     raise
             if not self._kept:
                 raise StopIteration
-            return self._kept.pop()
+            return self._kept.popleft()
 
     async def _come(self) -> None:
         if not self._kept:
@@ -58,5 +59,8 @@ class Stream(Generic[T]):
             coming.send(None)
         except StopIteration:
             return True
+        except RuntimeError:
+            # It needs the event loop, which has ended.
+            return False
         coming.close()
         return False
