@@ -115,7 +115,7 @@ export class Composer {
     try {
       const work = this.#work();
       this.submit(this.#tasks.name, work);
-      if (this.#isText) this.#line.value = "";
+      if (this.#isText) [this.#line.value, this.#given] = ["", { text: "", shown: "" }];
       else this.#fields.write(undefined);
       this.#asJson = "";
       this.#suggest();
@@ -131,7 +131,6 @@ export class Composer {
     const written = this.#line.value === shown ? text : this.#line.value;
     const work = this.#isText ? written : this.#fields.read();
     if (this.#isText && this.#line.value.trim() === "") throw new Error("Write a few words first.");
-    if (work === undefined || work === null) throw new Error("Fill in what the task works on first.");
     return work;
   }
 

@@ -1,7 +1,9 @@
 //! Tasks of one's own on the pages: a form for what they work on, and their schemas on the message reference.
 
+mod choices;
 mod chosen;
 mod drafts;
+mod empty;
 mod exact;
 mod lines;
 
@@ -12,6 +14,9 @@ use super::session::{Browser, ENTER};
 use super::system::CONNECTED;
 use crate::examples::run;
 use crate::support::{DataDir, Program, TestDatabase, eventually};
+
+/// The name of the key that deletes what is selected.
+const BACKSPACE: &str = "\u{e003}";
 
 /// What is asked with this task's name on the page.
 const CHOSEN: &str = "document.querySelector('.tasks input:checked').value";
@@ -108,6 +113,30 @@ impl Browser {
             "return [...document.querySelectorAll('.field')].map((field) =>
                 [field.querySelector('.label').textContent.split(' ')[0], field.querySelector('input, select, textarea').value]);",
         )
+        .await
+    }
+
+    /// What those say that have this class in its field.
+    async fn said(&self, class: &str) -> Value {
+        self.run(&format!(
+            "return [...document.querySelectorAll('.field')].map((field) =>
+                [field.querySelector('.label').textContent.split(' ')[0], field.querySelector('.{class}').textContent]).filter(([, text]) => text);"
+        ))
+        .await
+    }
+
+    /// What an async function with this body returns, which knows the class of the form and a place for one.
+    async fn in_a_form(&self, body: &str) -> Value {
+        self.run(&format!(
+            "return import('/static/system/fields.js').then(async ({{ Fields }}) => {{
+                const place = document.createElement('div');
+                const fields = new Fields(place);
+                const control = (name) => [...place.querySelectorAll('.field')]
+                    .find((field) => field.querySelector('.label').textContent.split(' ')[0] === name)
+                    .querySelector('input, select, textarea');
+                {body}
+            }});"
+        ))
         .await
     }
 

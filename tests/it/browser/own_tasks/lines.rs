@@ -36,4 +36,23 @@ async fn a_text_has_as_many_lines_as_one_writes() {
     browser.until_phase("refused", 2).await;
     let texts = "return [...document.querySelectorAll('.card[data-phase=refused] .content')].map(({ textContent }) => textContent);";
     assert_eq!(browser.run(texts).await, json!([text, text]));
+
+    // Also in a form, and where a text should have one line.
+    let kept = r#"
+        const one = { type: "string", maxLength: 9 };
+        const properties = { code: { ...one, default: "a\r\nb" }, word: { ...one, format: "word" }, short: one };
+        fields.show("a", { type: "object", properties, required: ["code"] });
+        const first = fields.read();
+        const given = { code: "c\r\nd", word: "e\nf\r\ng" };
+        fields.write(given);
+        const second = fields.read();
+        control("word").value += "!";
+        return [first, second, fields.read().word, control("short").tagName];"#;
+    let expected = json!([
+        {"code": "a\r\nb"},
+        {"code": "c\r\nd", "word": "e\nf\r\ng"},
+        "e\nf\ng!",
+        "TEXTAREA"
+    ]);
+    assert_eq!(browser.in_a_form(kept).await, expected);
 }
