@@ -102,6 +102,7 @@ const FILES: &[(&str, &str)] = files![
     "system/composer.js",
     "system/control.js",
     "system/conversation.js",
+    "system/earlier.js",
     "system/emptiness.js",
     "system/exact.js",
     "system/field.js",

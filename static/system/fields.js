@@ -104,6 +104,20 @@ export class Fields {
     for (const field of this.#fields) field.write(given.get(field.name));
   }
 
+  /** What somebody has typed in the form that is shown, if anything, so that it can be brought back. */
+  get typed() {
+    return this.#fields.some(({ isTyped }) => isTyped) ? this.#draft : null;
+  }
+
+  /**
+   * Puts it back in the place of what is there.
+   * @param {Draft} draft
+   */
+  bringBack(draft) {
+    this.#drafts.set(this.#task, draft);
+    this.#fill(draft);
+  }
+
   /**
    * Says what was wrong with what is written in it.
    * @param {import("../../clients/js/ringback.js").ErrorItem[]} errors

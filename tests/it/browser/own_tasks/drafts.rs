@@ -1,8 +1,8 @@
-//! What was typed and not sent: it stays, or is said.
+//! What was typed and not sent: it stays, or is said, or can be brought back.
 
 use serde_json::{Value, json};
 
-use super::{outline, replaced};
+use super::{CHOSEN, asking, outline, replaced};
 use crate::support::{DataDir, TestDatabase};
 
 #[tokio::test]
@@ -64,4 +64,66 @@ async fn what_was_typed_stays_with_its_task_and_with_its_field() {
         browser.in_a_form(lost).await,
         json!(["x", said, "y", Value::Null])
     );
+}
+
+#[tokio::test]
+async fn what_was_being_written_can_be_brought_back_when_something_else_took_its_place() {
+    let schema =
+        json!({"type": "object", "properties": {"name": {"type": "string", "maxLength": 3}}});
+    let (_database, _gateway, browser) = asking(&[("ask", schema)]).await;
+    let bring_back = async || {
+        browser
+            .shows("document.getElementById('earlier').checkVisibility()")
+            .await;
+        browser
+            .run("document.getElementById('earlier').click();")
+            .await;
+    };
+    let refused = json!({"name": "long"});
+    let again = json!([["name", "long"]]);
+    browser.write_again("ask", &refused).await;
+    assert_eq!(browser.written().await, again);
+    // Nothing was written before, and what was put there and not touched need not be kept.
+    browser
+        .press_on_card(&refused.to_string(), "Write it again")
+        .await;
+    browser
+        .shows("document.getElementById('earlier').hidden")
+        .await;
+    browser.fill("name", "own").await;
+    browser
+        .press_on_card(&refused.to_string(), "Write it again")
+        .await;
+    assert_eq!(browser.written().await, again);
+    browser.fill("name", "more").await;
+    bring_back().await;
+    assert_eq!(browser.written().await, json!([["name", "own"]]));
+    // What was there then waits in turn.
+    bring_back().await;
+    assert_eq!(browser.written().await, json!([["name", "more"]]));
+
+    // The same with the line.
+    let idea = "document.querySelector('.idea').click();";
+    let line = "return document.getElementById('content').value;";
+    browser.run(idea).await;
+    browser
+        .run("document.getElementById('content').select();")
+        .await;
+    browser.press("mine").await;
+    browser.run(idea).await;
+    assert_eq!(browser.run(line).await, "hello");
+    browser.choose("ask").await;
+    bring_back().await;
+    assert_eq!(browser.run(line).await, "mine");
+    let chosen = browser.run(&format!("return {CHOSEN};")).await;
+    assert_eq!(chosen, "translate");
+    assert_eq!(browser.complaints().await, Vec::<String>::new());
+
+    // And with JSON for a task that works on texts, whose form is there for that alone.
+    browser.write_again("translate", &json!({"a": 1})).await;
+    browser.fill("Input", "[1]").await;
+    browser.run(idea).await;
+    assert_eq!(browser.run(line).await, "hello");
+    bring_back().await;
+    assert_eq!(browser.written().await, json!([["Input", "[1]"]]));
 }
