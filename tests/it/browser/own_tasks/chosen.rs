@@ -25,6 +25,9 @@ async fn the_chosen_task_stays_when_nobody_can_run_it_any_more_and_one_that_is_n
         .await;
     browser.press("hello").await;
     browser.press_shift_tab().await;
+    browser
+        .shows("document.activeElement.value === 'shout'")
+        .await;
     database
         .execute("update ringback.worker set tasks = '{outline}'")
         .await;
