@@ -1,6 +1,7 @@
 // The line to write on, or the form to fill in, and the task that it is for.
 
 import { byId, setText } from "../dom.js";
+import { Earlier } from "./earlier.js";
 import { Fields } from "./fields.js";
 import { isText } from "./shape.js";
 import { TaskChoice } from "./tasks.js";
@@ -19,6 +20,7 @@ export class Composer {
   #fields = new Fields(byId("fields", HTMLElement));
   #tasks = new TaskChoice(this.#form.querySelector(".tasks") ?? this.#form, () => this.#suggest());
   #keys = byId("keys", HTMLElement);
+  #earlier = new Earlier((writing) => this.#bringBack(writing));
   #hint = "";
   /** What was put on the line, and how that is shown: with other ends of lines, it may be. */
   #given = { text: "", shown: "" };
@@ -70,14 +72,13 @@ export class Composer {
   }
 
   /**
-   * Puts something where it can be sent.
+   * Puts something where it can be sent. What was being written there can be brought back.
    * @param {string} task
    * @param {unknown} work
    * @param {import("../../clients/js/ringback.js").ErrorItem[]} [errors] what was wrong with it
    */
   write(task, work, errors = []) {
-    this.#asJson = typeof work === "string" ? "" : task;
-    this.#tasks.choose(task);
+    this.#turnTo(task, typeof work !== "string");
     if (this.#isText) {
       this.#line.value = String(work);
       this.#given = { text: String(work), shown: this.#line.value };
@@ -86,6 +87,40 @@ export class Composer {
       this.#fields.mark(errors);
     }
     this.focus();
+  }
+
+  /** @param {import("./earlier.js").Writing} writing */
+  #bringBack({ task, line, draft, isJson }) {
+    this.#turnTo(task, isJson);
+    if (line !== null) [this.#line.value, this.#given] = [line, { text: "", shown: "" }];
+    else if (draft && !this.#isText) this.#fields.bringBack(draft);
+    this.focus();
+  }
+
+  /**
+   * Chooses this task, and keeps what somebody was writing for it.
+   * @param {string} task
+   * @param {boolean} isJson whether something else than a text is to be written for it
+   */
+  #turnTo(task, isJson) {
+    const asJson = isJson ? task : "";
+    // The form for JSON goes from a task that works on texts.
+    if (this.#asJson === this.#tasks.name && this.#asJson !== asJson) this.#keep();
+    this.#asJson = asJson;
+    this.#tasks.choose(task);
+    this.#keep();
+  }
+
+  /** Keeps what somebody is writing, if anything. */
+  #keep() {
+    const { name: task } = this.#tasks;
+    const isJson = this.#asJson === task;
+    if (!this.#isText) {
+      const draft = this.#fields.typed;
+      if (draft) this.#earlier.keep({ task, line: null, draft, isJson });
+    } else if (this.#line.value !== this.#given.shown && this.#line.value.trim() !== "") {
+      this.#earlier.keep({ task, line: this.#line.value, draft: null, isJson });
+    }
   }
 
   focus() {
@@ -115,9 +150,9 @@ export class Composer {
     try {
       const work = this.#work();
       this.submit(this.#tasks.name, work);
-      if (this.#isText) this.#line.value = "";
+      if (this.#isText) [this.#line.value, this.#given] = ["", { text: "", shown: "" }];
       else this.#fields.write(undefined);
-      this.#asJson = "";
+      if (this.#asJson === this.#tasks.name) this.#asJson = "";
       this.#suggest();
     } catch (error) {
       this.#say(error instanceof Error ? error.message : String(error));
@@ -131,7 +166,6 @@ export class Composer {
     const written = this.#line.value === shown ? text : this.#line.value;
     const work = this.#isText ? written : this.#fields.read();
     if (this.#isText && this.#line.value.trim() === "") throw new Error("Write a few words first.");
-    if (work === undefined || work === null) throw new Error("Fill in what the task works on first.");
     return work;
   }
 

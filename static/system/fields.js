@@ -2,8 +2,9 @@
 // for JSON, where properties are not the whole of it. What is written in it is kept while other tasks are looked at.
 
 import { element } from "../dom.js";
+import { Caret } from "./caret.js";
 import { Field } from "./field.js";
-import { isNothing, parts, whole, wholeAsJson } from "./shape.js";
+import { isNothing, parts, takesEmptyText, whole, wholeAsJson } from "./shape.js";
 
 /** @typedef {import("./field.js").Entry} Entry */
 /** @typedef {import("./shape.js").Schema} Schema */
@@ -40,16 +41,14 @@ export class Fields {
   show(task, schema) {
     const text = JSON.stringify(schema);
     if (task === this.#task && text === this.#schemaText) return;
-    if (this.#task) this.#keep();
+    if (this.#task) this.#drafts.set(this.#task, this.#draft);
     const focused = this.#fields.find(({ control }) => control === document.activeElement);
+    const caret = focused && new Caret(focused.control);
     [this.#task, this.#schema, this.#schemaText] = [task, schema, text];
-    const draft = this.#drafts.get(task);
-    this.#build(draft?.whole?.kind === "json" ? "json" : "fields");
-    for (const field of this.#fields) {
-      const entry = this.#isWhole ? draft?.whole : draft?.fields.get(field.name);
-      if (entry) field.putBack(entry);
-    }
-    if (focused) (this.#fields.find(({ name }) => name === focused.name) ?? this.#fields[0])?.control.focus();
+    this.#fill(this.#drafts.get(task));
+    if (!focused) return;
+    const next = this.#fields.find(({ name }) => name === focused.name) ?? this.#fields[0];
+    if (next) caret?.putInto(next.control);
   }
 
   /** Whether there is nothing to fill in. */
@@ -68,9 +67,24 @@ export class Fields {
    */
   read() {
     if (isNothing(this.#schema)) return "";
-    if (this.#isWhole) return this.#fields[0].read();
-    const values = this.#fields.map((field) => [field.name, field.read()]);
-    return Object.fromEntries(values.filter(([, value]) => value !== undefined));
+    /** @type {unknown[]} */
+    const errors = [];
+    /** @type {[string, unknown][]} */
+    const values = [];
+    for (const field of this.#fields) {
+      try {
+        values.push([field.name, field.read()]);
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+    if (!this.#isWhole) return Object.fromEntries(values.filter(([, value]) => value !== undefined));
+    const value = values[0][1];
+    if (value !== null) return value;
+    // There is no way to submit a null but an empty text, where that is none itself.
+    if (!takesEmptyText(this.#schema)) return "";
+    throw new Error("A browser cannot send null where an empty text may be meant as well.");
   }
 
   /**
@@ -81,11 +95,27 @@ export class Fields {
     this.#drafts.delete(this.#task);
     this.#build("fields");
     if (value === undefined || isNothing(this.#schema)) return;
+    // It was a null, as that is submitted.
+    if (value === "" && this.#isWhole && !this.#fits(value) && this.#fits(null)) value = null;
     // Nothing of it is dropped because there is no field for it.
     if (!this.#fits(value)) this.#build("json");
     if (this.#isWhole) return this.#fields[0].write(value);
     const given = new Map(Object.entries(/** @type {Schema} */ (value)));
     for (const field of this.#fields) field.write(given.get(field.name));
+  }
+
+  /** What somebody has typed in the form that is shown, if anything, so that it can be brought back. */
+  get typed() {
+    return this.#fields.some(({ isTyped }) => isTyped) ? this.#draft : null;
+  }
+
+  /**
+   * Puts it back in the place of what is there.
+   * @param {Draft} draft
+   */
+  bringBack(draft) {
+    this.#drafts.set(this.#task, draft);
+    this.#fill(draft);
   }
 
   /**
@@ -127,15 +157,33 @@ export class Fields {
     this.place.replaceChildren(...this.#fields.map(({ element }) => element));
   }
 
-  /** Keeps what is written for the task whose form is shown. */
-  #keep() {
+  /**
+   * Shows the form with what was written; what has no field any more is said below it.
+   * @param {Draft | undefined} draft
+   */
+  #fill(draft) {
+    this.#build(draft?.whole?.kind === "json" ? "json" : "fields");
+    const left = new Map(draft?.fields);
+    if (draft?.whole) left.set("Input", draft.whole);
+    for (const field of this.#fields) {
+      const entry = this.#isWhole ? draft?.whole : draft?.fields.get(field.name);
+      if (entry) field.putBack(entry);
+      left.delete(this.#isWhole ? "Input" : field.name);
+    }
+    const lost = [...left].filter(([, { text }]) => text.trim() !== "").map(([name, { text }]) => `${name}: ${text}`);
+    const words = `Written for a form that was another one, and not sent: ${lost.join("; ")}`;
+    if (lost.length > 0) this.place.append(element("p", "about lost", words));
+  }
+
+  /** What is written for the task whose form is shown, also for fields that are not there any more. */
+  get #draft() {
+    const before = this.#drafts.get(this.#task);
     /** @type {Draft} */
-    const draft = this.#drafts.get(this.#task) ?? { fields: new Map(), whole: null };
-    if (this.#isWhole) draft.whole = this.#fields[0].entry;
+    const draft = { fields: new Map(before?.fields), whole: this.#isWhole ? this.#fields[0].entry : (before?.whole ?? null) };
     for (const { name, entry } of this.#isWhole ? [] : this.#fields) {
       if (entry) draft.fields.set(name, entry);
       else draft.fields.delete(name);
     }
-    this.#drafts.set(this.#task, draft);
+    return draft;
   }
 }
