@@ -41,6 +41,36 @@ const MAX_OUTPUT: usize = 1024 * 1024;
 /// After how many jobs a process that is kept is replaced.
 const JOBS_PER_PROCESS: u32 = 1_000;
 
+/// How many processes may be kept.
+const MOST_PROCESSES: usize = 1_000;
+
+/// What the shell that starts a command makes of itself, or reads for itself: the command would not have it as it was said.
+const OF_SHELLS: [&str; 23] = [
+    "_",
+    "BASHOPTS",
+    "BASHPID",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "ERRNO",
+    "EUID",
+    "GROUPS",
+    "HISTCMD",
+    "IFS",
+    "LINENO",
+    "OLDPWD",
+    "OPTERR",
+    "OPTIND",
+    "PPID",
+    "PS4",
+    "PWD",
+    "RANDOM",
+    "SECONDS",
+    "SHELLOPTS",
+    "SHLVL",
+    "SRANDOM",
+    "UID",
+];
+
 /// What `tasks.toml` says of a command.
 #[derive(Clone, Debug)]
 pub(super) struct Command {
@@ -123,6 +153,16 @@ impl Command {
                 is_name(name),
                 "{name:?} is no name of a variable; use letters, digits and _"
             );
+            ensure!(
+                !OF_SHELLS.contains(&name.as_str()),
+                "the variable {name} belongs to the shell that starts the command, and would not arrive as it is; use another name"
+            );
+        }
+        for (name, value) in &environment {
+            ensure!(
+                !value.contains("${"),
+                "the environment is given as it stands, and {name} has a ${{ in it; use pass_environment = [\"NAME\"] for what the worker's environment has"
+            );
         }
         let texts = command.iter().chain(environment.values());
         ensure!(
@@ -136,6 +176,10 @@ impl Command {
         ensure!(
             keys.result.is_none() || keys.pool.is_none(),
             "result is for a process for each job; one that is kept says {{\"result\": …}}, with any JSON; leave it out"
+        );
+        ensure!(
+            keys.pool.is_none_or(|pool| pool.get() <= MOST_PROCESSES),
+            "pool is larger than {MOST_PROCESSES}; each is a process that is kept"
         );
         let directory = folder.join(keys.directory.unwrap_or_default());
         let files = getrlimit(Resource::Nofile).current;
