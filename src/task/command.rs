@@ -9,6 +9,7 @@ mod once;
 mod output;
 mod pool;
 mod process;
+mod result;
 mod said;
 mod warm;
 
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::ensure;
+use futures_util::FutureExt;
 use rustix::process::{Resource, getrlimit};
 use serde::Deserialize;
 
@@ -34,6 +36,9 @@ const PASSED: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 
 /// How long a command may still take when it has been told to end.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How much longer than its grace anything takes that was told to end: to be killed, and noticed.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// The largest output, in bytes.
 const MAX_OUTPUT: usize = 1024 * 1024;
@@ -204,14 +209,24 @@ impl Command {
     pub(super) fn kind(self, name: &str) -> Kind {
         let (task, command) = (Arc::<str>::from(name), Arc::new(self));
         let doubtful = Arc::clone(&command);
+        let overtime = command.grace.saturating_add(MARGIN);
+        let guardian = Arc::clone(&command.guardian);
         let kind = match command.pool {
             None => from_json(name, move |input, context| {
                 once::run(Arc::clone(&command), Arc::clone(&task), input, context)
+            })
+            .with_overtime(overtime, move || {
+                let guardian = Arc::clone(&guardian);
+                async move { guardian.alone().await }.boxed()
             }),
             Some(processes) => {
                 let pool = Arc::new(Pool::new(command, task, processes));
                 from_json(name, move |input, context| {
                     pool::run(Arc::clone(&pool), input, context)
+                })
+                .with_overtime(overtime, move || {
+                    let guardian = Arc::clone(&guardian);
+                    async move { guardian.alone().await }.boxed()
                 })
             }
         };

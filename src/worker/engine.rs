@@ -58,6 +58,7 @@ impl Engine {
         database: &Database,
         tasks: Vec<TaskRow>,
         circuits: Circuits,
+        overtimes: Arc<BTreeMap<String, Duration>>,
         settings: &Settings,
         runtime: WorkerContext,
         stop: Stop,
@@ -161,6 +162,7 @@ impl Engine {
             held,
             stop: stop.clone(),
             max_result: settings.max_result,
+            overtimes,
         };
         Ok(Self {
             jobs,

@@ -15,6 +15,7 @@ use std::time::Duration;
 use rustix::process::Pid;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Notify;
 
 const SCRIPT: &str = include_str!("guardian.sh");
 
@@ -25,6 +26,8 @@ const RESPITE: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(in crate::task) struct Guardian {
     state: Mutex<State>,
+    /// Told when no group is left.
+    alone: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +97,20 @@ impl Guardian {
         let mut state = self.lock();
         if let Some(known) = state.groups.remove(&group) {
             state.say_if_possible(&format!("- {group} {}\n", known.grace));
+        }
+        if state.groups.is_empty() {
+            self.alone.notify_waiters();
+        }
+    }
+
+    /// Waits until no group is left.
+    pub(super) async fn alone(&self) {
+        loop {
+            let alone = self.alone.notified();
+            if self.lock().groups.is_empty() {
+                return;
+            }
+            alone.await;
         }
     }
 
