@@ -5,6 +5,7 @@
 
 mod ended;
 mod guardian;
+mod heard;
 mod once;
 mod output;
 mod pool;
@@ -221,10 +222,12 @@ impl Command {
             }),
             Some(processes) => {
                 let pool = Arc::new(Pool::new(command, task, processes));
+                let closing = Arc::clone(&pool);
                 from_json(name, move |input, context| {
                     pool::run(Arc::clone(&pool), input, context)
                 })
                 .with_overtime(overtime, move || {
+                    closing.close();
                     let guardian = Arc::clone(&guardian);
                     async move { guardian.alone().await }.boxed()
                 })

@@ -15,7 +15,7 @@ use super::ended::{explained, failed, not_started, told, too_large};
 use super::output::{Line, Lines, Output, PIECE, Tail, write};
 use super::process::{Cause, Pipes, Process, Third};
 use super::result::{of_json, of_text};
-use super::said::Said;
+use super::said::{Said, What};
 use super::{Command, Form, deadline};
 
 /// The longest line on descriptor 3.
@@ -185,12 +185,12 @@ async fn hear(line: &Line, context: &Context) {
         Line::Whole(line) => Said::parse(line).unwrap_or_default(),
         Line::TooLong => None,
     };
-    match said {
-        Some(Said::Progress { percent, note }) => {
+    match said.map(|said| said.what) {
+        Some(What::Progress { percent, note }) => {
             context.progress(percent, note.as_deref().unwrap_or_default());
         }
-        Some(Said::Chunk(text)) => context.chunk(&text).await,
-        Some(Said::Answer { .. }) | None => {
+        Some(What::Chunk(text)) => context.chunk(&text).await,
+        Some(What::Answer(_)) | None => {
             tracing::debug!("a line of a command on descriptor 3 is neither progress nor a chunk");
         }
     }

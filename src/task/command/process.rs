@@ -167,12 +167,6 @@ impl Process {
         Cause::Told
     }
 
-    /// Gives it its grace to end by itself.
-    pub(super) async fn may_end(&self) {
-        // What is left then is told.
-        let _ = tokio::time::timeout(self.grace, self.ended()).await;
-    }
-
     /// How long it may still take when it was told to end.
     pub(super) fn grace(&self) -> Duration {
         self.grace
