@@ -93,7 +93,7 @@ async fn the_place_of_a_command_is_taken_until_it_is_gone() {
         r#"
         [tasks.ignores]
         command = ["./family", ":"]
-        grace = "2s"
+        grace = "6s"
         [tasks.looks]
         command = ["sh", "-c", "kill -s 0 $(cat leader) && echo there || echo gone"]
         "#,

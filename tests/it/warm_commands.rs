@@ -79,6 +79,8 @@ for line in sys.stdin:
 if os.path.exists("talk"):
     sys.stderr.write("x" * 1_000_000)
     sys.stdout.write("x" * 1_000_000)
+if os.path.exists("linger"):
+    time.sleep(1)
 open("finished", "a").write(f"{os.getpid()}\n")
 "#;
 
@@ -318,8 +320,9 @@ async fn a_process_that_says_much_at_its_end_does_not_wait_for_anybody() {
 
 #[tokio::test]
 async fn processes_that_wait_for_a_job_end_by_themselves_when_their_worker_is_stopped() {
-    let mut running = kept("pool = 1").await;
+    let mut running = kept("pool = 1\ngrace = \"20s\"").await;
     let pid = running.about("").await["pid"].to_string();
+    std::fs::write(running.scripts.path("linger"), "").unwrap();
     running.worker.signal("TERM");
     assert!(running.worker.ended().await.success());
     assert!(!crate::support::lives(&pid));
