@@ -77,6 +77,7 @@ impl Default for Settings {
 }
 
 /// Runs jobs of `tasks` until it is told to stop; then lets running ones finish, within the grace, and returns the rest.
+/// Nothing of their work is left when it ends.
 ///
 /// # Errors
 /// When the runtime fails. A database that is away is waited for.
@@ -98,16 +99,34 @@ pub async fn run(
         database: database.clone(),
         public_url: url.into(),
     });
-    let backend = Backend::<Value>::for_tasks(database, TaskRow::all(&tasks), settings, stop)
-        .with_circuits(tasks.circuits());
-    WorkerBuilder::new("ringback")
+    let overtimes = tasks.overtimes();
+    let overtime = overtimes.values().max().copied().unwrap_or_default();
+    let tasks = Arc::new(tasks);
+    let rows = TaskRow::all(&tasks);
+    let backend = Backend::<Value>::for_tasks(database, rows, settings, stop.clone())
+        .with_circuits(tasks.circuits())
+        .with_overtimes(overtimes);
+    let run = WorkerBuilder::new("ringback")
         .backend(backend)
-        .data(Arc::new(tasks))
+        .data(Arc::clone(&tasks))
         .data(Arc::new(callbacks))
         .build(run_one)
-        .run()
-        .await
-        .context("the worker's runtime failed")
+        .run();
+    // What waits for jobs is told at once, and what runs may finish.
+    let close = async {
+        stop.cancelled().await;
+        tasks.close().await;
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        ended = run => ended,
+        ended = close => ended,
+    };
+    let left = tokio::time::timeout(overtime, tasks.close());
+    if left.await.is_err() {
+        tracing::warn!("stopped before everything that the tasks have started had ended");
+    }
+    ended.context("the worker's runtime failed")
 }
 
 /// What apalis calls for each job.

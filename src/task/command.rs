@@ -5,10 +5,12 @@
 
 mod ended;
 mod guardian;
+mod heard;
 mod once;
 mod output;
 mod pool;
 mod process;
+mod result;
 mod said;
 mod warm;
 
@@ -20,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::ensure;
+use futures_util::FutureExt;
 use rustix::process::{Resource, getrlimit};
 use serde::Deserialize;
 
@@ -35,11 +38,44 @@ const PASSED: [&str; 6] = ["PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"];
 /// How long a command may still take when it has been told to end.
 const GRACE: Duration = Duration::from_secs(5);
 
+/// How much longer than its grace anything takes that was told to end: to be killed, and noticed.
+const MARGIN: Duration = Duration::from_secs(1);
+
 /// The largest output, in bytes.
 const MAX_OUTPUT: usize = 1024 * 1024;
 
 /// After how many jobs a process that is kept is replaced.
 const JOBS_PER_PROCESS: u32 = 1_000;
+
+/// How many processes may be kept.
+const MOST_PROCESSES: usize = 1_000;
+
+/// What the shell that starts a command makes of itself, or reads for itself: the command would not have it as it was said.
+const OF_SHELLS: [&str; 23] = [
+    "_",
+    "BASHOPTS",
+    "BASHPID",
+    "EPOCHREALTIME",
+    "EPOCHSECONDS",
+    "ERRNO",
+    "EUID",
+    "GROUPS",
+    "HISTCMD",
+    "IFS",
+    "LINENO",
+    "OLDPWD",
+    "OPTERR",
+    "OPTIND",
+    "PPID",
+    "PS4",
+    "PWD",
+    "RANDOM",
+    "SECONDS",
+    "SHELLOPTS",
+    "SHLVL",
+    "SRANDOM",
+    "UID",
+];
 
 /// What `tasks.toml` says of a command.
 #[derive(Clone, Debug)]
@@ -123,6 +159,16 @@ impl Command {
                 is_name(name),
                 "{name:?} is no name of a variable; use letters, digits and _"
             );
+            ensure!(
+                !OF_SHELLS.contains(&name.as_str()),
+                "the variable {name} belongs to the shell that starts the command, and would not arrive as it is; use another name"
+            );
+        }
+        for (name, value) in &environment {
+            ensure!(
+                !value.contains("${"),
+                "the environment is given as it stands, and {name} has a ${{ in it; use pass_environment = [\"NAME\"] for what the worker's environment has"
+            );
         }
         let texts = command.iter().chain(environment.values());
         ensure!(
@@ -136,6 +182,10 @@ impl Command {
         ensure!(
             keys.result.is_none() || keys.pool.is_none(),
             "result is for a process for each job; one that is kept says {{\"result\": …}}, with any JSON; leave it out"
+        );
+        ensure!(
+            keys.pool.is_none_or(|pool| pool.get() <= MOST_PROCESSES),
+            "pool is larger than {MOST_PROCESSES}; each is a process that is kept"
         );
         let directory = folder.join(keys.directory.unwrap_or_default());
         let files = getrlimit(Resource::Nofile).current;
@@ -160,14 +210,26 @@ impl Command {
     pub(super) fn kind(self, name: &str) -> Kind {
         let (task, command) = (Arc::<str>::from(name), Arc::new(self));
         let doubtful = Arc::clone(&command);
+        let overtime = command.grace.saturating_add(MARGIN);
+        let guardian = Arc::clone(&command.guardian);
         let kind = match command.pool {
             None => from_json(name, move |input, context| {
                 once::run(Arc::clone(&command), Arc::clone(&task), input, context)
+            })
+            .with_overtime(overtime, move || {
+                let guardian = Arc::clone(&guardian);
+                async move { guardian.alone().await }.boxed()
             }),
             Some(processes) => {
                 let pool = Arc::new(Pool::new(command, task, processes));
+                let closing = Arc::clone(&pool);
                 from_json(name, move |input, context| {
                     pool::run(Arc::clone(&pool), input, context)
+                })
+                .with_overtime(overtime, move || {
+                    closing.close();
+                    let guardian = Arc::clone(&guardian);
+                    async move { guardian.alone().await }.boxed()
                 })
             }
         };

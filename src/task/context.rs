@@ -159,7 +159,7 @@ impl Context {
 
     /// Whether the attempt is to end. When somebody has asked for that, it has half a second, and is then dropped where it
     /// waits for something; when its time is over, or its worker has stopped and waited for it for as long as it may, it
-    /// has been dropped, and only what blocks a thread is left to look at this.
+    /// has been dropped, and only what blocks a thread or runs elsewhere is left to look at this.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         self.ending.is_cancelled()

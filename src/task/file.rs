@@ -40,7 +40,7 @@ struct File {
 struct Entry {
     queue: Option<String>,
     max_attempts: Option<i32>,
-    #[serde(default, deserialize_with = "duration")]
+    #[serde(default, deserialize_with = "positive")]
     time_limit: Option<Duration>,
     #[serde(default, deserialize_with = "duration")]
     retry_delay: Option<Duration>,
@@ -71,11 +71,11 @@ struct Entry {
     secret: Option<String>,
     allow_http: Option<bool>,
     max_response: Option<usize>,
-    #[serde(default, deserialize_with = "duration")]
+    #[serde(default, deserialize_with = "positive")]
     connect_timeout: Option<Duration>,
     pause_after: Option<u32>,
     callback: Option<bool>,
-    #[serde(default, deserialize_with = "duration")]
+    #[serde(default, deserialize_with = "positive")]
     callback_limit: Option<Duration>,
     /// JSON Schemas.
     input: Option<Value>,
@@ -86,7 +86,7 @@ struct Entry {
 #[serde(deny_unknown_fields)]
 struct Rate {
     starts: u32,
-    #[serde(deserialize_with = "some_duration")]
+    #[serde(deserialize_with = "some_positive")]
     period: Duration,
 }
 
@@ -222,6 +222,19 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duratio
     some_duration(deserializer).map(Some)
 }
 
+/// One that is more than none.
+fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    some_positive(deserializer).map(Some)
+}
+
+fn some_positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let duration = some_duration(deserializer)?;
+    match duration.is_zero() {
+        true => Err(D::Error::custom("no time at all; say more than 0")),
+        false => Ok(duration),
+    }
+}
+
 /// As everywhere: a number and `ms`, `s`, `m`, `h` or `d`.
 fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -242,6 +255,8 @@ mod tests {
         let text = r#"
             [tasks.cat]
             command = ["cat"]
+            grace = "0s"
+            retry_delay = "0s"
 
             [tasks.thumb]
             command = ["python3", "thumb.py"]
@@ -294,6 +309,10 @@ mod tests {
             ("max_output = 0", "nonzero"),
             ("jobs_per_process = -1", "-1"),
             ("environment = { A = 1 }", "invalid type: integer `1`"),
+            ("time_limit = \"0s\"", "say more than 0"),
+            ("connect_timeout = \"0ms\"", "say more than 0"),
+            ("callback_limit = \"0h\"", "say more than 0"),
+            ("rate = { starts = 1, period = \"0s\" }", "say more than 0"),
             ("command = \"cat\"", "duplicate key"),
         ] {
             let error = refused(&format!("[tasks.a]\ncommand = [\"cat\"]\n{line}\n"));
@@ -329,6 +348,26 @@ mod tests {
                 "\"1A\" is no name of a variable",
             ),
             ("command = [\"cat\", \"\\u0000\"]", "NUL"),
+            (
+                "command = [\"cat\"]\nenvironment = { TOKEN = \"${TOKEN}\" }",
+                "use pass_environment",
+            ),
+            (
+                "command = [\"cat\"]\nenvironment = { IFS = \"x\" }",
+                "the variable IFS belongs to the shell",
+            ),
+            (
+                "command = [\"cat\"]\npass_environment = [\"SHELLOPTS\"]",
+                "the variable SHELLOPTS belongs to the shell",
+            ),
+            (
+                "command = [\"cat\"]\npool = 1001",
+                "pool is larger than 1000",
+            ),
+            (
+                "command = [\"cat\"]\npool = 9223372036854775807",
+                "pool is larger than 1000",
+            ),
             ("command = [\"cat\"]\nmax_attempts = 0", "at least 1"),
         ] {
             let error = refused(&format!("[tasks.a]\n{lines}\n"));

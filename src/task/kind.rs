@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
@@ -29,6 +30,8 @@ pub struct Kind {
     /// Whether an input that has this form can be read as well.
     read: fn(&Value) -> Result<(), Wrong>,
     doubt: Option<Arc<dyn Fn() -> Option<String> + Send + Sync>>,
+    overtime: Duration,
+    close: Option<Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>>,
     run: Arc<dyn Fn(Value, Context) -> Run + Send + Sync>,
 }
 
@@ -54,6 +57,8 @@ where
         circuit: None,
         read: |input| read::<I>(input).map(drop),
         doubt: None,
+        overtime: Duration::ZERO,
+        close: None,
         run: Arc::new(move |input, context| {
             let run = run.clone();
             Box::pin(async move {
@@ -82,6 +87,8 @@ where
         circuit: None,
         read: |_| Ok(()),
         doubt: None,
+        overtime: Duration::ZERO,
+        close: None,
         run: Arc::new(move |input, context| Box::pin(run(input, context))),
     }
 }
@@ -119,6 +126,31 @@ impl Kind {
     #[must_use]
     pub fn doubt(&self) -> Option<String> {
         self.doubt.as_ref().and_then(|doubt| doubt())
+    }
+
+    /// The same, whose work goes on elsewhere when an attempt is dropped: for so long, when it was told to end. `close` says
+    /// that no more jobs come, and waits until nothing is left.
+    pub(super) fn with_overtime(
+        mut self,
+        overtime: Duration,
+        close: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static,
+    ) -> Self {
+        self.overtime = overtime;
+        self.close = Some(Arc::new(close));
+        self
+    }
+
+    /// For how long an attempt that was told to end is waited for, since dropping it would not end its work.
+    #[must_use]
+    pub fn overtime(&self) -> Duration {
+        self.overtime
+    }
+
+    /// Says that no more jobs come, and waits until nothing of its work is left.
+    pub async fn close(&self) {
+        if let Some(close) = &self.close {
+            close().await;
+        }
     }
 
     /// An input as the task takes it.

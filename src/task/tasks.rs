@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
+use futures_util::future::join_all;
 
 use super::form::Form;
 use super::{Circuits, Kind, demonstration};
@@ -78,5 +80,19 @@ impl Tasks {
         self.iter()
             .filter_map(|kind| kind.circuit.clone())
             .collect()
+    }
+
+    /// How long an attempt that was told to end is waited for, of each task that does not end by being dropped.
+    #[must_use]
+    pub fn overtimes(&self) -> BTreeMap<String, Duration> {
+        self.iter()
+            .filter(|kind| !kind.overtime().is_zero())
+            .map(|kind| (kind.name.clone(), kind.overtime()))
+            .collect()
+    }
+
+    /// Says to all that no more jobs come, and waits until nothing of their work is left.
+    pub async fn close(&self) {
+        join_all(self.iter().map(|kind| kind.close())).await;
     }
 }

@@ -5,8 +5,11 @@
 
 mod push;
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use apalis_core::backend::finalize::Ephemeral;
 use apalis_core::backend::{Backend as ApalisBackend, BackendConfig};
@@ -39,6 +42,8 @@ pub struct Backend<Args> {
     tasks: Vec<TaskRow>,
     /// What pauses some of them.
     circuits: Circuits,
+    /// How long the executions of some are waited for when they were told to end.
+    overtimes: Arc<BTreeMap<String, Duration>>,
     settings: Settings,
     stop: Stop,
     engine: Option<Engine>,
@@ -105,6 +110,7 @@ impl<Args> Backend<Args> {
             database,
             tasks,
             circuits: Circuits::default(),
+            overtimes: Arc::default(),
             settings,
             stop,
             engine: None,
@@ -117,6 +123,12 @@ impl<Args> Backend<Args> {
     /// The same, which says which of its tasks are paused.
     pub(super) fn with_circuits(mut self, circuits: Circuits) -> Self {
         self.circuits = circuits;
+        self
+    }
+
+    /// The same, which waits so long for executions of these tasks when they were told to end.
+    pub(super) fn with_overtimes(mut self, overtimes: BTreeMap<String, Duration>) -> Self {
+        self.overtimes = Arc::new(overtimes);
         self
     }
 }
@@ -213,6 +225,7 @@ impl<Args> BackendConfig for Backend<Args> {
             &self.database,
             self.tasks.clone(),
             self.circuits.clone(),
+            Arc::clone(&self.overtimes),
             &self.settings,
             worker.clone(),
             self.stop.clone(),
@@ -229,6 +242,7 @@ impl<Args> BackendConfig for Backend<Args> {
                     held: super::held::Held::default(),
                     stop: self.stop.clone(),
                     max_result: self.settings.max_result,
+                    overtimes: Arc::default(),
                 }
             }
         }

@@ -58,6 +58,7 @@ impl Engine {
         database: &Database,
         tasks: Vec<TaskRow>,
         circuits: Circuits,
+        overtimes: Arc<BTreeMap<String, Duration>>,
         settings: &Settings,
         runtime: WorkerContext,
         stop: Stop,
@@ -162,6 +163,7 @@ impl Engine {
             held,
             stop: stop.clone(),
             max_result: settings.max_result,
+            overtimes,
         };
         Ok(Self {
             jobs,

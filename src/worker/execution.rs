@@ -32,8 +32,12 @@ enum Failed {
     #[error("the task panicked: {0}")]
     Panicked(String),
     /// The task took longer than it may.
-    #[error("the task took longer than {0:?}")]
-    TimedOut(Duration),
+    #[error("the task took longer than {limit:?}{said}")]
+    TimedOut {
+        limit: Duration,
+        /// What it has said of its end.
+        said: String,
+    },
     /// No such task here.
     #[error("no task is called {0}")]
     Unknown(String),
@@ -65,7 +69,7 @@ async fn execute(
     claim: &Arc<Claim>,
     input: Value,
 ) -> Result<Value, Failed> {
-    let limit = task.options.time_limit;
+    let (limit, overtime) = (task.options.time_limit, task.overtime());
     let ending = claim.cancelled.child_token();
     // Given however this ends, so that what cannot be dropped hears of it.
     let _ended = ending.clone().drop_guard();
@@ -73,7 +77,7 @@ async fn execute(
         claim.job.id,
         claim.job.attempt,
         claim.job.stream,
-        ending,
+        ending.clone(),
         claim.reporter.clone(),
     )
     .until(limit.map(|limit| Instant::now() + limit))
@@ -89,13 +93,15 @@ async fn execute(
     // A set of one: dropping it drops the execution.
     let mut execution = JoinSet::new();
     execution.spawn(async move { task.run(input, context).await }.instrument(span));
-    let ended = execution.join_next();
     let ended = match limit {
-        Some(limit) => match tokio::time::timeout(limit, ended).await {
+        Some(limit) => match tokio::time::timeout(limit, execution.join_next()).await {
             Ok(ended) => ended,
-            Err(_) => return Err(Failed::TimedOut(limit)),
+            Err(_) => {
+                ending.cancel();
+                return last_moment(&mut execution, overtime, limit).await;
+            }
         },
-        None => ended.await,
+        None => execution.join_next().await,
     };
     match ended {
         Some(Ok(result)) => Ok(result?),
@@ -105,6 +111,21 @@ async fn execute(
         },
         None => Err(Failed::Dropped),
     }
+}
+
+/// What becomes of one whose time is over: it is waited for, so that the next attempt does not run beside it, and a result
+/// that it had by then is one.
+async fn last_moment(
+    execution: &mut JoinSet<Result<Value, TaskError>>,
+    overtime: Duration,
+    limit: Duration,
+) -> Result<Value, Failed> {
+    let said = match tokio::time::timeout(overtime, execution.join_next()).await {
+        Ok(Some(Ok(Ok(result)))) => return Ok(result),
+        Ok(Some(Ok(Err(error)))) => format!(": {error}"),
+        Ok(Some(Err(_)) | None) | Err(_) => String::new(),
+    };
+    Err(Failed::TimedOut { limit, said })
 }
 
 /// What a panic said.
@@ -124,7 +145,7 @@ pub(super) fn fate_of(
         Some(Failed::Dropped) => return Fate::PutBack(Why::Interrupted),
         Some(Failed::Task(error)) => (&*error.code, error.again),
         Some(Failed::Panicked(_)) => ("task_panicked", Again::Backoff),
-        Some(Failed::TimedOut(_)) => ("time_limit", Again::Backoff),
+        Some(Failed::TimedOut { .. }) => ("time_limit", Again::Backoff),
         Some(Failed::Unknown(_)) => ("task_unknown", Again::Never),
         None => ("task_failed", apalis_wish(error)),
     };

@@ -1,5 +1,6 @@
 //! The layer that apalis puts around every task: it hands what became of the job to the finisher.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct FinishLayer {
     pub(super) stop: Stop,
     /// The largest result, in bytes.
     pub(super) max_result: usize,
+    /// How long the executions of some tasks are waited for when they were told to end: dropping them is not their end.
+    pub(super) overtimes: Arc<BTreeMap<String, Duration>>,
 }
 
 impl FinishLayer {
@@ -98,24 +101,33 @@ where
             return Box::pin(async { Err("this task did not come from Ringback's queue".into()) });
         };
         let (dropped, cancelled) = (claim.dropped.clone(), claim.cancelled.clone());
+        let overtime = self.finish.overtimes.get(&claim.job.task).copied();
+        let overtime = overtime.unwrap_or_default();
         let mut unanswered = Unanswered {
             claim: Some(claim),
             finish: self.finish.clone(),
         };
         let run = self.inner.call(task);
         Box::pin(async move {
+            let run = async { run.await.map_err(Into::<BoxDynError>::into) };
+            tokio::pin!(run);
             let late = async {
                 cancelled.cancelled().await;
-                tokio::time::sleep(CANCEL_GRACE).await;
+                tokio::time::sleep(overtime.max(CANCEL_GRACE)).await;
             };
             let result = tokio::select! {
-                result = run => result,
+                result = &mut run => result,
                 // Answered by what is dropped here: the job goes back to its queue, if it is still ours; and one that
                 // was asked to end, ends there.
-                () = dropped.cancelled() => return Err("the execution was dropped".into()),
+                () = dropped.cancelled() => {
+                    cancelled.cancel();
+                    match tokio::time::timeout(overtime, &mut run).await {
+                        Ok(Ok(response)) => Ok(response),
+                        Ok(Err(_)) | Err(_) => return Err("the execution was dropped".into()),
+                    }
+                }
                 () = late => return Err("the execution was cancelled".into()),
             };
-            let result = result.map_err(Into::into);
             if let Some(claim) = unanswered.claim.take() {
                 let fate = match &result {
                     Ok(response) => {

@@ -17,6 +17,7 @@ mod contract;
 mod demand;
 mod dev;
 mod doors;
+mod ends_of_commands;
 mod enqueue;
 mod examples;
 mod faults;

@@ -5,18 +5,18 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use crate::own_commands::Running;
-use crate::support::{Scripts, gone};
+use crate::support::{Scripts, eventually, gone};
 
 /// Does what the input says, and answers with who it is and how many jobs it has had.
 const KEPT: &str = r#"#!/usr/bin/env python3
-import json, os, sys, time
+import json, os, subprocess, sys, time
 
 jobs = 0
 print("starting up", flush=True)
 open("pids", "a").write(f"{os.getpid()}\n")
 
 def say(**what):
-    print(json.dumps(what), flush=True)
+    print(json.dumps({"job": request["job"], **what}), flush=True)
 
 for line in sys.stdin:
     request = json.loads(line)
@@ -43,17 +43,45 @@ for line in sys.stdin:
         say(result="x" * 200_000)
         continue
     if what == "misspeak":
+        print("not a number", file=sys.stderr, flush=True)
         print('{"result": NaN}', flush=True)
         continue
-    if what == "babble":
-        say(result="of another", job="another")
-        say(result="right", job=request["job"])
-        say(result="once more")
-        open("babbled", "w").write("\n")
+    if what == "nameless":
+        print('{"result": 5}', flush=True)
         continue
+    if what == "stray" and request["attempt"] == 1:
+        say(job="another", result="of another")
+        continue
+    if what == "half":
+        print("loading... ", end="")
+    if what == "twice":
+        say(result="right")
+        say(result="once more")
+        open("said", "w").write("\n")
+        continue
+    if what == "last":
+        print(json.dumps({"job": request["job"], "result": "the last"}), end="", flush=True)
+        sys.exit(3)
+    if what == "raise":
+        subprocess.Popen(["sh", "-c", "trap '' TERM; echo $$ >> children; exec sleep 600"])
+        while not os.path.exists("children"): time.sleep(0.02)
     say(result={"pid": os.getpid(), "jobs": jobs, "attempt": request["attempt"],
         "deadline": request["deadline"], "task": os.environ["RINGBACK_TASK"],
         "secret": "DATABASE_URL" in os.environ})
+    if what == "leave":
+        # One job more is sent to it, and never done.
+        sys.stdin.readline()
+        os._exit(3)
+    if what == "mute":
+        os.close(1)
+        time.sleep(60)
+
+if os.path.exists("talk"):
+    sys.stderr.write("x" * 1_000_000)
+    sys.stdout.write("x" * 1_000_000)
+if os.path.exists("linger"):
+    time.sleep(1)
+open("finished", "a").write(f"{os.getpid()}\n")
 "#;
 
 async fn kept(settings: &str) -> Running {
@@ -155,6 +183,7 @@ async fn what_a_process_says_amid_a_job_reaches_who_listens_and_its_errors_say_w
     assert_eq!(running.about("").await["jobs"], 1);
     let (code, attempts, words) = running.failure("kept", json!("misspeak")).await;
     assert_eq!((code.as_str(), attempts), ("result_invalid", 1), "{words}");
+    assert!(words.ends_with(": not a number"), "{words}");
     assert_eq!(running.about("").await["jobs"], 1);
 }
 
@@ -223,22 +252,90 @@ async fn a_process_whose_job_is_cancelled_is_ended_and_not_used_again() {
 #[tokio::test]
 async fn a_process_that_answers_twice_does_not_answer_the_next_job() {
     let mut running = kept("pool = 1").await;
-    assert_eq!(
-        running.result("kept", json!("babble")).await,
-        json!("right")
-    );
-    running.worker.printed("another job than the one").await;
-    running.scripts.written("babbled", 1).await;
+    assert_eq!(running.result("kept", json!("twice")).await, json!("right"));
+    running.scripts.written("said", 1).await;
     assert_eq!(running.about("").await["jobs"], 1);
     running.worker.printed("a job that it did not have").await;
+}
+
+#[tokio::test]
+async fn a_line_that_is_not_about_the_job_that_is_there_ends_it() {
+    let mut running = kept("pool = 1").await;
+    let (code, attempts, text) = running.failure("kept", json!("nameless")).await;
+    assert_eq!((code.as_str(), attempts), ("result_invalid", 1));
+    assert!(text.contains("says no job"), "{text}");
+    let about = running.about("stray").await;
+    assert_eq!((&about["attempt"], &about["jobs"]), (&json!(2), &json!(1)));
+    let (code, attempts, text) = running.failure("kept", json!("half")).await;
+    assert_eq!((code.as_str(), attempts), ("result_invalid", 1));
+    assert!(text.contains("something before it"), "{text}");
+    running.worker.printed("starting up").await;
+}
+
+#[tokio::test]
+async fn a_job_that_a_process_has_never_heard_of_is_done_by_another_in_the_same_attempt() {
+    let mut running = kept("pool = 1\ngrace = \"300ms\"").await;
+    for last in ["leave", "mute"] {
+        let first = running.about(last).await;
+        let second = running.about("").await;
+        assert_eq!(
+            (&second["attempt"], &second["jobs"]),
+            (&json!(1), &json!(1)),
+            "after {last}"
+        );
+        assert_ne!(first["pid"], second["pid"]);
+        crate::support::send("KILL", &second["pid"].to_string());
+    }
+    assert_eq!(
+        running.result("kept", json!("last")).await,
+        json!("the last")
+    );
+    assert_eq!(running.about("").await["attempt"], 1);
+}
+
+#[tokio::test]
+async fn a_process_that_ends_between_two_jobs_leaves_nothing_behind() {
+    let mut running = kept("pool = 1").await;
+    let pid = running.about("raise").await["pid"].to_string();
+    let children = running.scripts.written("children", 1).await;
+    crate::support::send("KILL", &pid);
+    gone(&children).await;
+    eventually("it should not be a zombie", async || {
+        let status = std::process::Command::new("ps").args(["-p", &pid]).output();
+        !status.unwrap().status.success()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_process_that_says_much_at_its_end_does_not_wait_for_anybody() {
+    let mut running = kept("pool = 1\njobs_per_process = 1\ngrace = \"25s\"").await;
+    std::fs::write(running.scripts.path("talk"), "").unwrap();
+    running.about("").await;
+    let begun = std::time::Instant::now();
+    assert_eq!(running.about("").await["jobs"], 1);
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
+    running.scripts.written("finished", 1).await;
+}
+
+#[tokio::test]
+async fn processes_that_wait_for_a_job_end_by_themselves_when_their_worker_is_stopped() {
+    let mut running = kept("pool = 1\ngrace = \"20s\"").await;
+    let pid = running.about("").await["pid"].to_string();
+    std::fs::write(running.scripts.path("linger"), "").unwrap();
+    running.worker.signal("TERM");
+    assert!(running.worker.ended().await.success());
+    assert!(!crate::support::lives(&pid));
+    let finished = std::fs::read_to_string(running.scripts.path("finished")).unwrap();
+    assert_eq!(finished.trim(), pid);
 }
 
 #[tokio::test]
 async fn a_process_that_answers_before_it_has_read_everything_has_no_other_job() {
     let tasks = "[tasks.hasty]\ncommand = [\"./hasty\"]\npool = 1\ngrace = \"100ms\"";
     let script = r#"#!/bin/sh
-head -c 50 > /dev/null
-echo '{"result": "answered"}'
+job=$(head -c 50 | cut -d '"' -f 4)
+echo "{\"job\": \"$job\", \"result\": \"answered\"}"
 sleep 60
 "#;
     let mut running = Running::new(Scripts::new(tasks).with("hasty", script)).await;

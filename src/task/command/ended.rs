@@ -2,9 +2,18 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
+
+use rustix::io::Errno;
 
 use super::super::TaskError;
 use super::output::Tail;
+
+/// What the system has too little of when a process cannot be started now.
+const SHORTAGES: [Errno; 4] = [Errno::MFILE, Errno::NFILE, Errno::AGAIN, Errno::NOMEM];
+
+/// When it is tried again then.
+const SHORTAGE: Duration = Duration::from_secs(1);
 
 /// Of a process that has ended without a result.
 pub(super) fn failed(status: ExitStatus, errors: &Tail) -> TaskError {
@@ -16,17 +25,30 @@ pub(super) fn failed(status: ExitStatus, errors: &Tail) -> TaskError {
     let message = with_errors(&words, errors);
     let error = match status.code() {
         // What a program says that has no time now, and what says that a program could not be started: it may be on its
-        // way. Signals come from outside.
-        Some(75 | 126 | 127) | None => TaskError::new(message),
+        // way. Signals come from outside; a shell says with 128 and more that what it had started was ended by one.
+        Some(75 | 126 | 127 | 129..=192) | None => TaskError::new(message),
         Some(_) => TaskError::permanent(message),
     };
     error.with_code(code)
 }
 
-/// Of a process that could not be started.
+/// Of one that was told to end, since its job is to end.
+pub(super) fn told(status: ExitStatus, errors: &Tail) -> TaskError {
+    TaskError::new(failed(status, errors).message)
+}
+
+/// Of a process that could not be started. What the system has too little of is not held against its job.
 pub(super) fn not_started(error: &std::io::Error) -> TaskError {
-    TaskError::new(format!("the command could not be started: {error}"))
-        .with_code("command_not_started")
+    let message = format!("the command could not be started: {error}");
+    let shortage = Errno::from_io_error(error).filter(|errno| SHORTAGES.contains(errno));
+    let failure = match shortage {
+        Some(_) => {
+            tracing::warn!(%error, "a command could not be started now; its job is tried again in a second");
+            TaskError::postponed(message, SHORTAGE)
+        }
+        None => TaskError::new(message),
+    };
+    failure.with_code("command_not_started")
 }
 
 /// Of one whose output was larger than it may be.
@@ -40,6 +62,14 @@ pub(super) fn too_large(limit: usize) -> TaskError {
 /// Of one whose output is no result.
 pub(super) fn invalid(message: &str) -> TaskError {
     TaskError::permanent(message).with_code("result_invalid")
+}
+
+/// The same, with what the process has said of it.
+pub(super) fn explained(error: TaskError, errors: &Tail) -> TaskError {
+    TaskError {
+        message: with_errors(&error.message, errors),
+        ..error
+    }
 }
 
 /// A sentence, and what the process has said of it.
@@ -76,6 +106,18 @@ mod tests {
                 Again::Backoff,
             ),
             (
+                exit(137),
+                "exit_137",
+                "exit code 137: one\ntwo",
+                Again::Backoff,
+            ),
+            (
+                exit(255),
+                "exit_255",
+                "exit code 255: one\ntwo",
+                Again::Never,
+            ),
+            (
                 ExitStatus::from_raw(9),
                 "signal_9",
                 "signal 9: one\ntwo",
@@ -89,5 +131,16 @@ mod tests {
             );
         }
         assert_eq!(failed(exit(1), &Tail::default()).message, "exit code 1");
+    }
+
+    #[test]
+    fn a_process_that_is_not_started_for_want_of_something_costs_no_attempt() {
+        for errno in SHORTAGES {
+            let error = not_started(&errno.into());
+            assert_eq!(error.again, Again::Postponed(SHORTAGE), "{error}");
+        }
+        let error = not_started(&std::io::Error::other("there is no program a"));
+        assert_eq!(error.again, Again::Backoff);
+        assert_eq!(not_started(&Errno::ACCESS.into()).again, Again::Backoff);
     }
 }

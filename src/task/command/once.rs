@@ -11,10 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::super::{Context, TaskError};
-use super::ended::{failed, invalid, not_started, too_large};
+use super::ended::{explained, failed, not_started, told, too_large};
 use super::output::{Line, Lines, Output, PIECE, Tail, write};
-use super::process::{Pipes, Process, Third};
-use super::said::Said;
+use super::process::{Cause, Pipes, Process, Third};
+use super::result::{of_json, of_text};
+use super::said::{Said, What};
 use super::{Command, Form, deadline};
 
 /// The longest line on descriptor 3.
@@ -62,16 +63,20 @@ async fn run_to_its_end(
     } = pipes;
     let (too_much, over) = (CancellationToken::new(), CancellationToken::new());
     let ending = async {
-        tokio::select! {
-            () = process.ended() => {}
+        let cause = tokio::select! {
+            biased;
+            () = process.ended() => Cause::Itself,
             () = context.cancelled() => process.end().await,
-            () = too_much.cancelled() => process.end().await,
-        }
+            () = too_much.cancelled() => {
+                process.end().await;
+                Cause::Itself
+            }
+        };
         let status = process.close();
         over.cancel();
-        status
+        (cause, status)
     };
-    let (status, (), output, errors, ()) = tokio::join!(
+    let ((cause, status), (), output, errors, ()) = tokio::join!(
         ending,
         feed(stdin, input, &over),
         read_all(output, command.max_output, &too_much, &over),
@@ -80,10 +85,12 @@ async fn run_to_its_end(
     );
     let status =
         status.map_err(|error| TaskError::new(format!("the command was lost: {error}")))?;
-    let Some(output) = output else {
-        return Err(too_large(command.max_output));
-    };
-    result(status, output, &errors, command.form)
+    match (cause, output) {
+        // However well it ended: it was not done.
+        (Cause::Told, _) => Err(told(status, &errors)),
+        (Cause::Itself, None) => Err(explained(too_large(command.max_output), &errors)),
+        (Cause::Itself, Some(output)) => result(status, output, &errors, command.form),
+    }
 }
 
 /// What became of it.
@@ -100,21 +107,11 @@ fn result(
     if !said.is_empty() {
         tracing::debug!(stderr = ?said, "a command that succeeded has said something");
     }
-    match form {
-        Form::Text => match String::from_utf8(output) {
-            Ok(mut text) => {
-                if text.ends_with('\n') {
-                    text.pop();
-                }
-                Ok(Value::String(text))
-            }
-            Err(_) => Err(invalid(
-                "its output is no text in UTF-8; write bytes to a file and print where, or encode them, such as with base64",
-            )),
-        },
-        Form::Json => serde_json::from_slice(&output)
-            .map_err(|error| invalid(&format!("its output is no JSON: {error}"))),
-    }
+    let result = match form {
+        Form::Text => of_text(output),
+        Form::Json => of_json(&output),
+    };
+    result.map_err(|error| explained(error, errors))
 }
 
 /// A text as it is, anything else as JSON; then there is no more.
@@ -138,10 +135,11 @@ async fn read_all(
     let (mut all, mut buffer) = (Vec::new(), Box::new([0; PIECE]));
     loop {
         let bytes = output.next(&mut buffer, over).await;
+        // A newline at the end is not counted.
         if bytes.is_empty() {
-            return (!too_much.is_cancelled()).then_some(all);
+            let fits = all.len() <= limit || all.ends_with(b"\n");
+            return (fits && !too_much.is_cancelled()).then_some(all);
         }
-        // A newline at the end of a text is not counted.
         if all.len() + bytes.len() > limit + 1 {
             too_much.cancel();
             all = Vec::new();
@@ -187,12 +185,12 @@ async fn hear(line: &Line, context: &Context) {
         Line::Whole(line) => Said::parse(line).unwrap_or_default(),
         Line::TooLong => None,
     };
-    match said {
-        Some(Said::Progress { percent, note }) => {
+    match said.map(|said| said.what) {
+        Some(What::Progress { percent, note }) => {
             context.progress(percent, note.as_deref().unwrap_or_default());
         }
-        Some(Said::Chunk(text)) => context.chunk(&text).await,
-        Some(Said::Answer { .. }) | None => {
+        Some(What::Chunk(text)) => context.chunk(&text).await,
+        Some(What::Answer(_)) | None => {
             tracing::debug!("a line of a command on descriptor 3 is neither progress nor a chunk");
         }
     }
@@ -202,43 +200,15 @@ async fn hear(line: &Line, context: &Context) {
 mod tests {
     use std::os::unix::process::ExitStatusExt;
 
-    use serde_json::json;
-
     use super::*;
 
-    fn of(output: &[u8], form: Form) -> Result<Value, TaskError> {
-        result(
-            ExitStatus::from_raw(0),
-            output.to_vec(),
-            &Tail::default(),
-            form,
-        )
-    }
-
     #[test]
-    fn a_text_loses_one_newline_at_its_end() {
-        for (output, text) in [
-            ("", ""),
-            ("a", "a"),
-            ("a\n", "a"),
-            ("\na\n\n", "\na\n"),
-            ("a\r\n", "a\r"),
-        ] {
-            assert_eq!(of(output.as_bytes(), Form::Text), Ok(json!(text)));
-        }
-    }
-
-    #[test]
-    fn what_is_no_result_is_never_tried_again() {
-        assert_eq!(of(b" [1, null]\n", Form::Json), Ok(json!([1, null])));
-        for (output, form, words) in [
-            (b"\xff".as_slice(), Form::Text, "UTF-8"),
-            (b"", Form::Json, "no JSON"),
-            (b"{} x", Form::Json, "no JSON"),
-        ] {
-            let error = of(output, form).unwrap_err();
-            assert_eq!(&*error.code, "result_invalid");
-            assert!(error.message.contains(words), "{error}");
-        }
+    fn what_is_no_result_is_told_with_what_was_said_of_it() {
+        let mut errors = Tail::default();
+        errors.add(b"a warning\n");
+        let output = b"no JSON".to_vec();
+        let error = result(ExitStatus::from_raw(0), output, &errors, Form::Json).unwrap_err();
+        assert_eq!(&*error.code, "result_invalid");
+        assert!(error.message.ends_with(": a warning"), "{error}");
     }
 }

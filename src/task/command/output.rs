@@ -3,6 +3,7 @@
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 
+use rustix::io::Errno;
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +44,7 @@ impl Output {
                 },
             }
         }
-        self.rest(buffer)
+        self.rest(buffer).unwrap_or_default()
     }
 
     /// Of a process that goes on after what was over.
@@ -51,16 +52,24 @@ impl Output {
         self.afterwards = AFTERWARDS;
     }
 
-    /// What is there already.
-    pub(super) fn rest<'a>(&mut self, buffer: &'a mut [u8; PIECE]) -> &'a [u8] {
+    /// What is there already, which may be nothing; none when the pipe is closed.
+    pub(super) fn rest<'a>(&mut self, buffer: &'a mut [u8; PIECE]) -> Option<&'a [u8]> {
         // The runtime may not have heard of it yet, so the system is asked.
-        let length = match rustix::io::retry_on_intr(|| rustix::io::read(&self.pipe, &mut *buffer))
-        {
-            Ok(length) if length <= self.afterwards => length,
-            Ok(_) | Err(_) => 0,
-        };
-        self.afterwards -= length;
-        &buffer[..length]
+        match rustix::io::retry_on_intr(|| rustix::io::read(&self.pipe, &mut *buffer)) {
+            Ok(0) => None,
+            Ok(length) if length <= self.afterwards => {
+                self.afterwards -= length;
+                Some(&buffer[..length])
+            }
+            Ok(_) | Err(Errno::AGAIN) => Some(&[]),
+            Err(_) => None,
+        }
+    }
+
+    /// Reads and drops what comes until it is `over`, so that nobody waits in a write.
+    pub(super) async fn drain(&mut self, over: &CancellationToken) {
+        let mut buffer = Box::new([0; PIECE]);
+        while !self.next(&mut buffer, over).await.is_empty() {}
     }
 }
 

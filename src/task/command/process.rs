@@ -47,6 +47,14 @@ pub(super) struct Pipes {
     pub(super) errors: Output,
 }
 
+/// Why one has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    Itself,
+    /// It was told to, and had not before.
+    Told,
+}
+
 /// Whether it has the descriptor 3, for what it says while it works.
 #[derive(Debug)]
 pub(super) enum Third {
@@ -139,24 +147,29 @@ impl Process {
     }
 
     /// Tells it to end, with everything that it has started; kills it when it has not after its grace.
-    pub(super) async fn end(&self) {
+    pub(super) async fn end(&self) -> Cause {
+        self.end_within(self.grace).await
+    }
+
+    /// The same with another grace.
+    pub(super) async fn end_within(&self, grace: Duration) -> Cause {
+        if self.has_ended() {
+            return Cause::Itself;
+        }
         if self.told.set(()).is_ok() {
             self.signal(Signal::TERM);
             self.guardian.told_to_end(self.group);
         }
-        if tokio::time::timeout(self.grace, self.ended())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(grace, self.ended()).await.is_err() {
             self.signal(Signal::KILL);
             self.ended().await;
         }
+        Cause::Told
     }
 
-    /// Gives it its grace to end by itself.
-    pub(super) async fn may_end(&self) {
-        // What is left then is told.
-        let _ = tokio::time::timeout(self.grace, self.ended()).await;
+    /// How long it may still take when it was told to end.
+    pub(super) fn grace(&self) -> Duration {
+        self.grace
     }
 
     /// Kills what is left of its group; gives what became of it. To be called when it has ended; others are killed.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde::de::Error as _;
 use serde_json::{Map, Value};
 
 use super::super::TaskError;
@@ -10,20 +11,27 @@ use super::super::TaskError;
 /// The longest code of an error.
 const LONGEST_CODE: usize = 64;
 
+/// The longest that an error may ask to wait, in seconds: thirty days, as for whoever calls back.
+const LONGEST_AFTER: f64 = 2_592_000.0;
+
 /// One line.
 #[derive(Debug, PartialEq)]
-pub(super) enum Said {
+pub(super) struct Said {
+    /// The job, where it says so.
+    pub(super) job: Option<Value>,
+    pub(super) what: What,
+}
+
+/// What it says.
+#[derive(Debug, PartialEq)]
+pub(super) enum What {
     Progress {
         percent: Option<f64>,
         note: Option<String>,
     },
     Chunk(String),
     /// The end of a job; only a process that does many says so.
-    Answer {
-        /// The job, where it says so.
-        job: Option<Value>,
-        result: Result<Value, TaskError>,
-    },
+    Answer(Result<Value, TaskError>),
 }
 
 impl Said {
@@ -36,15 +44,24 @@ impl Said {
             return Ok(None);
         }
         let mut line: Map<String, Value> = serde_json::from_slice(line)?;
+        let job = line.remove("job");
+        Ok(What::of(line)?.map(|what| Self { job, what }))
+    }
+}
+
+impl What {
+    fn of(mut line: Map<String, Value>) -> serde_json::Result<Option<Self>> {
+        // As many write it who have one of the two: with a null for the other.
+        if line.get("error").is_some_and(|error| !error.is_null()) {
+            let failed: Failed = serde_json::from_value(line.into())?;
+            return Ok(Some(Self::Answer(Err(failed.into()))));
+        }
         if let Some(result) = line.remove("result") {
-            let (job, result) = (line.remove("job"), Ok(result));
-            return Ok(Some(Self::Answer { job, result }));
+            return Ok(Some(Self::Answer(Ok(result))));
         }
         if line.contains_key("error") {
-            let job = line.remove("job");
-            let failed: Failed = serde_json::from_value(line.into())?;
-            let result = Err(failed.into());
-            return Ok(Some(Self::Answer { job, result }));
+            let error = "its error is null, and it has no result";
+            return Err(serde_json::Error::custom(error));
         }
         if let Some(chunk) = line.remove("chunk") {
             return Ok(Some(Self::Chunk(serde_json::from_value(chunk)?)));
@@ -77,7 +94,7 @@ impl From<Failed> for TaskError {
         let message = failed.error.replace('\0', "\u{fffd}");
         let after = failed
             .after
-            .and_then(|after| Duration::try_from_secs_f64(after).ok());
+            .and_then(|after| Duration::try_from_secs_f64(after.min(LONGEST_AFTER)).ok());
         let error = match (failed.retry, after) {
             (Some(false), _) => Self::permanent(message),
             (Some(true) | None, Some(after)) => Self::after(message, after),
@@ -101,15 +118,37 @@ mod tests {
 
     use super::*;
 
-    fn parse(line: &str) -> Option<Said> {
-        Said::parse(line.as_bytes()).unwrap()
+    fn parse(line: &str) -> Option<What> {
+        Said::parse(line.as_bytes()).unwrap().map(|said| said.what)
+    }
+
+    #[test]
+    fn an_error_that_is_there_wins_and_one_that_is_null_is_not_there() {
+        let error = Some(What::Answer(Err(TaskError::new("boom"))));
+        assert_eq!(parse(r#"{"result": null, "error": "boom"}"#), error);
+        assert_eq!(parse(r#"{"error": "boom", "result": 5}"#), error);
+        let result = Some(What::Answer(Ok(json!(5))));
+        assert_eq!(parse(r#"{"result": 5, "error": null}"#), result);
+        assert!(Said::parse(br#"{"error": null}"#).is_err());
+    }
+
+    #[test]
+    fn a_line_says_of_which_job_it_is() {
+        for (line, job) in [
+            (r#"{"job": "a", "result": 5}"#, Some(json!("a"))),
+            (r#"{"job": null, "error": "no"}"#, Some(json!(null))),
+            (r#"{"percent": 5, "job": "a"}"#, Some(json!("a"))),
+            (r#"{"chunk": "a"}"#, None),
+        ] {
+            assert_eq!(Said::parse(line.as_bytes()).unwrap().unwrap().job, job);
+        }
     }
 
     #[test]
     fn lines_are_what_they_say_and_others_are_nothing() {
         let progress = |percent, note: Option<&str>| {
             let note = note.map(str::to_owned);
-            Some(Said::Progress { percent, note })
+            Some(What::Progress { percent, note })
         };
         assert_eq!(
             parse(r#"{"percent": 50, "note": "half"}"#),
@@ -122,14 +161,11 @@ mod tests {
         );
         assert_eq!(
             parse(r#"{"chunk": "a\nb"}"#),
-            Some(Said::Chunk("a\nb".to_owned()))
+            Some(What::Chunk("a\nb".to_owned()))
         );
         assert_eq!(
             parse(r#"{"result": null}"#),
-            Some(Said::Answer {
-                job: None,
-                result: Ok(json!(null))
-            })
+            Some(What::Answer(Ok(json!(null))))
         );
         for nothing in [
             "",
@@ -168,12 +204,15 @@ mod tests {
                 TaskError::after("no", Duration::from_millis(1_500)),
             ),
             (
+                r#"{"error": "no", "after": 1e300}"#,
+                TaskError::after("no", Duration::from_secs(2_592_000)),
+            ),
+            (
                 r#"{"error": "no", "after": -1, "code": "not a code"}"#,
                 TaskError::new("no"),
             ),
         ] {
-            let (job, result) = (None, Err(error));
-            assert_eq!(parse(line), Some(Said::Answer { job, result }), "{line}");
+            assert_eq!(parse(line), Some(What::Answer(Err(error))), "{line}");
         }
     }
 }

@@ -2,17 +2,22 @@
 
 use std::io;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Context, TaskError};
-use super::ended::{invalid, too_large};
+use super::ended::explained;
+use super::heard::{Heard, Hearing};
 use super::output::{Line, Lines, Output, PIECE, Tail, write};
 use super::process::{Pipes, Process, Third};
-use super::said::Said;
+use super::said::{Said, What};
 use super::{Command, deadline};
+
+/// How long one may take from its last word to its end.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// One process.
 #[derive(Debug)]
@@ -22,10 +27,11 @@ pub(super) struct Warm {
     output: Output,
     errors: Output,
     lines: Lines,
+    hearing: Hearing,
     /// How many it has done.
     jobs: u32,
-    /// Whether it has answered before it had read all of a request.
-    hasty: bool,
+    /// Whether it has answered before it had read all of a request, or has said its last.
+    spent: bool,
 }
 
 /// What became of a job.
@@ -34,10 +40,24 @@ pub(super) enum Ended {
     Answered(Result<Value, TaskError>),
     /// What it said cannot be its answer; it may not know that.
     Misspoken(TaskError),
-    /// The process has ended before it answered.
+    /// The process has ended, or said its last, before it answered.
     Died(Tail),
+    /// The same of one that had done others before, and has said nothing since this one was asked for: it may have ended
+    /// before it had heard of it.
+    DiedBefore(Tail),
     /// The process was told to end.
-    Cancelled,
+    Cancelled(Tail),
+}
+
+/// How it is with one that has no job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// It waits for one.
+    In,
+    /// It has answered one that it did not have, and would answer wrongly ever after.
+    Out,
+    /// It has said its last.
+    Over,
 }
 
 impl Warm {
@@ -55,8 +75,9 @@ impl Warm {
             output,
             errors,
             lines: Lines::default(),
+            hearing: Hearing::default(),
             jobs: 0,
-            hasty: false,
+            spent: false,
         })
     }
 
@@ -77,6 +98,7 @@ impl Warm {
             output,
             errors,
             lines,
+            hearing,
             ..
         } = self;
         let watch = async {
@@ -93,21 +115,29 @@ impl Warm {
         };
         let talk = async {
             let (mut buffer, mut answer) = (Box::new([0; PIECE]), None);
+            let (mut silent, mut last) = (true, false);
             'job: loop {
                 let bytes = output.next(&mut buffer, &over).await;
+                silent &= bytes.is_empty();
                 lines.add(bytes);
                 while let Some(line) = lines.next(longest) {
-                    answer = hear(line, longest, context).await;
+                    answer = hearing.hear(&line, longest, context).await;
                     if answer.is_some() {
                         break 'job;
                     }
                 }
                 if bytes.is_empty() {
+                    last = true;
+                    // A line that nobody has ended may be whole all the same.
+                    if let Some(line) = lines.last() {
+                        let heard = hearing.hear(&line, longest, context).await;
+                        answer = heard.filter(|heard| matches!(heard, Heard::Answer(_)));
+                    }
                     break;
                 }
             }
             done.cancel();
-            answer
+            (answer, silent, last)
         };
         let errors = async {
             let (mut tail, mut buffer) = (Tail::default(), Box::new([0; PIECE]));
@@ -119,56 +149,55 @@ impl Warm {
                 tail.add(bytes);
             }
         };
-        let (cancelled, answer, errors, unread) =
+        let (cancelled, (answer, silent, last), errors, unread) =
             tokio::join!(watch, talk, errors, write(input, request.as_bytes(), &over));
+        let is_used = self.jobs > 0;
         self.jobs += 1;
-        self.hasty = !unread.is_empty();
+        self.spent = last || !unread.is_empty();
         match answer {
-            _ if cancelled => Ended::Cancelled,
-            Some(answer) => answer,
+            _ if cancelled => Ended::Cancelled(errors),
+            Some(Heard::Answer(result)) => Ended::Answered(result),
+            Some(Heard::Misspoken(error)) => Ended::Misspoken(explained(error, &errors)),
+            None if is_used && silent => Ended::DiedBefore(errors),
             None => Ended::Died(errors),
         }
     }
 
-    /// Whether it has done all that it is to do: so many jobs, or one of which there is still something in its input.
+    /// Whether it has done all that it is to do: so many jobs, or one of which there is still something in its input, or
+    /// after which it has said its last.
     pub(super) fn is_worn(&self, jobs_per_process: u32) -> bool {
-        self.hasty || self.jobs >= jobs_per_process
+        self.spent || self.jobs >= jobs_per_process
     }
 
-    /// Drops what was said while there was no job. A process that has answered then, would answer wrongly ever after.
-    pub(super) fn is_in_step(&mut self, longest: usize) -> bool {
+    /// Drops what was said while there was no job, and says how it is.
+    pub(super) fn step(&mut self, longest: usize) -> Step {
         let mut buffer = Box::new([0; PIECE]);
         self.output.begin();
         self.errors.begin();
-        while !self.errors.rest(&mut buffer).is_empty() {}
+        while let Some([_, ..]) = self.errors.rest(&mut buffer) {}
         loop {
-            let bytes = self.output.rest(&mut buffer);
+            let Some(bytes) = self.output.rest(&mut buffer) else {
+                return Step::Over;
+            };
             self.lines.add(bytes);
             while let Some(line) = self.lines.next(longest) {
-                if let Line::Whole(line) = line
-                    && !matches!(
-                        Said::parse(&line),
-                        Ok(None | Some(Said::Progress { .. } | Said::Chunk(_)))
-                    )
+                let said = match &line {
+                    Line::Whole(line) => Said::parse(line),
+                    Line::TooLong => Ok(None),
+                };
+                if let Err(_)
+                | Ok(Some(Said {
+                    what: What::Answer(_),
+                    ..
+                })) = said
                 {
-                    return false;
+                    return Step::Out;
                 }
             }
             if bytes.is_empty() {
-                return true;
+                return Step::In;
             }
         }
-    }
-
-    /// Says that there are no more jobs.
-    pub(super) async fn retire(self) {
-        noted(self.lost().await);
-    }
-
-    /// Ends it.
-    pub(super) async fn end(self) {
-        self.process.end().await;
-        self.close();
     }
 
     /// Whether it has ended.
@@ -176,62 +205,63 @@ impl Warm {
         self.process.has_ended()
     }
 
-    /// What became of one that has said its last; what does not end by itself is ended.
-    pub(super) async fn lost(self) -> io::Result<ExitStatus> {
-        let Self {
-            mut process, input, ..
-        } = self;
-        drop(input);
-        process.may_end().await;
-        if !process.has_ended() {
-            process.end().await;
-        }
-        process.close()
+    /// Waits a moment for the end of one that has said its last; gives whether it has come.
+    pub(super) async fn ends_now(&mut self) -> bool {
+        let over = CancellationToken::new();
+        let end = async {
+            let _ = tokio::time::timeout(MOMENT, self.process.ended()).await;
+            over.cancel();
+        };
+        tokio::join!(end, self.output.drain(&over), self.errors.drain(&over));
+        self.has_ended()
     }
 
     /// The end of one that has ended.
-    pub(super) fn close(mut self) {
-        noted(self.process.close());
+    pub(super) fn close(mut self) -> io::Result<ExitStatus> {
+        self.process.close()
     }
-}
 
-fn noted(ended: io::Result<ExitStatus>) {
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a process was lost");
+    /// Tells it to end.
+    pub(super) async fn end(self) {
+        let grace = self.process.grace();
+        self.leave(Duration::ZERO, grace).await;
     }
-}
 
-/// Passes on what is said; gives what ends the job.
-async fn hear(line: Line, longest: usize, context: &Context) -> Option<Ended> {
-    let line = match line {
-        Line::Whole(line) => line,
-        Line::TooLong => return Some(Ended::Misspoken(too_large(longest))),
-    };
-    let said = match Said::parse(&line) {
-        Ok(said) => said,
-        Err(error) => {
-            let message = format!("a line of the process cannot be read: {error}");
-            return Some(Ended::Misspoken(invalid(&message)));
-        }
-    };
-    match said {
-        Some(Said::Progress { percent, note }) => {
-            context.progress(percent, note.as_deref().unwrap_or_default());
-        }
-        Some(Said::Chunk(text)) => context.chunk(&text).await,
-        Some(Said::Answer { job, result })
-            if job
-                .as_ref()
-                .is_none_or(|job| *job == context.job.to_string()) =>
-        {
-            return Some(Ended::Answered(result));
-        }
-        Some(Said::Answer { .. }) => {
-            tracing::warn!("a process has answered another job than the one that it has");
-        }
-        None => {
-            tracing::debug!("a line of a process is neither progress, nor a chunk, nor an answer");
+    /// Says that there are no more jobs; what does not end by that within its grace is told.
+    pub(super) async fn retire(self) {
+        let grace = self.process.grace();
+        self.leave(grace, grace).await;
+    }
+
+    /// The same, within its grace in all.
+    pub(super) async fn retire_soon(self) {
+        let half = self.process.grace() / 2;
+        self.leave(half, half).await;
+    }
+
+    /// Closes its input, and has so much patience until it is told. What it still says is read, so that it can end.
+    async fn leave(self, patience: Duration, grace: Duration) {
+        let Self {
+            mut process,
+            input,
+            mut output,
+            mut errors,
+            ..
+        } = self;
+        drop(input);
+        let over = CancellationToken::new();
+        let end = async {
+            if tokio::time::timeout(patience, process.ended())
+                .await
+                .is_err()
+            {
+                process.end_within(grace).await;
+            }
+            over.cancel();
+        };
+        tokio::join!(end, output.drain(&over), errors.drain(&over));
+        if let Err(error) = process.close() {
+            tracing::debug!(%error, "a process was lost");
         }
     }
-    None
 }
