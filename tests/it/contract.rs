@@ -9,7 +9,7 @@ use ringback::openapi::Operation;
 use crate::support::{DataDir, Program, TestDatabase};
 
 /// A file beside this contract's own tests.
-fn beside(name: &str) -> PathBuf {
+pub(crate) fn beside(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/contract")
         .join(name);

@@ -15,6 +15,7 @@ mod client;
 mod commands;
 mod contract;
 mod demand;
+mod deploy;
 mod dev;
 mod doors;
 mod ends_of_commands;

@@ -48,13 +48,18 @@ impl Api {
 
     /// The same for whoever has this token.
     pub(crate) fn with_token(gateway: &Program, token: &str) -> Self {
+        Self::at(&gateway.address(), token)
+    }
+
+    /// The same at any host and port.
+    pub(crate) fn at(address: &str, token: &str) -> Self {
         let mut headers = HeaderMap::new();
         let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
         headers.insert(AUTHORIZATION, value);
         let client = Client::builder().default_headers(headers).build().unwrap();
         Self {
             client,
-            ..Self::of(gateway)
+            base: format!("http://{address}"),
         }
     }
 

@@ -1,17 +1,19 @@
 //! A client: one socket, and a method for each thing a user does.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use super::{PATIENCE, Program};
 
@@ -58,18 +60,21 @@ impl Client {
         gateway: &Program,
         headers: &[(&str, &str)],
     ) -> Result<Self, u16> {
-        let url = format!("ws://{}/ws/system/", gateway.address());
-        let mut request = url.into_client_request().unwrap();
-        for (name, value) in headers {
-            let name = HeaderName::try_from(*name).unwrap();
-            let value = HeaderValue::try_from(*value).unwrap();
-            request.headers_mut().insert(name, value);
-        }
-        match connect_async(request).await {
-            Ok((socket, _)) => Ok(Self { socket }),
-            Err(Error::Http(answer)) => Err(answer.status().as_u16()),
-            Err(error) => panic!("the socket should open or be refused: {error}"),
-        }
+        let request = request(&gateway.address(), headers);
+        opened(connect_async(request).await)
+    }
+
+    /// The same at any address and port, from one of this machine's addresses.
+    pub(crate) async fn open_from(
+        here: Ipv4Addr,
+        address: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Self, u16> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((here, 0).into()).unwrap();
+        let stream = socket.connect(address.parse().unwrap()).await;
+        let stream = MaybeTlsStream::Plain(stream.expect("somebody should listen"));
+        opened(client_async(request(address, headers), stream).await)
     }
 
     /// Sends, unless the socket has been closed; answers whether it could.
@@ -170,6 +175,28 @@ impl Client {
             json!({"action": "pong", "payload": null, "ref": "silence"})
         );
         assert!(self.socket.next().now_or_never().is_none());
+    }
+}
+
+/// What opens a socket there.
+fn request(address: &str, headers: &[(&str, &str)]) -> Request {
+    let url = format!("ws://{address}/ws/system/");
+    let mut request = url.into_client_request().unwrap();
+    for (name, value) in headers {
+        let name = HeaderName::try_from(*name).unwrap();
+        let value = HeaderValue::try_from(*value).unwrap();
+        request.headers_mut().insert(name, value);
+    }
+    request
+}
+
+fn opened<R>(
+    answer: Result<(WebSocketStream<MaybeTlsStream<TcpStream>>, R), Error>,
+) -> Result<Client, u16> {
+    match answer {
+        Ok((socket, _)) => Ok(Client { socket }),
+        Err(Error::Http(answer)) => Err(answer.status().as_u16()),
+        Err(error) => panic!("the socket should open or be refused: {error}"),
     }
 }
 
