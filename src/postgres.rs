@@ -6,19 +6,22 @@ mod fault;
 pub mod keeper;
 pub mod link;
 pub mod listener;
+pub mod pooler;
 pub mod private;
+mod reader;
+pub mod schema;
 pub mod throwaway;
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use sqlx::migrate::Migrator;
+use anyhow::Context;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Executor, PgPool};
+use sqlx::{Executor, PgPool};
 
 pub use fault::Fault;
 pub use link::Link;
+pub use reader::Reader;
 
 /// The longest that one statement of ours may take before its connection is given up: nothing else finds a connection
 /// that is half-open. Each is short, and harmless to repeat.
@@ -49,8 +52,8 @@ impl Database {
     pub fn new(url: &str) -> anyhow::Result<Self> {
         let options = options(url)?;
         Ok(Self {
-            pool: pool(8).connect_lazy_with(options.clone()),
-            browsing: pool(4).connect_lazy_with(browsing(options)),
+            pool: pool(SHORT).connect_lazy_with(options.clone()),
+            browsing: pool(BROWSING).connect_lazy_with(browsing(options)),
         })
     }
 
@@ -94,66 +97,6 @@ impl Database {
         options.application_name(&format!("ringback {name}"))
     }
 
-    /// Brings the schema up to date.
-    ///
-    /// # Errors
-    /// When the database cannot be reached, is older than PostgreSQL 15, or a migration fails.
-    pub async fn migrate(&self) -> anyhow::Result<()> {
-        let version: String =
-            sqlx::query_scalar!(r#"select current_setting('server_version_num') as "version!""#)
-                .fetch_one(&self.pool)
-                .await
-                .with_context(|| self.unreachable())?;
-        if version.parse::<u32>().unwrap_or(0) < 150_000 {
-            bail!(
-                "{} is older than PostgreSQL 15, the oldest that Ringback works with",
-                self.name()
-            );
-        }
-        // A connection of its own, since a migration may take its time.
-        let mut connection = self
-            .options("migrate")
-            .connect()
-            .await
-            .with_context(|| self.unreachable())?;
-        migrations()
-            .run(&mut connection)
-            .await
-            .with_context(|| format!("could not migrate {}", self.name()))
-    }
-
-    /// Makes sure that the schema is the one this program was built for.
-    ///
-    /// # Errors
-    /// When it is not, with what to do; or when the database cannot be reached.
-    pub async fn check_schema(&self) -> anyhow::Result<()> {
-        let there = sqlx::query_scalar!(
-            r#"select to_regclass('ringback.migration') is not null as "there!""#
-        )
-        .fetch_one(&self.pool)
-        .await
-        .with_context(|| self.unreachable())?;
-        let newest = if there {
-            // Not checked when it is compiled: the table is the library's, made when the migrations run.
-            sqlx::query_scalar::<_, Option<i64>>(
-                "select max(version) from ringback.migration where success",
-            )
-            .fetch_one(&self.pool)
-            .await
-            .context("could not read the schema's version")?
-        } else {
-            None
-        };
-        let wanted = migrations().iter().map(|migration| migration.version).max();
-        if newest < wanted {
-            bail!(
-                "the schema of {} is older than this program; run `ringback migrate`, or start with --migrate",
-                self.name()
-            );
-        }
-        Ok(())
-    }
-
     /// The database in words, without its password.
     #[must_use]
     pub fn name(&self) -> String {
@@ -173,6 +116,11 @@ impl Database {
         )
     }
 }
+
+/// The most connections of one process that are shared by its parts.
+pub const POOLED: u32 = SHORT + BROWSING;
+const SHORT: u32 = 8;
+const BROWSING: u32 = 4;
 
 /// A pool whose connections give up by themselves.
 fn pool(connections: u32) -> PgPoolOptions {
@@ -223,16 +171,6 @@ fn browsing(options: PgConnectOptions) -> PgConnectOptions {
         ("plan_cache_mode", "force_custom_plan"),
         ("enable_bitmapscan", "off"),
     ])
-}
-
-/// The migrations, with their own table in our schema: a database is often shared with others.
-fn migrations() -> Migrator {
-    let mut migrations = sqlx::migrate!();
-    migrations.create_schema("ringback");
-    migrations.dangerous_set_table_name("ringback.migration");
-    // A newer program may have migrated further; migrations suit the version that is still running.
-    migrations.set_ignore_missing(true);
-    migrations
 }
 
 /// Asks again for as long as `patience` lasts, while the database is away.
