@@ -6,9 +6,11 @@ mod bench;
 mod completions;
 mod database;
 mod dev;
+mod doctor;
 mod exit;
 mod files;
 mod fleet;
+mod health;
 mod jobs;
 mod man;
 mod metrics;
@@ -62,6 +64,10 @@ enum Verb {
     Migrate(migrate::Migrate),
     /// Prints the URL of the database in use, for `psql "$(ringback url)"`
     Url(url::Url),
+    /// Says whether a gateway can do its work, and if not, why
+    Health(health::Health),
+    /// Looks for what is wrong with the database and the fleet, and says what to do
+    Doctor(doctor::Doctor),
     /// Makes a token, for development and for operators
     Token(token::Token),
     /// Measures a running gateway, or the queue alone
@@ -90,6 +96,8 @@ impl Cli {
             | Verb::Queues(_)
             | Verb::Recurring(_)
             | Verb::Url(_)
+            | Verb::Health(_)
+            | Verb::Doctor(_)
             | Verb::Token(_)
             | Verb::Bench(_)
             | Verb::Asyncapi(_)
@@ -133,6 +141,8 @@ impl Cli {
             Verb::Recurring(verb) => verb.run().await,
             Verb::Migrate(verb) => verb.run().await,
             Verb::Url(verb) => verb.run().await,
+            Verb::Health(verb) => verb.run().await,
+            Verb::Doctor(verb) => verb.run().await,
             Verb::Token(verb) => verb.run(),
             Verb::Bench(verb) => verb.run().await,
             Verb::Asyncapi(verb) => {

@@ -169,14 +169,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 }
 
 /// The same, but not none.
-fn some_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn some_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("must be longer than nothing".to_owned()),
         duration => Ok(duration),
     }
 }
 
-fn listen(text: &str) -> Result<SocketAddr, String> {
+/// Reads an address and a port.
+pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.replace("localhost:", "127.0.0.1:")
         .parse()
         .map_err(|_| format!("{text:?} is not an address and a port, such as 127.0.0.1:8000"))

@@ -65,6 +65,7 @@ use connection::Acknowledged;
 use crowd::Crowd;
 use door::Door;
 use feed::Feed;
+use health::Health;
 use hub::Hub;
 use identify::authorize;
 use intake::Submission;
@@ -98,8 +99,8 @@ struct Gateway {
     subjects: Arc<Subjects>,
     /// How many tickets may be looked for at once.
     tickets: Semaphore,
-    /// What was last found out about the database, and when.
-    health: tokio::sync::Mutex<Option<(Instant, bool)>>,
+    /// Whether the database lets it do its work.
+    health: Arc<Health>,
     /// Sockets by the address for which a trusted proxy speaks.
     proxied: Arc<Crowd<IpAddr>>,
     sockets: TaskTracker,
@@ -138,6 +139,7 @@ pub async fn run(
     let hub = Arc::new(Hub::default());
     let watched = Arc::new(Watched::default());
     let feed = Arc::new(Feed::default());
+    let health = Arc::new(Health::default());
     let subjects = Arc::new(Subjects::new(&settings.limits));
     let (submissions, receive) = mpsc::channel(intake::WAITING);
     let (acknowledged, acknowledgements) = mpsc::channel(acks::WAITING);
@@ -156,7 +158,7 @@ pub async fn run(
         feed: Arc::clone(&feed),
         subjects: Arc::clone(&subjects),
         tickets: Semaphore::new(authenticate::AT_ONCE),
-        health: tokio::sync::Mutex::default(),
+        health: Arc::clone(&health),
         proxied: Crowd::new(settings.limits.connections_per_address),
         sockets: TaskTracker::new(),
         stop: stop.clone(),
@@ -193,6 +195,11 @@ pub async fn run(
     );
     let watch = Arc::clone(&watched).run(database.link("watch"), stop.clone());
     parts.spawn("watch over jobs", watch);
+    let asking = (database.link("health"), served.clone());
+    parts.spawn("health", async move {
+        health.run(asking.0, asking.1).await;
+        Ok(())
+    });
     parts.spawn("feed", feed.run(database.link("feed"), stop.clone()));
     let relay = relay::Relay {
         link: database.link("relay"),

@@ -7,22 +7,25 @@ pub mod keeper;
 pub mod link;
 pub mod listener;
 mod pool;
+pub mod pooler;
 pub mod private;
+mod reader;
+pub mod schema;
 pub mod throwaway;
 
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
-use sqlx::migrate::Migrator;
+use anyhow::Context;
+use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgPool};
 
 pub use fault::Fault;
 pub use link::Link;
-pub use pool::PoolUse;
+pub use pool::{POOLED, PoolUse};
+pub use reader::Reader;
 
-use pool::{browsing, pool};
+use pool::{BROWSING, SHORT, browsing, pool};
 
 /// The longest that one statement of ours may take before its connection is given up: nothing else finds a connection
 /// that is half-open. Each is short, and harmless to repeat.
@@ -46,8 +49,8 @@ impl Database {
     pub fn new(url: &str) -> anyhow::Result<Self> {
         let options = options(url)?;
         Ok(Self {
-            pool: pool(8).connect_lazy_with(options.clone()),
-            browsing: pool(4).connect_lazy_with(browsing(options)),
+            pool: pool(SHORT).connect_lazy_with(options.clone()),
+            browsing: pool(BROWSING).connect_lazy_with(browsing(options)),
         })
     }
 
@@ -100,66 +103,6 @@ impl Database {
         options.application_name(&format!("ringback {name}"))
     }
 
-    /// Brings the schema up to date.
-    ///
-    /// # Errors
-    /// When the database cannot be reached, is older than PostgreSQL 15, or a migration fails.
-    pub async fn migrate(&self) -> anyhow::Result<()> {
-        let version: String =
-            sqlx::query_scalar!(r#"select current_setting('server_version_num') as "version!""#)
-                .fetch_one(&self.pool)
-                .await
-                .with_context(|| self.unreachable())?;
-        if version.parse::<u32>().unwrap_or(0) < 150_000 {
-            bail!(
-                "{} is older than PostgreSQL 15, the oldest that Ringback works with",
-                self.name()
-            );
-        }
-        // A connection of its own, since a migration may take its time.
-        let mut connection = self
-            .options("migrate")
-            .connect()
-            .await
-            .with_context(|| self.unreachable())?;
-        migrations()
-            .run(&mut connection)
-            .await
-            .with_context(|| format!("could not migrate {}", self.name()))
-    }
-
-    /// Makes sure that the schema is the one this program was built for.
-    ///
-    /// # Errors
-    /// When it is not, with what to do; or when the database cannot be reached.
-    pub async fn check_schema(&self) -> anyhow::Result<()> {
-        let there = sqlx::query_scalar!(
-            r#"select to_regclass('ringback.migration') is not null as "there!""#
-        )
-        .fetch_one(&self.pool)
-        .await
-        .with_context(|| self.unreachable())?;
-        let newest = if there {
-            // Not checked when it is compiled: the table is the library's, made when the migrations run.
-            sqlx::query_scalar::<_, Option<i64>>(
-                "select max(version) from ringback.migration where success",
-            )
-            .fetch_one(&self.pool)
-            .await
-            .context("could not read the schema's version")?
-        } else {
-            None
-        };
-        let wanted = migrations().iter().map(|migration| migration.version).max();
-        if newest < wanted {
-            bail!(
-                "the schema of {} is older than this program; run `ringback migrate`, or start with --migrate",
-                self.name()
-            );
-        }
-        Ok(())
-    }
-
     /// The database in words, without its password.
     #[must_use]
     pub fn name(&self) -> String {
@@ -205,16 +148,6 @@ fn options(url: &str) -> anyhow::Result<PgConnectOptions> {
             ("tcp_user_timeout", "30000"),
         ]);
     Ok(options)
-}
-
-/// The migrations, with their own table in our schema: a database is often shared with others.
-fn migrations() -> Migrator {
-    let mut migrations = sqlx::migrate!();
-    migrations.create_schema("ringback");
-    migrations.dangerous_set_table_name("ringback.migration");
-    // A newer program may have migrated further; migrations suit the version that is still running.
-    migrations.set_ignore_missing(true);
-    migrations
 }
 
 /// Asks again for as long as `patience` lasts, while the database is away.

@@ -9,6 +9,7 @@ pub mod cancel;
 pub mod claim;
 pub mod commit;
 mod cursor;
+pub mod doctor;
 pub mod enqueue;
 pub mod finish;
 pub mod fleet;

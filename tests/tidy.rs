@@ -40,7 +40,7 @@ const HOMES: [(&str, &[&str]); 27] = [
     ("indicatif", &["cli"]),
     ("ipnet", &["config", "gateway"]),
     ("jsonwebtoken", &["auth"]),
-    ("reqwest", &["auth", "task"]),
+    ("reqwest", &["auth", "cli", "task"]),
     ("rustix", &["cli", "task"]),
     ("tower_http", &["gateway"]),
     ("socket2", &["gateway"]),

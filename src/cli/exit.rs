@@ -18,6 +18,9 @@ pub(super) enum Exit {
     /// There is no such job, or it is not in a state for that.
     #[error("{0}")]
     NotDone(String),
+    /// What was looked at is not as it should be.
+    #[error("{0}")]
+    NotWell(String),
     /// Nobody reads what it says any more.
     #[error("nobody reads any more")]
     Unread,
@@ -36,6 +39,7 @@ Exit status:
   4    the job that was waited for was cancelled
   5    the job that was waited for is not over
   6    there is no such job, or it is not in a state for that
+  7    the doctor has found a problem
   130  stopped before the end
   141  nobody reads what it says any more";
 
@@ -48,6 +52,7 @@ impl Exit {
             Self::JobCancelled(_) => 4,
             Self::NotOver(_) => 5,
             Self::NotDone(_) => 6,
+            Self::NotWell(_) => 7,
             Self::Stopped => 130,
             Self::Unread => super::UNREAD,
         }

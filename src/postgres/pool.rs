@@ -12,6 +12,11 @@ const POOLED_STATEMENT_LIMIT: &str = "set statement_timeout = '8s'";
 /// How long it waits there for somebody's lock.
 const POOLED_LOCK_LIMIT: &str = "set lock_timeout = '2s'";
 
+/// The most connections of one process that are shared by its parts.
+pub const POOLED: u32 = SHORT + BROWSING;
+pub(super) const SHORT: u32 = 8;
+pub(super) const BROWSING: u32 = 4;
+
 /// How much of a pool of connections is in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PoolUse {

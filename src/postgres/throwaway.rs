@@ -10,8 +10,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
+use super::Database;
 use super::private::{self, Cluster, Durability};
-use super::{Database, migrations};
+use super::schema::migrations;
 use crate::shutdown::Stop;
 
 /// Makes the template once, whoever comes first.

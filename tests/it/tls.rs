@@ -22,13 +22,13 @@ use uuid::Uuid;
 use crate::support::{Client, Program, TestDatabase, eventually};
 
 /// A certificate for this machine, and its key, in files.
-struct Certified {
+pub(crate) struct Certified {
     folder: PathBuf,
     made: CertifiedKey<rcgen::KeyPair>,
 }
 
 impl Certified {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("tls_{}", Uuid::new_v4().simple()));
         std::fs::create_dir_all(&folder).unwrap();
@@ -45,7 +45,7 @@ impl Certified {
         self.folder.join(name)
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.file(name).to_str().unwrap().to_owned()
     }
 }
