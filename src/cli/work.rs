@@ -35,6 +35,7 @@ impl Work {
     }
 
     pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
+        fleet::check(&self.fleet)?;
         let config = self.database.clone();
         database::until_stopped(&config, async |open, stop| {
             self.work(open, tasks, stop).await
