@@ -30,18 +30,18 @@ async fn what_is_meant_goes_after_saying_how_much_and_nothing_else() {
     // One waits for its session, and to one leads a key.
     database
         .execute(
-            "with some as (
+            "with two as (
                  select id, row_number() over (order by id) as number from ringback.job_history
                  where state = 'failed' and task = 'even' order by id limit 2
              ), told as (
-                 update ringback.job_history set session_id = some.id from some
-                 where number = 1 and job_history.id = some.id
+                 update ringback.job_history set session_id = two.id from two
+                 where number = 1 and job_history.id = two.id
              ), mailed as (
-                 insert into ringback.mailbox select id, id from some where number = 1
+                 insert into ringback.mailbox select id, id from two where number = 1
              ), keyed as (
-                 insert into ringback.session (id, token_hash, notified) select id, '', 0 from some where number = 1
+                 insert into ringback.session (id, token_hash, notified) select id, '', 0 from two where number = 1
              )
-             insert into ringback.idempotency select 'a', 'a', id, '', now() + interval '1 h' from some where number = 2",
+             insert into ringback.idempotency select 'a', 'a', id, '', now() + interval '1 h' from two where number = 2",
         )
         .await;
     let tables = ["job_history", "job_attempt", "job_event"];
