@@ -110,6 +110,7 @@ async fn the_program_works_as_a_role_that_owns_no_schema() {
             "hello",
         ],
         &["recurring", "remove", "nightly"],
+        &["jobs", "prune", "--older-than", "1h", "--yes"],
     ] {
         let mut ran = Program::start_at(&roles.urls[1], verb);
         assert!(ran.ended().await.success(), "{verb:?}: {}", ran.output());
