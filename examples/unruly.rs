@@ -17,9 +17,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use ringback::config::Keep;
 use ringback::postgres::Database;
 use ringback::shutdown::{Parts, on_signal};
-use ringback::sweeper::{self, Keep};
+use ringback::sweeper;
 use ringback::task::{Context, FollowUp, Limits, Options, RetryDelay, TaskError, Tasks, from_fn};
 use ringback::telemetry::{self, Times};
 use ringback::worker::{self, Settings};
@@ -206,13 +207,9 @@ async fn main() -> anyhow::Result<()> {
     let database = Database::new(&url)?;
     let stop = on_signal()?;
     let mut parts = Parts::default();
-    let keep = Keep {
-        history: Duration::from_secs(30 * 86_400),
-        sessions: Duration::from_secs(86_400),
-    };
     parts.spawn(
         "sweeper",
-        sweeper::run(database.clone(), keep, stop.clone()),
+        sweeper::run(database.clone(), Keep::default(), stop.clone()),
     );
     parts.spawn(
         "worker",

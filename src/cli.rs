@@ -54,7 +54,7 @@ enum Verb {
     Submit(submit::Submit),
     /// Sends a notice to everyone who is connected
     Notify(notify::Notify),
-    /// Looks after jobs: list, show, wait, cancel, retry, stats
+    /// Looks after jobs: list, show, wait, cancel, retry, prune, export, stats
     Jobs(jobs::Jobs),
     /// Looks after queues: list, pause, resume
     Queues(queues::Queues),

@@ -3,6 +3,7 @@
 //! `.env.example` lists them all; a test compares the two.
 
 mod access;
+mod keep;
 mod limits;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use clap::Args;
 
 pub use access::{AccessConfig, AuthKind, SigningConfig, TokenConfig};
+pub use keep::Keep;
 pub use limits::LimitsConfig;
 
 /// Where the database is.
@@ -59,17 +61,9 @@ pub struct FleetConfig {
     #[arg(long, env = "RINGBACK_MIGRATE")]
     pub migrate: bool,
 
-    /// How long finished jobs are kept in the history
-    #[arg(long, env = "RINGBACK_KEEP_HISTORY", default_value = "30d", value_parser = duration, value_name = "TIME")]
-    pub keep_history: Duration,
-
-    /// How long a session lives after its last socket
-    #[arg(long, env = "RINGBACK_KEEP_SESSIONS", default_value = "24h", value_parser = duration, value_name = "TIME")]
-    pub keep_sessions: Duration,
-
-    /// How long idempotency keys are remembered
-    #[arg(long, env = "RINGBACK_KEEP_KEYS", default_value = "24h", value_parser = duration, value_name = "TIME")]
-    pub keep_keys: Duration,
+    /// How long things are kept.
+    #[command(flatten)]
+    pub keep: Keep,
 
     /// How long running jobs, and answers on their way, may still take after a stop was asked for
     #[arg(long, env = "RINGBACK_SHUTDOWN_GRACE", default_value = "30s", value_parser = duration, value_name = "TIME")]

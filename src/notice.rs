@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::postgres::Fault;
+use crate::postgres::link::limited;
 
 /// The channel that says that a group has a new notice: its name.
 pub const NOTICE_CHANNEL: &str = "ringback_notice";
@@ -12,6 +13,9 @@ pub const NOTICE_CHANNEL: &str = "ringback_notice";
 /// How many notices are read at once, and of how many bytes before the last of them.
 const PAGE: i64 = 100;
 const PAGE_BYTES: i64 = 1024 * 1024;
+
+/// How many one statement deletes, at most.
+const BATCH: i64 = 1_000;
 
 /// A notice as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,8 +103,22 @@ pub async fn after(
 /// # Errors
 /// Those of the database.
 pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from ringback.notice where expires_at < clock_timestamp()")
-        .execute(connection)
-        .await
-        .map(|_| ())
+    loop {
+        let expired = sqlx::query!(
+            r#"
+            delete from ringback.notice
+            where ctid = any (array(
+                select ctid from ringback.notice
+                where expires_at < clock_timestamp()
+                limit $1
+                for update skip locked
+            ))
+            "#,
+            BATCH
+        );
+        let deleted = limited(expired.execute(&mut *connection)).await?;
+        if deleted.rows_affected() < BATCH.unsigned_abs() {
+            return Ok(());
+        }
+    }
 }

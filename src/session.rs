@@ -1,5 +1,6 @@
 //! Sessions: what outlives a socket, and the mailbox of what it has missed.
 
+mod expire;
 mod mailbox;
 mod upkeep;
 
@@ -12,8 +13,9 @@ use crate::auth::Secret;
 use crate::ids::{GatewayId, JobId, SessionId};
 use crate::postgres::Fault;
 
+pub use expire::expire;
 pub use mailbox::{Pending, Unread, acknowledge, unread};
-pub use upkeep::{expire, forward, keep, leave_all, let_go};
+pub use upkeep::{forward, keep, leave_all, let_go};
 
 /// A gateway's hold on a session, for one socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,14 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::config::Keep;
 use crate::notice;
 use crate::postgres::link::limited;
 use crate::postgres::{Backoff, Database, Fault, Link};
-use crate::queue::{callback, keys, limits, partitions, recover, recurring, samples, sweep};
+use crate::queue::{
+    callback, expire, gone, keys, limits, operator_log, partitions, recover, recurring, samples,
+    sweep,
+};
 use crate::session;
 use crate::shutdown::{Stop, sleep};
 use crate::ticket;
@@ -24,15 +28,6 @@ const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(600);
 /// The longest that two sweeps may be apart, by the database's clock, to count as unbroken contact.
 const UNBROKEN: Duration = Duration::from_secs(6);
 
-/// How long things are kept.
-#[derive(Clone, Copy, Debug)]
-pub struct Keep {
-    /// Finished jobs, from their end.
-    pub history: Duration,
-    /// Sessions, from their last socket.
-    pub sessions: Duration,
-}
-
 /// Sweeps and tidies up until it is told to stop.
 ///
 /// # Errors
@@ -41,7 +36,7 @@ pub async fn run(database: Database, keep: Keep, stop: Stop) -> anyhow::Result<(
     let sample_is_due = Notify::new();
     tokio::join!(
         keep_sweeping(database.link("sweeper"), &sample_is_due, &stop),
-        keep_tidying(database.link("housekeeping"), keep, &sample_is_due, &stop),
+        keep_tidying(database.link("housekeeping"), &keep, &sample_is_due, &stop),
     );
     Ok(())
 }
@@ -155,7 +150,7 @@ async fn sweep(link: &mut Link, contact: &mut Option<Contact>) -> Result<Swept, 
     })
 }
 
-async fn keep_tidying(mut link: Link, keep: Keep, sample_is_due: &Notify, stop: &Stop) {
+async fn keep_tidying(mut link: Link, keep: &Keep, sample_is_due: &Notify, stop: &Stop) {
     let mut tidy_at = Instant::now();
     loop {
         let tidies = tokio::select! {
@@ -203,21 +198,18 @@ async fn take_sample(link: &mut Link) -> Result<(), sqlx::Error> {
 }
 
 /// Each for itself: what is wrong with one keeps nothing else from being tidied.
-async fn tidy_up(link: &mut Link, keep: Keep) -> Result<(), sqlx::Error> {
+async fn tidy_up(link: &mut Link, keep: &Keep) -> Result<(), sqlx::Error> {
     let connection = link.connected().await?;
     passed(limited(partitions::make_ahead(connection)).await)?;
-    passed(limited(notice::expire(connection)).await)?;
+    // Whatever deletes works in small batches: its statements are limited in time, and not the whole of it.
+    passed(notice::expire(connection).await)?;
     passed(ticket::expire(connection).await)?;
     passed(keys::expire(connection).await)?;
     passed(session::expire(connection, keep.sessions).await)?;
-    passed(limited(recover::forget_gone(&mut *connection)).await)?;
-    passed(limited(samples::expire(&mut *connection)).await)?;
-    // Not limited in time: it works in small batches, and waits for nobody for long.
-    passed(
-        partitions::expire(connection, keep.history)
-            .await
-            .map(|_| ()),
-    )
+    passed(gone::forget(connection, keep.gone).await)?;
+    passed(samples::expire(connection, keep.samples).await)?;
+    passed(operator_log::expire(connection, keep.operator_log).await)?;
+    passed(expire::expire(connection, keep).await.map(|_| ()))
 }
 
 /// An error, where the database is away; any other is only told.

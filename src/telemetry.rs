@@ -1,12 +1,14 @@
 //! Logging, set up once, and what is counted.
 
 pub mod figures;
+mod readings;
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
 pub use figures::FIGURES;
+pub use readings::{Reading, text_of};
 
 /// Whether lines say when they were written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -33,6 +33,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::config::Keep;
 use crate::gateway::{self, Access, Auth, Limits};
 use crate::ids::JobId;
 use crate::postgres::Database;
@@ -42,7 +43,7 @@ use crate::queue::submit::{Request, submit};
 use crate::queue::tasks::{TaskRow, register};
 use crate::queue::{Actor, backlog, jobs, retry};
 use crate::shutdown::Stop;
-use crate::sweeper::{self, Keep};
+use crate::sweeper;
 use crate::task::Tasks;
 use crate::wire::{Job, JobState};
 use crate::worker;
@@ -200,6 +201,8 @@ impl Ringback {
             ping_patience: KEEP,
             keep_sessions: KEEP,
             keep_keys: KEEP,
+            keep_notices: KEEP,
+            keep_tickets: KEEP,
             grace: Duration::from_secs(1),
             access: Access {
                 auth: Auth::None,
@@ -229,10 +232,6 @@ impl Ringback {
             queues: BTreeMap::new(),
             ..worker::Settings::default()
         };
-        let keep = Keep {
-            history: KEEP,
-            sessions: KEEP,
-        };
         let database = &self.database;
         set.spawn(worker::run(
             database.clone(),
@@ -240,7 +239,11 @@ impl Ringback {
             settings,
             stop.clone(),
         ));
-        set.spawn(sweeper::run(database.clone(), keep, stop.clone()));
+        set.spawn(sweeper::run(
+            database.clone(),
+            Keep::default(),
+            stop.clone(),
+        ));
     }
 }
 

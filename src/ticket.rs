@@ -5,14 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::auth::{Identity, Scope, Secret};
-
-/// How long a ticket is good.
-pub const GOOD_FOR: Duration = Duration::from_secs(30);
+use crate::postgres::link::limited;
 
 /// How many one statement deletes, at most.
 const BATCH: i64 = 1_000;
 
-/// Sells a ticket; answers when it expires.
+/// Sells a ticket that is good for so long; answers when it expires.
 ///
 /// # Errors
 /// Those of the database.
@@ -20,6 +18,7 @@ pub async fn issue(
     executor: impl PgExecutor<'_>,
     ticket: &Secret,
     identity: &Identity,
+    good_for: Duration,
 ) -> Result<SystemTime, sqlx::Error> {
     let scopes: Vec<&str> = identity.scopes.names().collect();
     let expires = sqlx::query_scalar!(
@@ -32,7 +31,7 @@ pub async fn issue(
         &*identity.subject,
         &scopes as _,
         identity.until.map(seconds),
-        GOOD_FOR.as_secs_f64()
+        good_for.as_secs_f64()
     )
     .fetch_one(executor)
     .await?;
@@ -78,7 +77,7 @@ pub async fn redeem(
 /// Those of the database.
 pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     loop {
-        let deleted = sqlx::query!(
+        let expired = sqlx::query!(
             r#"
             delete from ringback.ticket
             where ctid = any (array(
@@ -89,11 +88,9 @@ pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
             ))
             "#,
             BATCH
-        )
-        .execute(&mut *connection)
-        .await?
-        .rows_affected();
-        if deleted < BATCH.unsigned_abs() {
+        );
+        let deleted = limited(expired.execute(&mut *connection)).await?;
+        if deleted.rows_affected() < BATCH.unsigned_abs() {
             return Ok(());
         }
     }

@@ -1,9 +1,11 @@
 //! `ringback jobs`: what an operator does with jobs.
 
 mod cancel;
+mod export;
 mod filter;
 mod list;
 mod many;
+mod prune;
 mod retry;
 mod show;
 mod stats;
@@ -32,6 +34,10 @@ enum Verb {
     Cancel(cancel::Cancel),
     /// Retries jobs: those that wait are due now, those that have failed or were cancelled are submitted again
     Retry(retry::Retry),
+    /// Deletes jobs that are over before their time, after asking
+    Prune(prune::Prune),
+    /// Takes the history of some days out, as CSV
+    Export(export::Export),
     /// Says how many jobs are in which state, and how the last hour's went
     Stats(stats::Stats),
 }
@@ -44,6 +50,8 @@ impl Jobs {
             Verb::Wait(verb) => verb.run().await,
             Verb::Cancel(verb) => verb.run().await,
             Verb::Retry(verb) => verb.run().await,
+            Verb::Prune(verb) => verb.run().await,
+            Verb::Export(verb) => verb.run().await,
             Verb::Stats(verb) => verb.run().await,
         }
     }

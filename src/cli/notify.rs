@@ -29,7 +29,7 @@ pub(super) struct Notify {
     interval: u64,
 
     /// For how long it is kept for sessions that come back
-    #[arg(long, default_value = "1h", value_parser = duration, value_name = "TIME")]
+    #[arg(long, env = "RINGBACK_KEEP_NOTICES", default_value = "1h", value_parser = duration, value_name = "TIME")]
     ttl: Duration,
 
     #[command(flatten)]

@@ -83,13 +83,16 @@ pub(super) fn settings(
     gateway: &GatewayConfig,
     config: &FleetConfig,
 ) -> anyhow::Result<gateway::Settings> {
+    fleet::check(config)?;
     Ok(gateway::Settings {
         max_frame: gateway.max_frame,
         ping_every: gateway.ping_every,
         ping_patience: gateway.ping_patience,
         hearing: fleet::hearing(config),
-        keep_sessions: config.keep_sessions,
-        keep_keys: config.keep_keys,
+        keep_sessions: config.keep.sessions,
+        keep_keys: config.keep.keys,
+        keep_notices: config.keep.notices,
+        keep_tickets: config.keep.tickets,
         grace: config.shutdown_grace,
         access: access(&gateway.access, gateway.listen)?,
         tls: tls(&gateway.access)?,

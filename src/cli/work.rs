@@ -36,6 +36,7 @@ impl Work {
     }
 
     pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
+        fleet::check(&self.fleet)?;
         let config = self.database.clone();
         database::until_stopped(&config, async |open, stop| {
             self.work(open, tasks, stop).await

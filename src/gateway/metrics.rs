@@ -15,7 +15,7 @@ use crate::postgres::Database;
 use crate::postgres::link::limited;
 use crate::queue::backlog::{Backlog, backlog};
 use crate::shutdown::Stop;
-use crate::telemetry::figures::{FIGURES, Reading, text_of};
+use crate::telemetry::{FIGURES, Reading, text_of};
 
 /// The format and its version.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";

@@ -23,6 +23,10 @@ pub struct Settings {
     pub keep_sessions: Duration,
     /// How long idempotency keys are remembered.
     pub keep_keys: Duration,
+    /// How long a notice is kept that says nothing of it.
+    pub keep_notices: Duration,
+    /// How long tickets are good.
+    pub keep_tickets: Duration,
     /// How long answers on their way may still take when it is asked to stop.
     pub grace: Duration,
     /// Who may speak to it.

@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::ids::{ConnectionId, GatewayId, JobId};
+use crate::postgres::link::limited;
 
 /// How many keys one statement deletes, at most.
 const BATCH: i64 = 1_000;
@@ -66,7 +67,7 @@ pub async fn readdress(
 /// Those of the database.
 pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     loop {
-        let deleted = sqlx::query!(
+        let expired = sqlx::query!(
             r#"
             delete from ringback.idempotency
             where ctid = any (array(
@@ -77,11 +78,9 @@ pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
             ))
             "#,
             BATCH
-        )
-        .execute(&mut *connection)
-        .await?
-        .rows_affected();
-        if deleted < BATCH.unsigned_abs() {
+        );
+        let deleted = limited(expired.execute(&mut *connection)).await?;
+        if deleted.rows_affected() < BATCH.unsigned_abs() {
             return Ok(());
         }
     }

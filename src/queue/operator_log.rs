@@ -1,6 +1,13 @@
 //! What operators do with what is not their own: recorded before it is done, so that nothing is done unrecorded.
 
-use sqlx::PgExecutor;
+use std::time::Duration;
+
+use sqlx::{PgConnection, PgExecutor};
+
+use crate::postgres::link::limited;
+
+/// How many rows one statement deletes, at most.
+const BATCH: i32 = 1_000;
 
 /// Something that an operator does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +16,8 @@ pub enum Deed {
     CancelJobs,
     /// Gives jobs another chance.
     RetryJobs,
+    /// Deletes jobs that are over.
+    PruneJobs,
     /// Pauses a queue.
     PauseQueue,
     /// Lets a queue go on.
@@ -28,6 +37,7 @@ impl Deed {
         match self {
             Self::CancelJobs => "cancel_jobs",
             Self::RetryJobs => "retry_jobs",
+            Self::PruneJobs => "prune_jobs",
             Self::PauseQueue => "pause_queue",
             Self::ResumeQueue => "resume_queue",
             Self::SendNotice => "send_notice",
@@ -60,4 +70,23 @@ pub async fn record(
     .execute(executor)
     .await
     .map(|_| ())
+}
+
+/// Forgets what was done longer than `keep` ago, but nothing of the last thirty days, whatever is asked for: the
+/// database itself sees to that, since the program's role may not delete here.
+///
+/// # Errors
+/// Those of the database.
+pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<(), sqlx::Error> {
+    loop {
+        let expired = sqlx::query_scalar!(
+            r#"select ringback.expire_operator_log(make_interval(secs => $1), $2) as "deleted!""#,
+            keep.as_secs_f64(),
+            BATCH
+        );
+        let deleted = limited(expired.fetch_one(&mut *connection)).await?;
+        if deleted < i64::from(BATCH) {
+            return Ok(());
+        }
+    }
 }

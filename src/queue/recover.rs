@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::PgConnection;
 
 use super::partitions;
 use crate::postgres::Fault;
@@ -69,28 +69,6 @@ pub async fn recover(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
             return Ok(());
         }
     }
-}
-
-/// Deletes the rows of workers and gateways that have been gone for a day and left nothing behind.
-///
-/// # Errors
-/// Those of the database.
-pub async fn forget_gone(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"
-        with workers as (
-            delete from ringback.worker
-            where gone_at < now() - interval '1 day'
-                and not exists (
-                    select from ringback.job where job.worker_id = worker.id and job.state = 'running'
-                )
-        )
-        delete from ringback.gateway where beat_at < now() - interval '1 day'
-        "#
-    )
-    .execute(executor)
-    .await
-    .map(|_| ())
 }
 
 /// Moves some jobs, with hints or without, and answers how many.

@@ -1,17 +1,21 @@
-//! How things were over time: samples of ten seconds, taken by whichever process comes first, and kept for a day.
+//! How things were over time: samples of ten seconds, taken by whichever process comes first.
 
 use std::time::Duration;
 
-use sqlx::PgExecutor;
+use sqlx::{PgConnection, PgExecutor};
 
 use super::jobs::time;
+use crate::postgres::link::limited;
 use crate::wire::{Sample, SampleList};
 
 /// What a sample is about.
 pub const SPAN: Duration = Duration::from_secs(10);
 
-/// The longest time of which samples are kept.
-pub const KEPT: Duration = Duration::from_secs(24 * 3_600);
+/// The longest time that is told of.
+pub const LONGEST: Duration = Duration::from_secs(24 * 3_600);
+
+/// How many one statement deletes, at most.
+const BATCH: i64 = 1_000;
 
 /// How long such a time has been over before it is looked at: what ends in it is committed a moment later.
 pub(super) const SETTLED: Duration = Duration::from_secs(2);
@@ -34,18 +38,30 @@ pub async fn take(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
     .map(|_| ())
 }
 
-/// Deletes what is kept no longer.
+/// Deletes those that are older than `keep`.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expire(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "delete from ringback.sample where at < clock_timestamp() - make_interval(secs => $1)",
-        KEPT.as_secs_f64()
-    )
-    .execute(executor)
-    .await
-    .map(|_| ())
+pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<(), sqlx::Error> {
+    loop {
+        let expired = sqlx::query!(
+            r#"
+            delete from ringback.sample
+            where at = any (array(
+                select at from ringback.sample
+                where at < clock_timestamp() - make_interval(secs => $1)
+                order by at
+                limit $2
+            ))
+            "#,
+            keep.as_secs_f64(),
+            BATCH
+        );
+        let deleted = limited(expired.execute(&mut *connection)).await?;
+        if deleted.rows_affected() < BATCH.unsigned_abs() {
+            return Ok(());
+        }
+    }
 }
 
 /// The newest sample, if there is one.

@@ -9,14 +9,8 @@ use super::Seat;
 use crate::ids::{GatewayId, JobId, SessionId};
 use crate::postgres::Fault;
 
-/// How long a gateway may be silent before its sessions count as left.
-const SILENCE: Duration = Duration::from_secs(300);
-
 /// How long a session may be held at a gateway that does not know of it: its socket may just be opening or closing.
 const OPENING: Duration = Duration::from_secs(60);
-
-/// How many sessions one statement ends, at most.
-const BATCH: i64 = 500;
 
 /// Says that these sessions have their sockets at `gateway`; answers which of them have gone elsewhere, at which epoch.
 ///
@@ -145,64 +139,4 @@ pub async fn forward(
         Err(error) if Fault::is_lost_hint(&error) => Ok(()),
         forwarded => forwarded.map(|_| ()),
     }
-}
-
-/// Ends the sessions that were left longer than `keep` ago, with their mailboxes.
-///
-/// # Errors
-/// Those of the database.
-pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"
-        update ringback.session
-        set gateway_id = null, seen_at = clock_timestamp()
-        where gateway_id is not null
-            and gateway_id <> all (array(
-                select id from ringback.gateway where beat_at > clock_timestamp() - make_interval(secs => $1)
-            ))
-        "#,
-        SILENCE.as_secs_f64()
-    )
-    .execute(&mut *connection)
-    .await?;
-    loop {
-        let ended = sqlx::query_scalar!(
-            r#"
-            with ended as (
-                delete from ringback.session
-                where id = any (array(
-                    select id from ringback.session
-                    where gateway_id is null and seen_at < clock_timestamp() - make_interval(secs => $1)
-                    limit $2
-                    for update skip locked
-                ))
-                returning id
-            ), emptied as (
-                delete from ringback.mailbox where session_id = any (array(select id from ended))
-            )
-            select count(*) as "ended!" from ended
-            "#,
-            keep.as_secs_f64(),
-            BATCH
-        )
-        .fetch_one(&mut *connection)
-        .await?;
-        if ended < BATCH {
-            break;
-        }
-    }
-    // What a job left that ended at the very moment its session did.
-    sqlx::query!(
-        r#"
-        delete from ringback.mailbox
-        where session_id = any (array(
-            select distinct mail.session_id
-            from ringback.mailbox mail
-            where (select session.id from ringback.session where session.id = mail.session_id) is null
-        ))
-        "#
-    )
-    .execute(connection)
-    .await
-    .map(|_| ())
 }

@@ -3,17 +3,17 @@
 //! There is one of each, as there is one logger: what is counted is the process's own, whichever part of it counts. What
 //! the database knows better (how much waits in a queue) is asked when somebody reads the figures, and is not here.
 
-use std::fmt;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::{Family, MetricConstructor};
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use super::readings::exposed;
 
 /// Those of this process.
 pub static FIGURES: LazyLock<Figures> = LazyLock::new(Figures::new);
@@ -267,43 +267,8 @@ impl Figures {
     /// All of them, in the text format of Prometheus.
     #[must_use]
     pub fn text(&self) -> String {
-        text(&self.registry)
+        exposed(&self.registry)
     }
-}
-
-/// One that is read from elsewhere when somebody asks, by one label.
-#[derive(Debug)]
-pub struct Reading<'a> {
-    /// Its name, without that of the program.
-    pub name: &'static str,
-    /// What it says.
-    pub help: &'static str,
-    /// What its label is called.
-    pub label: &'static str,
-    /// Its values, by label.
-    pub values: Vec<(&'a str, f64)>,
-}
-
-/// Such readings, in the same format.
-#[must_use]
-pub fn text_of(readings: Vec<Reading<'_>>) -> String {
-    let mut registry = Registry::with_prefix("ringback");
-    for reading in readings {
-        let family = Family::<Vec<(&'static str, String)>, Gauge<f64, std::sync::atomic::AtomicU64>>::default();
-        for (value_of, value) in reading.values {
-            let label = vec![(reading.label, value_of.to_owned())];
-            family.get_or_create(&label).set(value);
-        }
-        registry.register(reading.name, reading.help, family);
-    }
-    text(&registry)
-}
-
-fn text(registry: &Registry) -> String {
-    let mut text = String::new();
-    let written: fmt::Result = prometheus_text::encode(&mut text, registry);
-    written.expect("writing into a text does not fail");
-    text
 }
 
 fn of_task(task: &str) -> OfTask {

@@ -107,7 +107,7 @@ pub struct AttemptList {
 pub struct NewNotice {
     /// What to say.
     pub content: String,
-    /// For how many seconds it is kept for sessions that come back: an hour, if this does not say; at most ten years.
+    /// For how many seconds it is kept for sessions that come back: an hour (a setting), if this does not say; at most ten years.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 315_360_000))]
     pub ttl: Option<f64>,

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use ringback::auth::{Identity, Secret};
+use ringback::config::Keep;
 use ringback::postgres::Database;
-use ringback::queue::partitions;
+use ringback::queue::{expire, operator_log, partitions};
 use ringback::ticket;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, Executor, PgPool, Row};
 use uuid::Uuid;
 
-use crate::support::{Client, Program, TestDatabase, eventually};
+use crate::support::{Client, Program, TestDatabase, eventually, keep};
 
 /// The three, each with a URL that logs in as it.
 struct Roles {
@@ -109,6 +110,7 @@ async fn the_program_works_as_a_role_that_owns_no_schema() {
             "hello",
         ],
         &["recurring", "remove", "nightly"],
+        &["jobs", "prune", "--older-than", "1h", "--yes"],
     ] {
         let mut ran = Program::start_at(&roles.urls[1], verb);
         assert!(ran.ended().await.success(), "{verb:?}: {}", ran.output());
@@ -124,9 +126,21 @@ async fn the_program_works_as_a_role_that_owns_no_schema() {
         .await
         .unwrap();
     let month = Duration::from_secs(30 * 86_400);
-    assert_eq!(partitions::expire(connection, month).await.unwrap(), 3);
+    let folder = tempfile::tempdir().unwrap();
+    let exporting = Keep {
+        export_history: Some(folder.path().to_owned()),
+        ..keep(month)
+    };
+    assert_eq!(expire::expire(connection, &exporting).await.unwrap(), 3);
+    connection
+        .execute(
+            "truncate ringback.expired_history, ringback.expired_attempt, ringback.expired_event",
+        )
+        .await
+        .unwrap();
+    operator_log::expire(connection, month).await.unwrap();
     let ticket = Secret::random();
-    ticket::issue(&mut *connection, &ticket, &Identity::anyone())
+    ticket::issue(&mut *connection, &ticket, &Identity::anyone(), month)
         .await
         .unwrap();
     assert!(

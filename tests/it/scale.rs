@@ -12,13 +12,13 @@ use ringback::queue::enqueue::enqueue;
 use ringback::queue::finish::{finish, put_back};
 use ringback::queue::{
     Answer, Asker, Claimed, Cursor, Due, Ended, Ending, NewJob, PutBack, Rows, Try, Why, commit,
-    partitions, read, recover,
+    expire, partitions, read, recover,
 };
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
-use crate::support::{Client, Program, TestDatabase, eventually};
+use crate::support::{Client, Program, TestDatabase, eventually, keep};
 
 const FIRST: Try = Try {
     again: false,
@@ -285,7 +285,7 @@ async fn no_finish_waits_while_a_reader_holds_the_history_and_partitions_come_an
             partitions::make_ahead(connection).await.unwrap();
             let far = id_at(LONG_AGO + DAY * (8_000 + turn));
             partitions::make_for(connection, &[far]).await.unwrap();
-            partitions::expire(keeper.connected().await.unwrap(), 30 * DAY).await
+            expire::expire(keeper.connected().await.unwrap(), &keep(30 * DAY)).await
         };
         let work = async {
             loop {
@@ -312,7 +312,7 @@ async fn no_finish_waits_while_a_reader_holds_the_history_and_partitions_come_an
 
     reader.execute("rollback").await.unwrap();
     let connection = keeper.connected().await.unwrap();
-    let dropped = partitions::expire(connection, 30 * DAY).await.unwrap();
+    let dropped = expire::expire(connection, &keep(30 * DAY)).await.unwrap();
     assert_eq!(dropped, 2);
     assert_eq!(old_partitions(&database).await, 0);
 }
@@ -329,7 +329,7 @@ async fn only_what_nothing_recent_or_live_is_in_is_dropped_and_old_rows_go_alone
     stored(&database, &mut link, &[job(live)]).await;
 
     let connection = link.connected().await.unwrap();
-    let dropped = partitions::expire(connection, 30 * DAY).await.unwrap();
+    let dropped = expire::expire(connection, &keep(30 * DAY)).await.unwrap();
     // All of the first day, and the second's of attempts and of events, in which nothing is.
     assert_eq!(dropped, 5);
     let left: Vec<Uuid> = sqlx::query_scalar("select id from ringback.job_history")
@@ -371,7 +371,7 @@ async fn what_waits_in_a_mailbox_is_kept_until_it_is_acknowledged() {
     }
     let mut link = database.database().link("test");
     let connection = link.connected().await.unwrap();
-    partitions::expire(connection, 30 * DAY).await.unwrap();
+    expire::expire(connection, &keep(30 * DAY)).await.unwrap();
     let mut left = read::outcomes(&mut *connection, &kept).await.unwrap();
     left.sort_by_key(|outcome| outcome.id);
     assert_eq!(
@@ -381,7 +381,7 @@ async fn what_waits_in_a_mailbox_is_kept_until_it_is_acknowledged() {
     assert!(left.iter().all(|outcome| outcome.unread));
 
     database.execute("delete from ringback.mailbox").await;
-    partitions::expire(connection, 30 * DAY).await.unwrap();
+    expire::expire(connection, &keep(30 * DAY)).await.unwrap();
     assert_eq!(database.count("ringback.job_history").await, 0);
 }
 
@@ -391,7 +391,7 @@ async fn every_process_may_expire_at_once() {
     fill(&database, &[0, 1, 2, 3, 4, 5]).await;
     let all = (0..4).map(|_| async {
         let mut link = database.database().link("house");
-        partitions::expire(link.connected().await.unwrap(), 30 * DAY).await
+        expire::expire(link.connected().await.unwrap(), &keep(30 * DAY)).await
     });
     let dropped: Result<Vec<u32>, _> = join_all(all).await.into_iter().collect();
     assert_eq!(dropped.unwrap().into_iter().sum::<u32>(), 18);

@@ -13,7 +13,7 @@ use super::super::exit::Exit;
 use super::filter::Which;
 use crate::ids::JobId;
 use crate::postgres::link::limited_to;
-use crate::queue::jobs::{self, Filter};
+use crate::queue::jobs::{Filter, ids};
 use crate::wire::JobState;
 
 /// How long the database may take to find jobs.
@@ -79,17 +79,14 @@ impl Many {
     ) -> anyhow::Result<Vec<JobId>> {
         let found = limited_to(FINDING, async {
             let mut connection = open.database.browsing().acquire().await?;
-            jobs::ids(&mut connection, filter).await
+            ids(&mut connection, filter).await
         });
         let found = found.await.context("could not find the jobs")?;
         if found.is_empty() || self.yes {
             return Ok(found);
         }
-        let jobs = match found.len() {
-            1 => "1 job".to_owned(),
-            jobs => format!("{jobs} jobs"),
-        };
-        let question = format!("{verb} {jobs} ({})?", self.which.words());
+        let count = jobs(u64::try_from(found.len()).unwrap_or(u64::MAX));
+        let question = format!("{verb} {count} ({})?", self.which.words());
         if is_sure(question).await? {
             Ok(found)
         } else {
@@ -98,8 +95,16 @@ impl Many {
     }
 }
 
+/// So many jobs, in words.
+pub(super) fn jobs(count: u64) -> String {
+    match count {
+        1 => "1 job".to_owned(),
+        count => format!("{count} jobs"),
+    }
+}
+
 /// Asks whoever sits there.
-async fn is_sure(question: String) -> anyhow::Result<bool> {
+pub(super) async fn is_sure(question: String) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         let text = format!("{question} There is nobody to ask; say --yes to do it without");
         return Err(Exit::Usage(text).into());

@@ -24,7 +24,8 @@ pub(super) async fn ticket(State(shared): State<Shared>, who: Who) -> Answer {
     }
     let Who(who) = who;
     let secret = Secret::random();
-    let issued = limited(ticket::issue(shared.database.pool(), &secret, &who)).await;
+    let (pool, good_for) = (shared.database.pool(), shared.settings.keep_tickets);
+    let issued = limited(ticket::issue(pool, &secret, &who, good_for)).await;
     let expires = issued.map_err(|error| Refused::by_the_database(&error, "sell a ticket"))?;
     let ticket = Ticket {
         ticket: secret.reveal().to_owned(),

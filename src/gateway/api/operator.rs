@@ -21,9 +21,6 @@ use crate::wire::{
     parse_notice,
 };
 
-/// For how long a notice is kept that does not say.
-const NOTICE_TTL: Duration = Duration::from_secs(3_600);
-
 pub(super) async fn notify(
     State(shared): State<Shared>,
     who: Who,
@@ -32,7 +29,8 @@ pub(super) async fn notify(
     let new = parse_notice(&body)?;
     let text = std::slice::from_ref(&new.content);
     who.record(&shared, Deed::SendNotice, text).await?;
-    let ttl = new.ttl.map_or(NOTICE_TTL, Duration::from_secs_f64);
+    let ttl = new.ttl.map(Duration::from_secs_f64);
+    let ttl = ttl.unwrap_or(shared.settings.keep_notices);
     let sent = limited(async {
         let mut database = shared.database.pool().acquire().await?;
         // First, so that nothing can go wrong once it is sent.

@@ -107,7 +107,7 @@ impl Query {
 
     /// How long a time to tell of, until now: an hour, if it does not say.
     pub(super) fn span(mut self) -> Result<Duration, Refused> {
-        let span = self.one("span", |text| whole(text, 60, samples::KEPT.as_secs()));
+        let span = self.one("span", |text| whole(text, 60, samples::LONGEST.as_secs()));
         self.done()?;
         Ok(Duration::from_secs(span.unwrap_or(3_600)))
     }

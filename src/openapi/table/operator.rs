@@ -122,7 +122,7 @@ pub(super) fn samples(schemas: &mut SchemaGenerator) -> Row {
         answers: vec![json_of::<SampleList>(schemas, 200, "How things were.")],
         ..without(
             "Say how things were over time",
-            "In steps of ten seconds, or of more where the time is longer than an hour; kept for a day.",
+            "In steps of ten seconds, or of more where the time is longer than an hour; kept for a day (a setting).",
             &[422],
         )
     }
