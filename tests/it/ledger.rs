@@ -15,9 +15,11 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::support::eventually;
 use book::{Book, Complaint, keep_book};
-use fleet::{Fleet, announce};
+use fleet::Fleet;
+pub(crate) use fleet::announce;
 
-const CLIENTS: usize = 12;
+/// How many clients there are.
+pub(crate) const CLIENTS: usize = 12;
 
 /// What everybody can see.
 pub(crate) struct World {
@@ -27,7 +29,7 @@ pub(crate) struct World {
     /// How many clients have a session.
     sessions: AtomicUsize,
     /// Whether the faults are over.
-    is_over: AtomicBool,
+    pub(crate) is_over: AtomicBool,
     /// The notices that were sent, once there are no more.
     announced: Mutex<Option<Vec<String>>>,
     /// Sockets that clients have left without a word.
@@ -108,7 +110,7 @@ fn ledger(seed: u64, faults: &[String], books: &[Book], world: &World) -> String
 }
 
 /// How many notices clients have not seen.
-fn missing(books: &[Book], world: &World) -> usize {
+pub(crate) fn missing(books: &[Book], world: &World) -> usize {
     let announced = world.announced.lock().unwrap();
     let announced = announced.as_ref().expect("the operator has ended");
     let unseen = |book: &Book| {
@@ -120,7 +122,7 @@ fn missing(books: &[Book], world: &World) -> usize {
     books.iter().map(unseen).sum()
 }
 
-fn sum(books: &[Book], count: fn(&Book) -> usize) -> usize {
+pub(crate) fn sum(books: &[Book], count: fn(&Book) -> usize) -> usize {
     books.iter().map(count).sum()
 }
 

@@ -55,6 +55,7 @@ mod prune;
 mod recurring;
 mod registrants;
 mod roles;
+mod rolling;
 mod scale;
 mod sessions;
 /// The program of the tutorial, whose tests are run here.

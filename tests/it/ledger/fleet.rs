@@ -228,7 +228,7 @@ impl Fleet {
 }
 
 /// Sends notices until the faults are over; gives those whose sending was confirmed.
-pub(super) async fn announce(url: String, world: Arc<World>) -> Vec<String> {
+pub(crate) async fn announce(url: String, world: Arc<World>) -> Vec<String> {
     let mut sent = Vec::new();
     let mut number = 0;
     while !world.is_over.load(Ordering::Relaxed) {
