@@ -22,7 +22,7 @@ use ringback::postgres::Database;
 use ringback::shutdown::{Parts, on_signal};
 use ringback::sweeper;
 use ringback::task::{Context, FollowUp, Limits, Options, RetryDelay, TaskError, Tasks, from_fn};
-use ringback::telemetry::{self, Times};
+use ringback::telemetry::{self, Lines};
 use ringback::worker::{self, Settings};
 use serde_json::Value;
 
@@ -190,7 +190,11 @@ fn seconds(input: &Value) -> Duration {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    telemetry::start("info", Times::Shown);
+    let lines = match std::env::var("RINGBACK_LOG_FORMAT").as_deref() {
+        Ok("json") => Lines::Json,
+        _ => Lines::Dated,
+    };
+    telemetry::start("info", lines);
     let url = std::env::var("DATABASE_URL")
         .context("set DATABASE_URL, for example to the output of `ringback url`")?;
     let grace = std::env::var("RINGBACK_SHUTDOWN_GRACE")

@@ -8,9 +8,9 @@ use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::{Cli, UNREAD, exit_code};
-use crate::config::TasksConfig;
+use crate::config::{LogFormat, TasksConfig};
 use crate::task::{Environment, Tasks, file};
-use crate::telemetry::{self, Times};
+use crate::telemetry::{self, Lines};
 
 /// The file of tasks, where no other is named.
 const FILE: &str = "tasks.toml";
@@ -92,14 +92,12 @@ fn start(
     let file = dotenvy::dotenv();
     let matches = command.get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    telemetry::start(
-        cli.log_filter(),
-        if cli.is_long() {
-            Times::Shown
-        } else {
-            Times::Left
-        },
-    );
+    let lines = match cli.telemetry().map(|config| config.log_format) {
+        Some(LogFormat::Text) => Lines::Dated,
+        Some(LogFormat::Json) => Lines::Json,
+        None => Lines::Undated,
+    };
+    telemetry::start(cli.log_filter(), lines);
     if let Err(error) = file
         && !error.not_found()
     {

@@ -39,6 +39,7 @@ mod later;
 mod ledger;
 mod limits;
 mod lines;
+mod logs;
 mod metrics;
 mod notices;
 mod operators;
