@@ -2,6 +2,7 @@
 
 pub mod figures;
 mod readings;
+mod traceparent;
 
 use std::io::IsTerminal;
 use std::panic::PanicHookInfo;
@@ -10,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 pub use figures::FIGURES;
 pub use readings::{Reading, text_of};
+pub use traceparent::Traceparent;
 
 /// What the lines of the log are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -262,6 +262,7 @@ impl Intake {
             due: Due::of(payload.delay, payload.run_at),
             concurrency_key: payload.concurrency_key.clone(),
             stream: payload.stream.unwrap_or(false),
+            traceparent: payload.traceparent.clone(),
             asker: reply.asker(self.gateway),
             key: payload.idempotency_key.clone().map(|name| Key {
                 name,

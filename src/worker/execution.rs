@@ -81,6 +81,7 @@ async fn execute(
         claim.reporter.clone(),
     )
     .until(limit.map(|limit| Instant::now() + limit))
+    .traced(claim.job.traceparent.clone())
     .gathering(claim.follow_ups.clone())
     .in_place(Arc::<Claim>::clone(claim));
     if let Some(callbacks) = callbacks.cloned() {

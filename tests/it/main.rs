@@ -71,6 +71,7 @@ mod subjects;
 mod tickets;
 mod tls;
 mod tokens;
+mod traces;
 mod tutorial;
 mod two_hundred;
 mod warm_commands;
