@@ -118,6 +118,7 @@ async fn busy(_: Value, context: Context) -> anyhow::Result<()> {
 
 /// Asks for as many jobs of `count` as its input has names, and fails where one of them is `fail`.
 async fn follow(names: Vec<String>, context: Context) -> anyhow::Result<usize> {
+    let _within = tracing::info_span!("gather").entered();
     for name in &names {
         context.enqueue(FollowUp::new("count", name.as_str()))?;
     }
@@ -194,6 +195,9 @@ async fn main() -> anyhow::Result<()> {
         Ok("json") => Lines::Json,
         _ => Lines::Dated,
     };
+    if let Ok(collector) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
+        telemetry::export_to(&collector)?;
+    }
     telemetry::start("info", lines);
     let url = std::env::var("DATABASE_URL")
         .context("set DATABASE_URL, for example to the output of `ringback url`")?;
@@ -219,5 +223,7 @@ async fn main() -> anyhow::Result<()> {
         "worker",
         worker::run(database, tasks(), settings, stop.clone()),
     );
-    parts.join(&stop).await
+    let ended = parts.join(&stop).await;
+    telemetry::flush();
+    ended
 }

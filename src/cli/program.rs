@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::{Cli, UNREAD, exit_code};
-use crate::config::{LogFormat, TasksConfig};
+use crate::config::{LogFormat, TasksConfig, TelemetryConfig};
 use crate::task::{Environment, Tasks, file};
 use crate::telemetry::{self, Lines};
 
@@ -97,7 +97,13 @@ fn start(
         Some(LogFormat::Json) => Lines::Json,
         None => Lines::Undated,
     };
+    let collector = cli.telemetry().and_then(TelemetryConfig::collector);
+    let exported = collector.map_or(Ok(()), telemetry::export_to);
     telemetry::start(cli.log_filter(), lines);
+    if let Err(error) = exported {
+        tracing::error!("{error:#}");
+        return ExitCode::FAILURE;
+    }
     if let Err(error) = file
         && !error.not_found()
     {
@@ -115,6 +121,7 @@ fn start(
     };
     let result = runtime.block_on(cli.run(tasks));
     runtime.shutdown_timeout(LAST_MOMENT);
+    telemetry::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

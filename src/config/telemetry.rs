@@ -13,6 +13,18 @@ pub struct TelemetryConfig {
         value_name = "FORMAT"
     )]
     pub log_format: LogFormat,
+
+    /// Export spans of jobs to this collector, by OTLP over HTTP, such as `http://localhost:4318`; without it, there are none
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = endpoint, value_name = "URL")]
+    otlp_endpoint: Option<String>,
+}
+
+impl TelemetryConfig {
+    /// Where spans are exported to, if they are. An empty setting is as good as none.
+    #[must_use]
+    pub fn collector(&self) -> Option<&str> {
+        self.otlp_endpoint.as_deref().filter(|url| !url.is_empty())
+    }
 }
 
 /// What a log is.
@@ -22,4 +34,13 @@ pub enum LogFormat {
     Text,
     /// An object of JSON on each line.
     Json,
+}
+
+/// An address to which a path can be added.
+fn endpoint(text: &str) -> Result<String, String> {
+    match text {
+        "" => Ok(String::new()),
+        url => super::public_url(url)
+            .map_err(|_| "must be an address such as http://localhost:4318".to_owned()),
+    }
 }

@@ -58,6 +58,11 @@ impl Traceparent {
             }
         }
     }
+
+    /// The ids of the trace and of the span, and the flags.
+    pub(super) fn parts(&self) -> [&str; 3] {
+        [&self.0[3..35], &self.0[36..52], &self.0[53..]]
+    }
 }
 
 impl Deref for Traceparent {

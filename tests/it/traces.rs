@@ -1,4 +1,7 @@
-//! Traces: what a client says of its trace goes with the job, to whatever works on it.
+//! Traces: what a client says of its trace goes with the job, to whatever works on it; and the spans of its way.
+
+mod collector;
+mod exported;
 
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
