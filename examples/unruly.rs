@@ -22,7 +22,7 @@ use ringback::postgres::Database;
 use ringback::shutdown::{Parts, on_signal};
 use ringback::sweeper;
 use ringback::task::{Context, FollowUp, Limits, Options, RetryDelay, TaskError, Tasks, from_fn};
-use ringback::telemetry::{self, Times};
+use ringback::telemetry::{self, Lines};
 use ringback::worker::{self, Settings};
 use serde_json::Value;
 
@@ -118,6 +118,7 @@ async fn busy(_: Value, context: Context) -> anyhow::Result<()> {
 
 /// Asks for as many jobs of `count` as its input has names, and fails where one of them is `fail`.
 async fn follow(names: Vec<String>, context: Context) -> anyhow::Result<usize> {
+    let _within = tracing::info_span!("gather").entered();
     for name in &names {
         context.enqueue(FollowUp::new("count", name.as_str()))?;
     }
@@ -190,7 +191,14 @@ fn seconds(input: &Value) -> Duration {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    telemetry::start("info", Times::Shown);
+    let lines = match std::env::var("RINGBACK_LOG_FORMAT").as_deref() {
+        Ok("json") => Lines::Json,
+        _ => Lines::Dated,
+    };
+    if let Ok(collector) = std::env::var("OTEL_EXPORTER_OTLP_ENDPOINT") {
+        telemetry::export_to(&collector)?;
+    }
+    telemetry::start("info", lines);
     let url = std::env::var("DATABASE_URL")
         .context("set DATABASE_URL, for example to the output of `ringback url`")?;
     let grace = std::env::var("RINGBACK_SHUTDOWN_GRACE")
@@ -215,5 +223,7 @@ async fn main() -> anyhow::Result<()> {
         "worker",
         worker::run(database, tasks(), settings, stop.clone()),
     );
-    parts.join(&stop).await
+    let ended = parts.join(&stop).await;
+    telemetry::flush();
+    ended
 }

@@ -31,6 +31,7 @@ mod work;
 
 use clap::{Parser, Subcommand};
 
+use crate::config::TelemetryConfig;
 use crate::task::Tasks;
 pub use program::{Asked, run, run_demonstration, run_with};
 
@@ -107,10 +108,28 @@ impl Cli {
         }
     }
 
-    /// Whether it runs until it is stopped.
-    #[must_use]
-    pub fn is_long(&self) -> bool {
-        matches!(self.verb, Verb::Dev(_) | Verb::Serve(_) | Verb::Worker(_))
+    /// What it tells of itself while it runs, if it runs until it is stopped.
+    fn telemetry(&self) -> Option<&TelemetryConfig> {
+        match &self.verb {
+            Verb::Dev(verb) => Some(verb.telemetry()),
+            Verb::Serve(verb) => Some(verb.telemetry()),
+            Verb::Worker(verb) => Some(verb.telemetry()),
+            Verb::Submit(_)
+            | Verb::Notify(_)
+            | Verb::Jobs(_)
+            | Verb::Queues(_)
+            | Verb::Recurring(_)
+            | Verb::Migrate(_)
+            | Verb::Url(_)
+            | Verb::Health(_)
+            | Verb::Doctor(_)
+            | Verb::Token(_)
+            | Verb::Bench(_)
+            | Verb::Asyncapi(_)
+            | Verb::Openapi(_)
+            | Verb::Completions(_)
+            | Verb::Man(_) => None,
+        }
     }
 
     /// Does what was asked, with the tasks that this gives.

@@ -5,6 +5,7 @@
 mod access;
 mod keep;
 mod limits;
+mod telemetry;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use clap::Args;
 pub use access::{AccessConfig, AuthKind, SigningConfig, TokenConfig};
 pub use keep::Keep;
 pub use limits::LimitsConfig;
+pub use telemetry::{LogFormat, TelemetryConfig};
 
 /// Where the database is.
 #[derive(Args, Clone, Debug)]
@@ -56,6 +58,10 @@ pub struct FleetConfig {
     /// serve nothing else
     #[arg(long, env = "RINGBACK_METRICS_LISTEN", value_parser = listen, value_name = "ADDRESS:PORT")]
     pub metrics_listen: Option<SocketAddr>,
+
+    /// What it tells of itself.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
 
     /// Bring the database's schema up to date before starting
     #[arg(long, env = "RINGBACK_MIGRATE")]

@@ -11,7 +11,7 @@
 //! | Module | What it is for |
 //! | --- | --- |
 //! | [`auth`] | who somebody is and what they may do; tokens |
-//! | [`ids`], [`config`], [`shutdown`], [`telemetry`] | names, settings, stopping, logging |
+//! | [`ids`], [`config`], [`shutdown`], [`telemetry`] | names, settings, stopping, logging and tracing |
 //! | [`postgres`], [`wire`], [`task`] | the way to the database; every message; what work is |
 //! | [`queue`], [`session`], [`notice`], [`ticket`], [`asyncapi`], [`openapi`] | all SQL of jobs; sessions and their mailboxes; notices; tickets for sockets; the two contracts |
 //! | [`sweeper`] | what keeps the tables true without anybody asking |

@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{JobId, SessionId};
+use crate::telemetry::Traceparent;
 
 pub use access::{AuthenticatePayload, AuthenticatedPayload, Me, Ticket};
 pub use api::{
@@ -182,6 +183,11 @@ pub struct TaskPayload {
     /// Whether to hear of the job while it runs: its progress, and its text piece by piece.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<bool>,
+    /// The trace that the job is a part of, as W3C Trace Context has it: it is continued, and passed on to whatever the
+    /// task calls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", regex(pattern = Traceparent::PATTERN))]
+    pub traceparent: Option<Traceparent>,
 }
 
 impl TaskPayload {

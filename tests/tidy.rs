@@ -22,7 +22,7 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 27] = [
+const HOMES: [(&str, &[&str]); 32] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
     ("axum", &["gateway"]),
@@ -34,6 +34,9 @@ const HOMES: [(&str, &[&str]); 27] = [
     ("croner", &["queue"]),
     ("form_urlencoded", &["gateway"]),
     ("hmac", &["task"]),
+    ("opentelemetry", &["telemetry"]),
+    ("opentelemetry_otlp", &["telemetry"]),
+    ("opentelemetry_sdk", &["telemetry"]),
     ("prometheus_client", &["telemetry"]),
     ("hyper", &["gateway"]),
     ("hyper_util", &["gateway"]),
@@ -45,6 +48,8 @@ const HOMES: [(&str, &[&str]); 27] = [
     ("tower_http", &["gateway"]),
     ("socket2", &["gateway"]),
     ("tokio_rustls", &["gateway"]),
+    ("tracing_opentelemetry", &["telemetry"]),
+    ("tracing_subscriber", &["telemetry"]),
     ("tokio_tungstenite", &["bench", "testing"]),
     ("clap", &["config", "cli", "main"]),
     ("jsonschema", &["task"]),
@@ -183,6 +188,13 @@ fn the_example_environment_lists_every_setting() {
         .collect();
     // Like PATH, it is for whoever looks for programs; the tests look as well.
     settings.insert("PG_BIN");
+    // The exporter of spans reads these by itself, as its standard has it.
+    settings.extend([
+        "OTEL_EXPORTER_OTLP_HEADERS",
+        "OTEL_SERVICE_NAME",
+        "OTEL_TRACES_SAMPLER",
+        "OTEL_TRACES_SAMPLER_ARG",
+    ]);
     let example =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(".env.example")).unwrap();
     let listed: BTreeSet<&str> = example

@@ -15,6 +15,7 @@
  * @property {number} [max_attempts] how often it may fail
  * @property {string} [concurrency_key] jobs of one task with the same key share the limits for each key
  * @property {boolean} [stream] whether it says its text piece by piece
+ * @property {string} [traceparent] the trace that it is a part of (W3C Trace Context)
  * @property {string} [idempotency_key] a name for this submission; a random one, if this does not say
  */
 

@@ -93,6 +93,7 @@ pub fn job(id: JobId) -> NewJob {
         due: Due::Now,
         concurrency_key: None,
         stream: false,
+        traceparent: None,
         asker: Asker::nobody(),
         key: None,
     }

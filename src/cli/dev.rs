@@ -6,7 +6,7 @@ use clap::Args;
 use super::database::{self, Open};
 use super::program::Asked;
 use super::{fleet, metrics, serve, work};
-use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, WorkerConfig};
+use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, TelemetryConfig, WorkerConfig};
 use crate::shutdown::Stop;
 use crate::task::{Environment, Tasks};
 use crate::{gateway, worker};
@@ -25,6 +25,11 @@ pub(super) struct Dev {
 }
 
 impl Dev {
+    /// What it tells of itself while it runs.
+    pub(super) fn telemetry(&self) -> &TelemetryConfig {
+        &self.fleet.telemetry
+    }
+
     /// What there is to say when it asks for its tasks.
     pub(super) fn asked(&self) -> anyhow::Result<Asked> {
         Asked::new(

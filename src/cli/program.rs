@@ -8,9 +8,9 @@ use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::{Cli, UNREAD, exit_code};
-use crate::config::TasksConfig;
+use crate::config::{LogFormat, TasksConfig, TelemetryConfig};
 use crate::task::{Environment, Tasks, file};
-use crate::telemetry::{self, Times};
+use crate::telemetry::{self, Lines};
 
 /// The file of tasks, where no other is named.
 const FILE: &str = "tasks.toml";
@@ -92,14 +92,18 @@ fn start(
     let file = dotenvy::dotenv();
     let matches = command.get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    telemetry::start(
-        cli.log_filter(),
-        if cli.is_long() {
-            Times::Shown
-        } else {
-            Times::Left
-        },
-    );
+    let lines = match cli.telemetry().map(|config| config.log_format) {
+        Some(LogFormat::Text) => Lines::Dated,
+        Some(LogFormat::Json) => Lines::Json,
+        None => Lines::Undated,
+    };
+    let collector = cli.telemetry().and_then(TelemetryConfig::collector);
+    let exported = collector.map_or(Ok(()), telemetry::export_to);
+    telemetry::start(cli.log_filter(), lines);
+    if let Err(error) = exported {
+        tracing::error!("{error:#}");
+        return ExitCode::FAILURE;
+    }
     if let Err(error) = file
         && !error.not_found()
     {
@@ -117,6 +121,7 @@ fn start(
     };
     let result = runtime.block_on(cli.run(tasks));
     runtime.shutdown_timeout(LAST_MOMENT);
+    telemetry::flush();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

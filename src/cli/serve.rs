@@ -8,7 +8,7 @@ use super::access::{access, tls};
 use super::database::{self, Open};
 use super::program::Asked;
 use super::{files, fleet, metrics};
-use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, LimitsConfig};
+use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, LimitsConfig, TelemetryConfig};
 use crate::gateway;
 use crate::shutdown::Stop;
 use crate::task::{Environment, Tasks};
@@ -25,6 +25,11 @@ pub(super) struct Serve {
 }
 
 impl Serve {
+    /// What it tells of itself while it runs.
+    pub(super) fn telemetry(&self) -> &TelemetryConfig {
+        &self.fleet.telemetry
+    }
+
     /// What there is to say when it asks for its tasks: it does not run them.
     pub(super) fn asked(&self) -> anyhow::Result<Asked> {
         Asked::new(&self.fleet.tasks, Environment::Unread, 1.0)

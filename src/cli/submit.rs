@@ -164,6 +164,7 @@ async fn store(open: &Open, payload: TaskPayload) -> anyhow::Result<JobId> {
         keep_key: KEEP_KEY,
         owner: ANONYMOUS.to_owned(),
         stream: payload.stream.unwrap_or(false),
+        traceparent: payload.traceparent,
     };
     let mut link = open.database.link("submit");
     let connection = link

@@ -7,7 +7,7 @@ use super::files;
 use super::fleet;
 use super::metrics;
 use super::program::Asked;
-use crate::config::{DatabaseConfig, FleetConfig, IdleConfig, WorkerConfig};
+use crate::config::{DatabaseConfig, FleetConfig, IdleConfig, TelemetryConfig, WorkerConfig};
 use crate::shutdown::Stop;
 use crate::task::{Environment, Tasks};
 use crate::worker;
@@ -26,6 +26,11 @@ pub(super) struct Work {
 }
 
 impl Work {
+    /// What it tells of itself while it runs.
+    pub(super) fn telemetry(&self) -> &TelemetryConfig {
+        &self.fleet.telemetry
+    }
+
     /// What there is to say when it asks for its tasks.
     pub(super) fn asked(&self) -> anyhow::Result<Asked> {
         Asked::new(

@@ -130,6 +130,7 @@ impl Desk {
             input: payload.to_input(),
             payload,
             task,
+            span: None,
         });
         match request(
             &self.submissions,

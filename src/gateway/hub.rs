@@ -130,7 +130,7 @@ impl Hub {
     }
 
     /// Gives the outcome of a job to every socket that asked for it and is still here, and to its session's.
-    pub(super) fn deliver(&self, ended: &Ended) {
+    pub(super) fn deliver(&self, ended: &Ended) -> bool {
         let (askers, session) = {
             let here = self.lock();
             let session = ended
@@ -139,17 +139,22 @@ impl Hub {
             let askers = here.askers.get(&ended.job).cloned().unwrap_or_default();
             (askers, session.cloned())
         };
+        let mut taken = false;
         for connection in &askers {
             if connection.deliver(ended.job, ended.text.clone()) == Patience::Over {
+                taken = true;
                 self.lock().forget(ended.job, connection.id);
             }
         }
         if let Some(connection) = session
             && askers.iter().all(|asker| asker.id != connection.id)
-            && connection.deliver_to_session(ended.job, ended.text.clone()) == Patience::Waits
         {
-            self.lock().ask(ended.job, &connection);
+            match connection.deliver_to_session(ended.job, ended.text.clone()) {
+                Patience::Waits => self.lock().ask(ended.job, &connection),
+                Patience::Over => taken = true,
+            }
         }
+        taken
     }
 
     fn askers(&self, job: JobId) -> Vec<Arc<Connection>> {

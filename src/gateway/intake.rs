@@ -1,5 +1,6 @@
 //! Commits new jobs in natural batches: what arrives while one batch is being committed is the next.
 
+mod job;
 mod many;
 mod ones;
 mod reply;
@@ -7,14 +8,12 @@ mod reply;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::batch;
-use super::connection::{Connection, Listens};
+use super::connection::Connection;
 use super::hub::Hub;
-use super::known_tasks::{Known, KnownTasks};
 use super::subjects::Grant;
 use crate::auth::Identity;
 use crate::ids::{ConnectionId, GatewayId, JobId, JobIds};
@@ -24,9 +23,9 @@ use crate::queue::keys::readdress;
 use crate::queue::{Due, Key, NewJob, Refusal};
 use crate::session;
 use crate::shutdown::Stop;
-use crate::task::{Wrong, WrongKind};
-use crate::wire::{ErrorItem, ErrorType, TaskPayload};
+use crate::wire::ErrorItem;
 
+pub(super) use job::Job;
 pub(super) use reply::{Reply, To};
 
 /// How many submissions may wait to be committed; more are told that we are busy.
@@ -65,75 +64,6 @@ impl Asked {
         match self {
             Self::One(job) => std::slice::from_ref(job),
             Self::Many(jobs) => jobs,
-        }
-    }
-}
-
-/// A job that is asked for, and the task that is to run it.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) payload: TaskPayload,
-    pub(super) task: Arc<Known>,
-    /// What it is to work on.
-    pub(super) input: Value,
-}
-
-impl Job {
-    /// The job that is asked for, where there is a task for it, and its content is one for that, and not too large.
-    pub(super) fn of(
-        payload: TaskPayload,
-        tasks: &KnownTasks,
-        limit: usize,
-    ) -> Result<Self, Vec<ErrorItem>> {
-        let field = if payload.input.is_some() {
-            "input"
-        } else {
-            "content"
-        };
-        let size = payload.to_text().len();
-        if limit > 0 && size > limit {
-            return Err(vec![ErrorItem::content_too_large(field, size, limit)]);
-        }
-        let Some(task) = tasks.resolve(&payload.task_type) else {
-            return Err(vec![ErrorItem::task_unknown(&payload.task_type)]);
-        };
-        match task.fit(payload.to_input()) {
-            Ok(input) => Ok(Self {
-                payload,
-                task,
-                input,
-            }),
-            Err(wrong) => {
-                let wrong = wrong.iter();
-                Err(wrong.map(|wrong| not_an_input(field, wrong)).collect())
-            }
-        }
-    }
-
-    /// The jobs that are asked for together.
-    pub(super) fn all(
-        payloads: Vec<TaskPayload>,
-        tasks: &KnownTasks,
-        limit: usize,
-    ) -> Result<Vec<Self>, Vec<ErrorItem>> {
-        let jobs = payloads.into_iter().enumerate().map(|(number, payload)| {
-            let job = Self::of(payload, tasks, limit);
-            job.map_err(|errors| {
-                errors
-                    .into_iter()
-                    .map(|error| error.of_job(number))
-                    .collect()
-            })
-        });
-        jobs.collect()
-    }
-
-    /// Whether the client wants to hear of the job while it runs.
-    fn listens(&self) -> Listens {
-        if self.payload.stream.unwrap_or(false) {
-            Listens::Yes
-        } else {
-            Listens::No
         }
     }
 }
@@ -262,6 +192,7 @@ impl Intake {
             due: Due::of(payload.delay, payload.run_at),
             concurrency_key: payload.concurrency_key.clone(),
             stream: payload.stream.unwrap_or(false),
+            traceparent: asked.traceparent(),
             asker: reply.asker(self.gateway),
             key: payload.idempotency_key.clone().map(|name| Key {
                 name,
@@ -269,24 +200,6 @@ impl Intake {
             }),
         }
     }
-}
-
-/// What the task cannot work on.
-fn not_an_input(field: &str, wrong: &Wrong) -> ErrorItem {
-    let kind = match wrong.kind {
-        WrongKind::Missing => ErrorType::Missing,
-        WrongKind::Text => ErrorType::StringType,
-        WrongKind::Number => ErrorType::FloatType,
-        WrongKind::Integer => ErrorType::IntType,
-        WrongKind::Boolean => ErrorType::BoolType,
-        WrongKind::List => ErrorType::ListType,
-        WrongKind::Object => ErrorType::ModelType,
-        WrongKind::Null => ErrorType::NoneRequired,
-        WrongKind::Value => ErrorType::ValueError,
-    };
-    let mut loc = vec!["system_message", "payload", field];
-    loc.extend(wrong.path.iter().map(String::as_str));
-    ErrorItem::new(kind, &loc, wrong.message.clone())
 }
 
 fn refused(refusal: &Refusal) -> ErrorItem {

@@ -4,7 +4,7 @@ mod look;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -26,7 +26,7 @@ use crate::queue::report::{self, Chunks, Position};
 use crate::queue::tasks;
 use crate::session;
 use crate::shutdown::Stop;
-use crate::telemetry::FIGURES;
+use crate::telemetry::{self, FIGURES};
 use crate::wire::{Frame, SYSTEM_GROUP};
 
 use look::{Look, Unheard};
@@ -152,6 +152,7 @@ impl Relay {
             // What a job has said comes before what became of it.
             self.stream(&page, Over).await?;
             let mut elsewhere = Vec::new();
+            let reading = telemetry::span_start();
             for outcome in limited(outcomes(self.link.connected().await?, &page)).await? {
                 // Whatever sockets of its session are still here: the row says where it is.
                 if let Some(session) = outcome.session_id
@@ -165,7 +166,7 @@ impl Relay {
                 } else if look.polled.contains(&outcome.id) {
                     FIGURES.polled.inc();
                 }
-                self.deliver(outcome);
+                self.deliver(outcome, reading);
             }
             if !elsewhere.is_empty() {
                 let connection = self.link.connected().await?;
@@ -263,13 +264,19 @@ impl Relay {
         Ok(())
     }
 
-    fn deliver(&self, outcome: Outcome) {
+    /// Gives an outcome to whoever waits for it; where spans are exported, it was read from `reading` on.
+    fn deliver(&self, mut outcome: Outcome, reading: Option<SystemTime>) {
         let (job, session) = (outcome.id, outcome.session_id.filter(|_| outcome.unread));
-        self.hub.deliver(&Ended {
+        let traced = reading.zip(outcome.traceparent.take());
+        let traced = traced.map(|(since, parent)| (since, parent, outcome.state.clone()));
+        let taken = self.hub.deliver(&Ended {
             job,
             session,
             text: frame_of(outcome).encode().into(),
         });
+        if taken && let Some((since, parent, state)) = traced {
+            telemetry::delivered(job, &state, &parent, since);
+        }
     }
 }
 

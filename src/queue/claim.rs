@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Cursor;
 use super::cursor::Place;
 use crate::ids::{ClaimId, ConnectionId, JobId, WorkerId};
+use crate::telemetry::Traceparent;
 
 /// A job that a worker holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,6 +38,8 @@ pub struct Claimed {
     pub connection_id: Option<ConnectionId>,
     /// Whether whoever asked wants to hear of it while it runs.
     pub stream: bool,
+    /// The trace that it is a part of.
+    pub traceparent: Option<Traceparent>,
     /// For how long it could have started before it was claimed.
     pub waited: Duration,
 }
@@ -149,6 +152,7 @@ struct Row {
     max_attempts: Option<i32>,
     connection_id: Option<ConnectionId>,
     stream: Option<bool>,
+    traceparent: Option<String>,
     waited: Option<f64>,
     paused: bool,
 }
@@ -168,6 +172,7 @@ impl Row {
             max_attempts: self.max_attempts?,
             connection_id: self.connection_id,
             stream: self.stream?,
+            traceparent: self.traceparent.as_deref().and_then(Traceparent::parse),
             waited: Duration::try_from_secs_f64(self.waited?).unwrap_or_default(),
         })
     }

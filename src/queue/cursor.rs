@@ -138,6 +138,7 @@ mod tests {
             failures: 0,
             max_attempts: 1,
             connection_id: None,
+            traceparent: None,
             stream: false,
             waited: Duration::ZERO,
         }

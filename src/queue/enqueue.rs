@@ -11,7 +11,7 @@ use super::keys::{Key, Repeat};
 use super::{Try, sparse};
 use crate::auth::ANONYMOUS;
 use crate::ids::{ConnectionId, GatewayId, JobId, SessionId};
-use crate::telemetry::FIGURES;
+use crate::telemetry::{FIGURES, Traceparent};
 
 /// A job to be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,8 @@ pub struct NewJob {
     pub concurrency_key: Option<String>,
     /// Whether whoever asks wants to hear of it while it runs.
     pub stream: bool,
+    /// The trace that it is a part of.
+    pub traceparent: Option<Traceparent>,
     /// Who asked for it.
     pub asker: Asker,
     /// What makes it the same job when it is submitted again.
@@ -135,6 +137,7 @@ pub(super) async fn insert(
     let keys = jobs.iter().map(|job| job.key.as_ref());
     let names = sparse(keys.clone().map(|key| key.map(|key| key.name.as_str())));
     let keep = sparse(keys.map(|key| key.map(|key| key.keep.as_secs_f64())));
+    let traces = sparse(jobs.iter().map(|job| job.traceparent.as_deref()));
     let owners: Vec<&str> = jobs.iter().map(|job| job.asker.owner.as_str()).collect();
     let stored = sqlx::query_file!(
         "src/queue/enqueue.sql",
@@ -156,7 +159,8 @@ pub(super) async fn insert(
         &names as _,
         &keep as _,
         this.again,
-        this.hints
+        this.hints,
+        &traces as _
     )
     .fetch_one(connection)
     .await?;

@@ -1,6 +1,7 @@
 -- Commits a batch of new jobs and hints the workers of each queue.
--- $1..$17 are columns, a row each: $7 is how often it may fail, null is as often as its task; $10 is in seconds since
--- 1970, and $11 in seconds from now; $16 is the key of a submission that may be repeated, and $17 for how many seconds.
+-- $1..$17 and $20 are columns, a row each: $7 is how often it may fail, null is as often as its task; $10 is in seconds since
+-- 1970, and $11 in seconds from now; $16 is the key of a submission that may be repeated, and $17 for how many seconds;
+-- $20 is the trace that it is a part of.
 -- A column in which no row has a value may be empty.
 -- $18 says that this batch may be stored already (its connection was cut while it was being committed), so whatever
 -- is stored or over is left out; as a rule nothing is, and looking for it would cost more than storing; $19 whether to
@@ -9,7 +10,7 @@
 with submitted as materialized (
     select
         given.id, given.task, task_type, given.queue, input::jsonb as content, coalesce(given.priority, 0::smallint) as priority,
-        connection_id, gateway_id, session_id, owner, concurrency_key, coalesce(stream, false) as stream, key, keep,
+        connection_id, gateway_id, session_id, owner, concurrency_key, coalesce(stream, false) as stream, key, keep, traceparent,
         coalesce(to_timestamp(due), now()) + coalesce(make_interval(secs => delay), interval '0') as run_at,
         -- A task that nobody has registered yet has no say.
         coalesce(attempts, known.max_attempts, 5) as max_attempts,
@@ -24,10 +25,10 @@ with submitted as materialized (
     from unnest(
         $1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::smallint[], $7::integer[], $8::uuid[],
         $9::uuid[], $10::double precision[], $11::double precision[], $12::text[], $13::uuid[], $14::text[],
-        $15::boolean[], $16::text[], $17::double precision[]
+        $15::boolean[], $16::text[], $17::double precision[], $20::text[]
     ) as given (
         id, task, task_type, queue, input, priority, attempts, connection_id, gateway_id, due, delay, concurrency_key,
-        session_id, owner, stream, key, keep
+        session_id, owner, stream, key, keep, traceparent
     )
     left join ringback.task as known on known.name = given.task
 ), patience as materialized (
@@ -56,11 +57,11 @@ with submitted as materialized (
 ), stored as (
     insert into ringback.job (
         id, task, task_type, queue, input, priority, max_attempts, connection_id, gateway_id, session_id, owner, run_at,
-        concurrency_key, limited_task, limited_key, stream, state, held_for, rank
+        concurrency_key, limited_task, limited_key, stream, traceparent, state, held_for, rank
     )
     select
         id, task, task_type, queue, content, priority, max_attempts, connection_id, gateway_id, session_id, owner,
-        run_at, concurrency_key, limited_task, limited_key, stream,
+        run_at, concurrency_key, limited_task, limited_key, stream, traceparent,
         case when run_at > now() then 'scheduled' else ringback.due_state(limited_key, limited_task) end,
         case when run_at <= now() then ringback.due_hold(limited_key, limited_task) end,
         ringback.rank(run_at, priority)

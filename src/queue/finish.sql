@@ -16,18 +16,18 @@ with outcome as materialized (
         job.id, job.claim_id, job.task, job.task_type, job.queue, job.input, job.priority, job.run_at, job.created_at,
         job.attempt, job.failures, job.crashes, job.max_attempts, job.started_at, job.worker_id, job.connection_id,
         job.gateway_id, job.session_id, job.owner, job.concurrency_key, job.stream, job.retry_of,
-        job.cancel_requested_at, job.limited_key or job.limited_task as limited
+        job.traceparent, job.cancel_requested_at, job.limited_key or job.limited_task as limited
 ), recorded as (
     insert into ringback.job_history (
         id, task, task_type, queue, input, priority, run_at, created_at, attempt, failures, crashes, max_attempts,
-        started_at, worker_id, connection_id, session_id, owner, concurrency_key, stream, retry_of, state, result,
-        error_code, error, finished_at
+        started_at, worker_id, connection_id, session_id, owner, concurrency_key, stream, retry_of, traceparent, state,
+        result, error_code, error, finished_at
     )
     select
         ended.id, task, task_type, queue, input, priority, run_at, created_at, attempt,
         failures + case when told.state = 'failed' then 1 else 0 end, crashes, max_attempts,
-        started_at, worker_id, connection_id, session_id, owner, concurrency_key, stream, retry_of, told.state, result,
-        told.error_code, told.error, clock_timestamp()
+        started_at, worker_id, connection_id, session_id, owner, concurrency_key, stream, retry_of, traceparent, told.state,
+        result, told.error_code, told.error, clock_timestamp()
     -- Each outcome has one job or none. As a full join it is done by hashing, whatever the planner believes about their
     -- number; the condition is put so that it remains one.
     from ended

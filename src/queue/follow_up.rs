@@ -49,6 +49,7 @@ pub(super) async fn follow_up<'a>(
         },
         concurrency_key: job.concurrency_key.clone(),
         stream: false,
+        traceparent: job.traceparent.clone(),
         asker: Asker {
             owner: (*owner).to_owned(),
             ..Asker::nobody()

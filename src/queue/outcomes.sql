@@ -7,6 +7,7 @@ select
     past.error_code,
     past.error,
     past.attempt as "attempt!",
+    past.traceparent,
     (
         select true from ringback.mailbox
         where mailbox.session_id = past.session_id and mailbox.job_id = past.id

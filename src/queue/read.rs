@@ -22,6 +22,8 @@ pub struct Outcome {
     pub error: Option<String>,
     /// How many attempts were made.
     pub attempt: i32,
+    /// The trace that it is a part of.
+    pub traceparent: Option<String>,
     /// Whether it waits in the mailbox of its session.
     pub unread: bool,
     /// How long ago it has ended, in seconds.

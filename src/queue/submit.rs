@@ -12,6 +12,7 @@ use super::tasks;
 use crate::auth::ANONYMOUS;
 use crate::ids::JobId;
 use crate::task::{Wrong, sentences};
+use crate::telemetry::Traceparent;
 
 /// A job that is asked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +37,8 @@ pub struct Request {
     pub owner: String,
     /// Whether whoever follows it wants to hear of it while it runs.
     pub stream: bool,
+    /// The trace that it is a part of.
+    pub traceparent: Option<Traceparent>,
 }
 
 /// Why a job was not added. But for an input that is invalid, the transaction has failed, as after any error of a
@@ -72,6 +75,7 @@ impl Request {
             keep_key: Duration::from_secs(86_400),
             owner: ANONYMOUS.to_owned(),
             stream: false,
+            traceparent: None,
         }
     }
 }
@@ -101,7 +105,8 @@ pub async fn submit(connection: &mut PgConnection, job: &Request) -> Result<JobI
         select ringback.enqueue(
             $1, input => $2::text::jsonb, delay => make_interval(secs => $3::double precision),
             run_at => to_timestamp($4::double precision), priority => $5, max_attempts => $6, concurrency_key => $7,
-            idempotency_key => $8, keep_key => make_interval(secs => $9), owner => $10, stream => $11
+            idempotency_key => $8, keep_key => make_interval(secs => $9), owner => $10, stream => $11,
+            traceparent => $12
         ) as "id!: JobId"
         "#,
         job.task,
@@ -114,7 +119,8 @@ pub async fn submit(connection: &mut PgConnection, job: &Request) -> Result<JobI
         job.idempotency_key,
         job.keep_key.as_secs_f64(),
         job.owner,
-        job.stream
+        job.stream,
+        job.traceparent.as_deref()
     )
     .fetch_one(connection)
     .await;

@@ -14,6 +14,7 @@ use super::callback::{Callback, Expect};
 use super::follow_up::{FollowUp, FollowUps};
 use super::report::{Progress, Reporter};
 use crate::ids::JobId;
+use crate::telemetry::Traceparent;
 
 /// What a running task knows about its job.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ pub struct Context {
     reporter: Reporter,
     follow_ups: FollowUps,
     expect: Option<Arc<Expect>>,
+    traceparent: Option<Traceparent>,
     place: Arc<dyn Any + Send + Sync>,
 }
 
@@ -52,6 +54,7 @@ impl Context {
             reporter,
             follow_ups: FollowUps::default(),
             expect: None,
+            traceparent: None,
             place: Arc::new(()),
         }
     }
@@ -67,6 +70,13 @@ impl Context {
     #[must_use]
     pub fn in_place(mut self, place: Arc<dyn Any + Send + Sync>) -> Self {
         self.place = place;
+        self
+    }
+
+    /// The same, as a part of this trace.
+    #[must_use]
+    pub fn traced(mut self, traceparent: Option<Traceparent>) -> Self {
+        self.traceparent = traceparent;
         self
     }
 
@@ -99,6 +109,13 @@ impl Context {
         }
     }
 
+    /// The trace that this attempt is a part of, as W3C Trace Context writes it in the header `traceparent`: for whatever
+    /// the task calls. None, where whoever submitted the job gave none and nothing is exported.
+    #[must_use]
+    pub fn traceparent(&self) -> Option<&str> {
+        self.traceparent.as_deref()
+    }
+
     /// Says how far the job is: a percentage, from 0 to 100, and what it is doing.
     ///
     /// The latest is stored and sent, at most every 100 ms. It costs little, and waits for nothing.
@@ -119,11 +136,12 @@ impl Context {
     }
 
     /// Asks for another job, which is stored in the transaction that stores this job's result: if this attempt
-    /// succeeds, and only then, and once. It belongs to the owner of this job.
+    /// succeeds, and only then, and once. It belongs to the owner of this job, and to its trace.
     ///
     /// # Errors
     /// When this attempt has asked for as many as it may (1,000, or a mebibyte of inputs), or the job cannot be one.
-    pub fn enqueue(&self, job: FollowUp) -> anyhow::Result<()> {
+    pub fn enqueue(&self, mut job: FollowUp) -> anyhow::Result<()> {
+        job.traceparent = job.traceparent.or_else(|| self.traceparent.clone());
         self.follow_ups.add(job)
     }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Task, TaskError};
+use crate::telemetry::Traceparent;
 
 /// How many jobs one attempt may ask for.
 const MOST: usize = 1_000;
@@ -39,6 +40,8 @@ pub struct FollowUp {
     pub max_attempts: Option<i32>,
     /// Jobs of one task with the same key share its limits for each key.
     pub concurrency_key: Option<String>,
+    /// The trace that it is a part of; that of the job that asks for it, where this does not say.
+    pub traceparent: Option<Traceparent>,
 }
 
 impl FollowUp {
@@ -52,6 +55,7 @@ impl FollowUp {
             priority: 0,
             max_attempts: None,
             concurrency_key: None,
+            traceparent: None,
         }
     }
 

@@ -81,6 +81,7 @@ async fn execute(
         claim.reporter.clone(),
     )
     .until(limit.map(|limit| Instant::now() + limit))
+    .traced(claim.traceparent())
     .gathering(claim.follow_ups.clone())
     .in_place(Arc::<Claim>::clone(claim));
     if let Some(callbacks) = callbacks.cloned() {
@@ -89,10 +90,9 @@ async fn execute(
         let expect = move || callbacks.clone().expect(Arc::clone(&claim), delay).boxed();
         context = context.expecting(expect);
     }
-    let span = tracing::info_span!("job", job.id = %claim.job.id, task.name = task.name, job.attempt = claim.job.attempt);
     // A set of one: dropping it drops the execution.
     let mut execution = JoinSet::new();
-    execution.spawn(async move { task.run(input, context).await }.instrument(span));
+    execution.spawn(async move { task.run(input, context).await }.in_current_span());
     let ended = match limit {
         Some(limit) => match tokio::time::timeout(limit, execution.join_next()).await {
             Ok(ended) => ended,

@@ -1,4 +1,4 @@
-//! What is counted of an attempt when it is over.
+//! What is counted of an attempt when it is over, and said of it in its span.
 
 use super::held::{Claim, Fate};
 use crate::queue::{Ending, Why};
@@ -10,13 +10,31 @@ pub(super) fn count(claim: &Claim, fate: &Fate) {
     FIGURES.ran(task, claim.claimed.elapsed());
     // What was asked to end and has not succeeded, has.
     let is_cancelled = claim.cancelled.is_cancelled();
-    match fate {
-        Fate::Ended(Ending::Succeeded { .. }) => FIGURES.ended(task, "succeeded"),
-        Fate::Ended(_) | Fate::PutBack(_) if is_cancelled => FIGURES.ended(task, "cancelled"),
-        Fate::Ended(Ending::Failed { .. }) => FIGURES.ended(task, "failed"),
-        Fate::PutBack(Why::Failed { .. }) => FIGURES.retried(task),
-        Fate::PutBack(_) => FIGURES.went_back(task),
+    let (outcome, code) = match fate {
+        Fate::Ended(Ending::Succeeded { .. }) => {
+            FIGURES.ended(task, "succeeded");
+            ("succeeded", None)
+        }
+        Fate::Ended(_) | Fate::PutBack(_) if is_cancelled => {
+            FIGURES.ended(task, "cancelled");
+            ("cancelled", None)
+        }
+        Fate::Ended(Ending::Failed { code, .. }) => {
+            FIGURES.ended(task, "failed");
+            ("failed", Some(code.as_str()))
+        }
+        Fate::PutBack(Why::Failed { code, .. }) => {
+            FIGURES.retried(task);
+            ("failed", Some(code.as_str()))
+        }
+        Fate::PutBack(_) => {
+            FIGURES.went_back(task);
+            ("returned", None)
+        }
         // Counted by the gateway that is called back.
-        Fate::Waits(_) => {}
+        Fate::Waits(_) => ("waiting", None),
+    };
+    if let Some(run) = claim.run.get() {
+        run.ended(outcome, code);
     }
 }

@@ -1,7 +1,7 @@
 //! The jobs that this worker holds.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,7 +12,7 @@ use super::telling::Telling;
 use crate::ids::{ClaimId, JobId};
 use crate::queue::{Claimed, Report, Why};
 use crate::task::{FollowUps, Reporter};
-use crate::telemetry::FIGURES;
+use crate::telemetry::{FIGURES, Run, Traceparent};
 
 /// A job that this worker holds, with one of its slots, until its outcome is handed to the finisher.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Claim {
     pub(super) reporter: Reporter,
     /// The jobs that it asks for.
     pub(super) follow_ups: FollowUps,
+    /// The attempt, once it has begun.
+    pub(super) run: OnceLock<Run>,
     /// When it came here.
     pub(super) claimed: Instant,
     _slot: Slot,
@@ -41,9 +43,24 @@ impl Claim {
             cancelled: CancellationToken::new(),
             reporter,
             follow_ups: FollowUps::default(),
+            run: OnceLock::new(),
             claimed: Instant::now(),
             _slot: slot,
         }
+    }
+
+    /// Begins its attempt.
+    pub(super) fn begin(&self) -> &Run {
+        let job = &self.job;
+        let parent = job.traceparent.as_ref();
+        let begin = || Run::begin(job.id, &job.task, &job.queue, job.attempt, parent);
+        self.run.get_or_init(begin)
+    }
+
+    /// The trace that its attempt is a part of, for whatever the task calls.
+    pub(super) fn traceparent(&self) -> Option<Traceparent> {
+        let run = self.run.get().and_then(Run::traceparent);
+        run.or_else(|| self.job.traceparent.clone())
     }
 }
 

@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tracing::Instrument;
 
 use super::ending::succeeded;
 use super::execution::fate_of;
@@ -103,11 +104,12 @@ where
         let (dropped, cancelled) = (claim.dropped.clone(), claim.cancelled.clone());
         let overtime = self.finish.overtimes.get(&claim.job.task).copied();
         let overtime = overtime.unwrap_or_default();
+        let span = claim.begin().span();
         let mut unanswered = Unanswered {
             claim: Some(claim),
             finish: self.finish.clone(),
         };
-        let run = self.inner.call(task);
+        let run = span.in_scope(|| self.inner.call(task)).instrument(span);
         Box::pin(async move {
             let run = async { run.await.map_err(Into::<BoxDynError>::into) };
             tokio::pin!(run);

@@ -105,6 +105,10 @@ async fn what_cannot_be_is_refused_with_what_to_do() {
             "'translate', content => 'a', concurrency_key => ''",
             "a key is not empty; leave it out, or give null",
         ),
+        (
+            "'translate', content => 'a', traceparent => '00-1-2-01'",
+            "the traceparent 00-1-2-01 is not one of W3C Trace Context",
+        ),
         ("'translate', content => 'a'", "no task is called translate"),
     ] {
         assert_eq!(database.enqueue(arguments).await.unwrap_err(), message);

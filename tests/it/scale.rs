@@ -45,6 +45,7 @@ pub(crate) fn job(id: JobId) -> NewJob {
         due: Due::Now,
         concurrency_key: None,
         stream: false,
+        traceparent: None,
         asker: Asker::nobody(),
         key: None,
     }

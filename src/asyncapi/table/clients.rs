@@ -9,6 +9,7 @@ use super::{
     CONTENT, JOB, KEY, NEXT_MARK, OTHER_JOB, Row, SESSION, TASK_TYPE, TICKET, TOKEN, action,
     example, marked,
 };
+use crate::telemetry::Traceparent;
 use crate::wire::{
     AckPayload, AuthenticatePayload, CancelPayload, ClientMessage, JobsPayload, MessageId,
     ResumePayload, RetryPayload, TaskPayload,
@@ -189,6 +190,15 @@ fn submissions() -> Vec<Value> {
                 ..plain()
             },
         ),
+        job(
+            "A job that is a part of a trace",
+            TaskPayload {
+                traceparent: Traceparent::parse(
+                    "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                ),
+                ..plain()
+            },
+        ),
         example(
             "With what is absent as null",
             &json!({
@@ -196,6 +206,7 @@ fn submissions() -> Vec<Value> {
                 "payload": {
                     "task_type": TASK_TYPE, "content": CONTENT, "input": null, "idempotency_key": null, "delay": null,
                     "run_at": null, "priority": null, "max_attempts": null, "concurrency_key": null, "stream": null,
+                    "traceparent": null,
                 },
                 "ref": null,
             }),

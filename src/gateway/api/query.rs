@@ -15,6 +15,7 @@ use crate::ids::JobId;
 use crate::queue::jobs::{Filter, PAGE_LIMIT};
 use crate::queue::report::Position;
 use crate::queue::samples;
+use crate::telemetry::Traceparent;
 use crate::wire::{ErrorItem, ErrorType, JobState, KEY_LIMIT, WAIT_LIMIT, Wrong, in_range};
 
 /// How many jobs a page has when nothing is said.
@@ -230,5 +231,15 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Ref
         0 => Err(wrong("Input should be a string that is not empty").into()),
         1..=KEY_LIMIT => Ok(Some(key)),
         _ => Err(too_long(&loc, &key).into()),
+    }
+}
+
+/// The trace that this submission is a part of, if the headers say so; what is malformed says nothing.
+pub(super) fn traceparent(headers: &HeaderMap) -> Option<Traceparent> {
+    let mut given = headers.get_all("traceparent").iter();
+    let text = given.next()?.to_str().ok()?;
+    match given.next() {
+        Some(_) => None,
+        None => Traceparent::parse(text),
     }
 }

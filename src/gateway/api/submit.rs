@@ -11,7 +11,7 @@ use super::super::intake::{Asked, Job, request};
 use super::Refused;
 use super::answer::{Answer, json, link, located};
 use super::body::JsonBody;
-use super::query::{Query, idempotency_key};
+use super::query::{Query, idempotency_key, traceparent};
 use super::read::when_over;
 use crate::wire::{ErrorItem, ErrorType, JobsQueuedPayload, Problem, parse_jobs, parse_task};
 
@@ -38,6 +38,8 @@ pub(super) async fn one(
         }
         payload.idempotency_key = Some(key);
     }
+    let traceparent = traceparent(&headers);
+    payload.traceparent = payload.traceparent.or(traceparent);
     let job =
         Job::of(payload, &shared.tasks, shared.settings.limits.content).map_err(in_the_body)?;
     let grant = who.grant(&shared, 1)?;
@@ -74,7 +76,11 @@ pub(super) async fn many(
             ErrorItem::new(ErrorType::ValueError, &["header", "Idempotency-Key"], msg).into(),
         );
     }
-    let jobs = parse_jobs(&body)?.jobs;
+    let traceparent = traceparent(&headers);
+    let mut jobs = parse_jobs(&body)?.jobs;
+    for job in &mut jobs {
+        job.traceparent = job.traceparent.take().or_else(|| traceparent.clone());
+    }
     let jobs =
         Job::all(jobs, &shared.tasks, shared.settings.limits.content).map_err(in_the_body)?;
     let grant = who.grant(&shared, jobs.len())?;

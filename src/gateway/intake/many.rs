@@ -10,7 +10,7 @@ use crate::queue::whole::{Whole, commit_whole};
 use crate::wire::{ErrorItem, Frame, JobsQueuedPayload, ServerMessage};
 
 impl Intake {
-    pub(super) async fn store_many(&mut self, reply: Reply, asked: Vec<Job>) {
+    pub(super) async fn store_many(&mut self, reply: Reply, mut asked: Vec<Job>) {
         let new: Vec<NewJob> = asked.iter().map(|job| self.new_job(&reply, job)).collect();
         let made: Vec<JobId> = new.iter().map(|job| job.id).collect();
         for (job, asked) in made.iter().zip(&asked) {
@@ -19,6 +19,9 @@ impl Intake {
         let error = match commit_whole(&mut self.link, &new, reply.patience()).await {
             Whole::Stored(job_ids) => {
                 let repeated = self.join_many(&reply, &asked, &made, &job_ids).await;
+                for (asked, job) in asked.iter_mut().zip(&job_ids) {
+                    asked.stored(*job);
+                }
                 let payload = JobsQueuedPayload {
                     job_ids: job_ids.clone(),
                 };
@@ -30,6 +33,9 @@ impl Intake {
             Whole::Conflict(number) => ErrorItem::key_conflict().of_job(number),
             Whole::Refused(refusal) => refused(&refusal),
         };
+        for asked in &mut asked {
+            asked.refused(&error);
+        }
         reply.refused(&self.hub, &made, error);
     }
 

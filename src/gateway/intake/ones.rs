@@ -20,10 +20,10 @@ impl Intake {
         let patience = batch.iter().map(|(reply, _)| reply.patience()).min();
         let answers = commit(&mut self.link, Rows::New(&jobs), patience).await;
         let mut repeated = Vec::new();
-        for (((reply, asked), job), answer) in batch.into_iter().zip(jobs).zip(answers) {
+        for (((reply, mut asked), job), answer) in batch.into_iter().zip(jobs).zip(answers) {
             let error = match answer {
                 Answer::Stored => {
-                    self.queued(reply, &asked, job.id);
+                    self.queued(reply, &mut asked, job.id);
                     continue;
                 }
                 Answer::Repeats { job: other, same } => {
@@ -36,6 +36,7 @@ impl Intake {
                 }
                 Answer::Refused(refusal) => refused(&refusal),
             };
+            asked.refused(&error);
             reply.refused(&self.hub, &[job.id], error);
         }
         self.join(repeated).await;
@@ -51,13 +52,14 @@ impl Intake {
             .filter_map(|(reply, _, job)| Some((*job, Arc::clone(reply.connection()?))));
         let sockets: Vec<(JobId, Arc<Connection>)> = sockets.collect();
         self.address(&sockets).await;
-        for (reply, asked, job) in repeated {
-            self.queued(reply, &asked, job);
+        for (reply, mut asked, job) in repeated {
+            self.queued(reply, &mut asked, job);
         }
         self.look_at(&sockets);
     }
 
-    fn queued(&self, reply: Reply, asked: &Job, job: JobId) {
+    fn queued(&self, reply: Reply, asked: &mut Job, job: JobId) {
+        asked.stored(job);
         let payload = &asked.payload;
         let text = queued_text(&payload.task_type, &payload.to_text(), job);
         let frame = Frame::about(job, ServerMessage::JobQueued(text));

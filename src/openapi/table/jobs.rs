@@ -18,7 +18,11 @@ const OF_A_JOB: &[&str] = &[
 
 pub(super) fn submit(schemas: &mut SchemaGenerator) -> Row {
     Row {
-        parameters: vec![parameters::idempotency_key(), parameters::wait()],
+        parameters: vec![
+            parameters::idempotency_key(),
+            parameters::traceparent(),
+            parameters::wait(),
+        ],
         body: Some(body::<TaskPayload>(
             schemas,
             &json!({ "task_type": "translate", "content": "hello" }),

@@ -4,7 +4,7 @@ use schemars::generate::SchemaGenerator;
 use serde_json::json;
 
 use super::answer::json_of;
-use super::{Row, body, with_a_body};
+use super::{Row, body, parameters, with_a_body};
 use crate::wire::{
     CancelJobs, CancelledJobs, JobsPayload, JobsQueuedPayload, RetriedJobs, RetryJobs,
 };
@@ -14,6 +14,7 @@ const ID: &str = "01976f2c-8a40-7b3e-9d51-2f8c6a7e40b1";
 
 pub(super) fn submit(schemas: &mut SchemaGenerator) -> Row {
     Row {
+        parameters: vec![parameters::traceparent()],
         body: Some(body::<JobsPayload>(
             schemas,
             &json!({ "jobs": [{ "task_type": "translate", "content": "hello" }] }),

@@ -36,6 +36,15 @@ pub(super) fn idempotency_key() -> Value {
     })
 }
 
+pub(super) fn traceparent() -> Value {
+    json!({
+        "name": "traceparent", "in": "header", "required": false,
+        "description": "The trace that a job is a part of which does not say so itself (W3C Trace Context); what is malformed \
+            is ignored.",
+        "schema": { "type": "string" },
+    })
+}
+
 pub(super) fn last_event_id() -> Value {
     json!({
         "name": "Last-Event-ID", "in": "header", "required": false,

@@ -54,6 +54,11 @@ async fn run_to_its_end(
         ("RINGBACK_TASK", task.to_owned()),
     ];
     variables.extend(deadline(context).map(|at| ("RINGBACK_DEADLINE", at.to_string())));
+    variables.extend(
+        context
+            .traceparent()
+            .map(|it| ("TRACEPARENT", it.to_owned())),
+    );
     let started = Process::start(command, &variables, &Third::Open);
     let (mut process, pipes, third) = started.map_err(|error| not_started(&error))?;
     let Pipes {

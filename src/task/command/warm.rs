@@ -88,8 +88,11 @@ impl Warm {
             "attempt": context.attempt,
             "input": input,
             "deadline": deadline(context),
-        })
-        .to_string();
+        });
+        if let Some(traceparent) = context.traceparent() {
+            request["traceparent"] = traceparent.into();
+        }
+        let mut request = request.to_string();
         request.push('\n');
         let (done, over) = (CancellationToken::new(), CancellationToken::new());
         let Self {

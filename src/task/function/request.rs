@@ -94,6 +94,9 @@ impl Call {
         if let Some(deadline) = deadline {
             headers.insert("ringback-deadline", ours(&format!("{deadline:.3}")));
         }
+        if let Some(traceparent) = context.traceparent() {
+            headers.insert("traceparent", ours(traceparent));
+        }
         if let Some(key) = &self.key {
             let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
             let timestamp = since.as_secs();

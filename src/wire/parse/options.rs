@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::super::{ATTEMPTS_LIMIT, DELAY_LIMIT, ErrorItem, ErrorType, TaskPayload};
 use super::fields::read_key;
+use crate::telemetry::Traceparent;
 
 /// The options, in a payload that has nothing else yet. They are read in the order of declaration.
 pub(super) fn read_options(
@@ -20,6 +21,7 @@ pub(super) fn read_options(
         max_attempts: read(payload, "max_attempts", max_attempts, errors),
         concurrency_key: read_key(payload, "concurrency_key", errors),
         stream: read(payload, "stream", stream, errors),
+        traceparent: read(payload, "traceparent", traceparent, errors),
         ..TaskPayload::default()
     };
     if options.delay.is_some() && options.run_at.is_some() {
@@ -102,6 +104,16 @@ fn stream(given: &Value) -> Result<bool, Wrong> {
         .ok_or_else(|| wrong(ErrorType::BoolType, msg))
 }
 
+fn traceparent(given: &Value) -> Result<Traceparent, Wrong> {
+    let text = given
+        .as_str()
+        .ok_or_else(|| wrong(ErrorType::StringType, "Input should be a valid string"))?;
+    Traceparent::parse(text).ok_or_else(|| {
+        let msg = "Value error, should be a traceparent of W3C Trace Context: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        wrong(ErrorType::ValueError, msg)
+    })
+}
+
 fn whole(given: &Value) -> Result<i64, Wrong> {
     let msg = "Input should be a valid integer";
     given.as_i64().ok_or_else(|| wrong(ErrorType::IntType, msg))
@@ -149,6 +161,7 @@ mod tests {
     fn every_option_may_be_absent_or_null() {
         let nothing = json!({
             "delay": null, "run_at": null, "priority": null, "max_attempts": null, "concurrency_key": null, "stream": null,
+            "traceparent": null,
         });
         assert_eq!(payload(&nothing), payload(&json!({})));
     }
@@ -210,6 +223,12 @@ mod tests {
                 TooLarge,
             ),
             (json!({"stream": "yes"}), "stream", BoolType),
+            (json!({"traceparent": 5}), "traceparent", StringType),
+            (
+                json!({"traceparent": "00-1-2-3"}),
+                "traceparent",
+                ValueError,
+            ),
             (
                 json!({"delay": 1, "run_at": "2026-01-31T12:00:00Z"}),
                 "run_at",

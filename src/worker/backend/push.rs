@@ -64,6 +64,7 @@ impl<Args: Serialize + Unpin> Sink<Task<Args>> for Backend<Args> {
             }),
             concurrency_key: None,
             stream: false,
+            traceparent: None,
             asker: Asker::nobody(),
             key: None,
         };

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import secrets
 import uuid
 from datetime import datetime, timezone
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 KEY_AT_MOST = 255
+TRACEPARENT = re.compile("00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 LONGEST_DELAY = 10 * 366 * 86_400
 """Ten years; the gateway says it more exactly."""
 
@@ -33,6 +35,8 @@ class JobOptions(TypedDict, total=False):
     """Jobs of one task with the same key share the limits for each key."""
     stream: bool
     """Whether it says its text piece by piece."""
+    traceparent: str | None
+    """The trace that it is a part of, as W3C Trace Context writes it; an OpenTelemetry propagator gives it."""
     idempotency_key: str | None
     """A name for this submission: the same again, with the same name, is the same job. A random one, if this does not say."""
 
@@ -62,6 +66,8 @@ def payload_of(task: str, content: str | None, **options: Unpack[JobOptions]) ->
     for name in ("concurrency_key", "idempotency_key"):
         if name in given and len(_text(name, given[name]).encode()) > KEY_AT_MOST:
             raise ValueError(f"{name} must have at most {KEY_AT_MOST} bytes; use a digest of what is longer")
+    if "traceparent" in given and not TRACEPARENT.fullmatch(_text("traceparent", given["traceparent"])):
+        raise ValueError(f"traceparent must be one of W3C Trace Context, not {given['traceparent']!r}")
     if not isinstance(given.get("stream", False), bool):
         raise TypeError(f"stream must be True or False, not {given['stream']!r}")
     given.setdefault("idempotency_key", secrets.token_hex(16))

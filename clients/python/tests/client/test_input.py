@@ -35,6 +35,8 @@ class Input(Case):
             ("max_attempts must be", {"max_attempts": True}),
             ("255 bytes", {"idempotency_key": "é" * 200}),
             ("concurrency_key must be a str", {"concurrency_key": 5}),
+            ("traceparent must be a str", {"traceparent": 5}),
+            ("traceparent must be one", {"traceparent": "00-1-2-01"}),
             ("stream must be", {"stream": "yes"}),
             ("has no option 'dealy'", {"dealy": 5}),
         ]
@@ -44,6 +46,7 @@ class Input(Case):
                     client.submit(**{"task": "default", "content": "x", **options})
             # None is as good as nothing, and the largest that is allowed is.
             longest = {"priority": -32_768, "max_attempts": 1_000, "concurrency_key": "k" * 255, "delay": None, "run_at": None}
+            longest["traceparent"] = f"00-{'a' * 32}-{'b' * 16}-01"
             self.assertEqual(await client.submit("default", "x", **longest), "✅ Processed: X")  # type: ignore[arg-type]
 
     async def test_what_is_no_id_of_a_job_is_refused_at_the_call(self) -> None:
