@@ -1,5 +1,6 @@
 //! Which database a verb works on, and for how long the private one is in use.
 
+use std::error::Error;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 use super::exit::Exit;
 use crate::config::DatabaseConfig;
 use crate::postgres::private::{self, Cluster, Durability};
-use crate::postgres::{Database, Fault, keeper};
+use crate::postgres::{Database, Fault, keeper, turns_away};
 use crate::shutdown::{self, Parts, Stop};
 
 /// For how long a private database that has died just now is waited for.
@@ -160,8 +161,12 @@ impl Open {
                 self.database.check_schema().await
             };
             match prepared {
-                // One that is named may be named wrongly; a private one that dies is started again.
-                Err(error) if self.is_private() && is_away(&error) && Instant::now() < give_up => {
+                // One that is named may be named wrongly, unless it says itself that it has no room; a private one that
+                // dies is started again.
+                Err(error)
+                    if Instant::now() < give_up
+                        && (self.is_private() && is(&error, is_away) || is(&error, turns_away)) =>
+                {
                     tracing::warn!("{error:#}; trying again");
                     tokio::time::sleep(AWAY / 60).await;
                 }
@@ -171,10 +176,11 @@ impl Open {
     }
 }
 
-fn is_away(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain();
-    causes.any(|cause| match cause.downcast_ref::<sqlx::Error>() {
-        Some(error) => Fault::of(error) == Fault::Away,
-        None => false,
-    })
+fn is(error: &anyhow::Error, so: fn(&sqlx::Error) -> bool) -> bool {
+    let mut causes = error.chain().filter_map(<dyn Error>::downcast_ref);
+    causes.any(so)
+}
+
+fn is_away(error: &sqlx::Error) -> bool {
+    Fault::of(error) == Fault::Away
 }

@@ -34,7 +34,10 @@ pub async fn run(database: Database, dir: PathBuf, stop: Stop) -> anyhow::Result
                 found = Some(cluster);
             }
             Err(_) if stop.is_cancelled() => break,
-            Err(error) => tracing::warn!("the private Postgres is away: {error:#}"),
+            Err(error) if backoff.tells() => {
+                tracing::warn!("the private Postgres is away: {error:#}");
+            }
+            Err(_) => {}
         }
         if !shutdown::sleep(backoff.delay(), &stop).await {
             break;
