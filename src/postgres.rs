@@ -21,12 +21,11 @@ use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgPool, Postgres};
 
-pub use fault::{Advised, Fault, turns_away};
+pub use fault::{Advised, Fault, advice, turns_away};
 pub use link::Link;
 pub use pool::{POOLED, PoolUse};
 pub use reader::Reader;
 
-use fault::advice;
 use link::limited_to;
 use pool::{BROWSING, SHORT, browsing, pool};
 
@@ -118,7 +117,7 @@ impl Database {
         )
     }
 
-    /// A shared connection; where there is none, the reason, and what to do.
+    /// A shared connection; where there is none, the reason.
     async fn acquire(&self) -> anyhow::Result<PoolConnection<Postgres>> {
         let error = match self.pool.acquire().await {
             Ok(connection) => return Ok(connection),
@@ -136,9 +135,10 @@ impl Database {
 
     fn unreachable(&self, error: sqlx::Error) -> anyhow::Error {
         let name = self.name();
-        let words = match advice(&error) {
-            Some(advice) => format!("could not connect to {name}; {advice}"),
-            None => format!("could not reach {name}; is it running, and is DATABASE_URL right?"),
+        let words = if turns_away(&error) {
+            format!("could not connect to {name}")
+        } else {
+            format!("could not reach {name}; is it running, and is DATABASE_URL right?")
         };
         anyhow::Error::new(error).context(words)
     }

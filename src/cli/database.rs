@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::exit::Exit;
 use crate::config::DatabaseConfig;
 use crate::postgres::private::{self, Cluster, Durability};
-use crate::postgres::{Database, Fault, keeper, turns_away};
+use crate::postgres::{Database, Fault, advice, keeper, turns_away};
 use crate::shutdown::{self, Parts, Stop};
 
 /// For how long a private database that has died just now is waited for.
@@ -167,7 +167,7 @@ impl Open {
                     if Instant::now() < give_up
                         && (self.is_private() && is(&error, is_away) || is(&error, turns_away)) =>
                 {
-                    tracing::warn!("{error:#}; trying again");
+                    tracing::warn!("{}; trying again", told(&error));
                     tokio::time::sleep(AWAY / 60).await;
                 }
                 prepared => return prepared,
@@ -176,9 +176,21 @@ impl Open {
     }
 }
 
+/// An error with all its causes, and what to do where somebody has to do something.
+pub(super) fn told(error: &anyhow::Error) -> String {
+    match databases(error).find_map(advice) {
+        Some(advice) => format!("{error:#} ({advice})"),
+        None => format!("{error:#}"),
+    }
+}
+
 fn is(error: &anyhow::Error, so: fn(&sqlx::Error) -> bool) -> bool {
-    let mut causes = error.chain().filter_map(<dyn Error>::downcast_ref);
-    causes.any(so)
+    databases(error).any(so)
+}
+
+/// What the database has to do with an error.
+fn databases(error: &anyhow::Error) -> impl Iterator<Item = &sqlx::Error> {
+    error.chain().filter_map(<dyn Error>::downcast_ref)
 }
 
 fn is_away(error: &sqlx::Error) -> bool {

@@ -83,8 +83,14 @@ impl fmt::Display for Advised<'_> {
 }
 
 /// What somebody has to do before this passes.
-pub(super) fn advice(error: &sqlx::Error) -> Option<&'static str> {
+#[must_use]
+pub fn advice(error: &sqlx::Error) -> Option<&'static str> {
     let error = NotSent::cause(error);
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        return Some(
+            "each connection is in use, or the database's server gives no other: see `ringback doctor`",
+        );
+    }
     match code(error)?.as_ref() {
         "53100" => Some("the disk of the database's server is full: make room there"),
         "53300" => Some(

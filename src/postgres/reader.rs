@@ -7,7 +7,6 @@ use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
-use super::fault::advice;
 use super::link::limited_to;
 use super::{CONNECT_LIMIT, Fault, options};
 
@@ -45,13 +44,7 @@ impl Reader {
                 let message = error.as_database_error().map(|it| it.message().to_owned());
                 (plain, connection, message)
             }
-            Err(error) => {
-                let words = advice(&error).map_or_else(
-                    || "could not reach the database".to_owned(),
-                    |advice| format!("could not reach the database; {advice}"),
-                );
-                return Err(error).context(words);
-            }
+            Err(error) => return Err(error).context("could not reach the database"),
         };
         Ok(Self {
             options,
