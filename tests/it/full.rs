@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
+use sqlx::error::DatabaseError;
 use sqlx::{Connection, Executor, PgConnection};
 use uuid::Uuid;
 
@@ -241,7 +242,7 @@ async fn take_all(url: &str, taken: &mut Vec<PgConnection>) {
         match PgConnection::connect(url).await {
             Ok(connection) => taken.push(connection),
             Err(error) => {
-                let code = error.as_database_error().and_then(|error| error.code());
+                let code = error.as_database_error().and_then(DatabaseError::code);
                 assert_eq!(code.as_deref(), Some("53300"), "{error}");
                 return;
             }

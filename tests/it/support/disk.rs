@@ -13,6 +13,10 @@ pub(crate) struct Disk {
 
 impl Disk {
     /// One of so many megabytes; none, and a word about it, where this system does not let us have one.
+    #[expect(
+        clippy::print_stderr,
+        reason = "that something was not tested should be seen"
+    )]
     pub(crate) fn at(folder: &Path, megabytes: u32) -> Option<Self> {
         fs::create_dir_all(folder).unwrap();
         let size = format!("size={megabytes}m");
