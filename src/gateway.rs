@@ -22,6 +22,7 @@ mod identify;
 mod intake;
 mod known_tasks;
 mod limits;
+mod linger;
 pub mod metrics;
 mod outbox;
 mod pages;

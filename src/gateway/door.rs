@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use super::crowd::{Crowd, Place};
+use super::linger::Lingering;
 use super::settings::Limits;
 use super::tls::Tls;
 use crate::shutdown::Stop;
@@ -107,6 +108,7 @@ impl Door {
             tracing::debug!(%error, "a connection was lost as it was opened");
             return;
         }
+        let stream = Lingering::new(stream, self.connections.clone());
         let (router, visit, stop) = (self.router.clone(), Arc::new(visit), stop.clone());
         let Some(tls) = self.tls.clone() else {
             self.connections.spawn(serve(stream, router, visit, stop));

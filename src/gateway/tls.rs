@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::server::TlsStream;
+
+use super::linger::Lingering;
 
 /// How long a client may take to agree on keys.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
@@ -41,7 +42,7 @@ impl Tls {
     }
 
     /// Agrees on keys with a client, if it does so in time.
-    pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn accept(&self, stream: Lingering) -> std::io::Result<TlsStream<Lingering>> {
         tokio::time::timeout(HANDSHAKE_WITHIN, self.0.accept(stream))
             .await
             .unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()))

@@ -273,7 +273,7 @@ mod tests {
             longest_retry_delay = "1m"
             concurrency = 4
             rate = { starts = 10, period = "1s" }
-            input = { type = "object", required = ["url"] }
+            input = { type = "object", required = ["url"], properties = { url = {}, alt = {} } }
 
             [tasks.kept]
             command = ["./kept"]
@@ -286,6 +286,9 @@ mod tests {
         let thumb = tasks.get("thumb").unwrap();
         assert_eq!(thumb.options.time_limit, Some(Duration::from_secs(30)));
         assert!(thumb.fit(serde_json::json!({})).is_err());
+        // As it is written: a form has its fields in this order.
+        let fields = thumb.input.text()["properties"].to_string();
+        assert_eq!(fields, r#"{"url":{},"alt":{}}"#);
         assert_eq!(
             tasks.get("kept").unwrap().doubt().unwrap(),
             "its working directory is not there, so ./kept cannot be started"

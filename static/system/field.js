@@ -202,7 +202,8 @@ export class Field {
     const place = element("div", isWide(this.kind, this.part) ? "field wide" : "field");
     const about = element("span", "about", typeof schema.description === "string" ? schema.description : "");
     const empty = this.emptiness.element;
-    this.#label.textContent = isRequired ? name : `${name} (optional)`;
+    const title = typeof schema.title === "string" && schema.title.trim() !== "" ? schema.title : name;
+    this.#label.textContent = isRequired ? title : `${title} (optional)`;
     count += 1;
     this.#label.id = `field-${count}-name`;
     for (const [part, of] of /** @type {const} */ ([[about, "about"], [empty, "empty"], [this.#wrong, "wrong"]])) {

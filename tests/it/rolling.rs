@@ -66,7 +66,11 @@ impl Rolling {
 
     fn start(&self, program: &Path, arguments: &[&str]) -> Program {
         let mut command = Command::new(program);
-        Program::spawn(command.args(arguments).env("DATABASE_URL", &self.database.url))
+        Program::spawn(
+            command
+                .args(arguments)
+                .env("DATABASE_URL", &self.database.url),
+        )
     }
 
     fn publish(&self) {
@@ -151,7 +155,6 @@ async fn every_process_is_replaced_under_load_and_nothing_is_lost_or_done_twice(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[expect(clippy::print_stderr, reason = "that something was not tested should be seen")]
 async fn a_fleet_is_upgraded_from_the_previous_release_under_load_and_taken_back() {
     let Some(previous) = previous() else {
         eprintln!("not tested: the previous release is not in this checkout's history");

@@ -212,15 +212,19 @@ async fn a_frame_over_the_limit_is_refused_and_one_far_over_it_closes_the_socket
         )
     );
     client.expect_silence().await;
-    client.send_text("x".repeat(64_001)).await;
-    let close = client
-        .closed()
-        .await
-        .expect("the close should have a reason");
-    assert_eq!(
-        (u16::from(close.code), close.reason.as_str()),
-        (Close::FrameTooLarge.code(), Close::FrameTooLarge.reason())
-    );
+    // Also where much of the frame is still on its way: closing then would take the reason with it.
+    for bytes in [64_001, 500_000, 2_000_000] {
+        let mut client = Client::connect(&gateway).await;
+        client.send_text("x".repeat(bytes)).await;
+        let close = client
+            .closed()
+            .await
+            .expect("the close should have a reason");
+        assert_eq!(
+            (u16::from(close.code), close.reason.as_str()),
+            (Close::FrameTooLarge.code(), Close::FrameTooLarge.reason())
+        );
+    }
 }
 
 #[tokio::test]

@@ -31,18 +31,7 @@ impl Browser {
     pub(super) async fn new() -> Self {
         let profile = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("browser-{}", Uuid::new_v4().simple()));
-        // The browser belongs to the driver's process group, so that both can be killed together.
-        let driver = Program::spawn(
-            Command::new("chromedriver")
-                .arg("--port=0")
-                .process_group(0),
-        );
-        let started = driver.printed("started successfully on port").await;
-        let port: u16 = started
-            .rsplit(' ')
-            .next()
-            .and_then(|port| port.trim_end_matches('.').parse().ok())
-            .expect("the driver should say its port");
+        let (driver, port) = start_driver().await;
         let driver_url = format!("http://127.0.0.1:{port}");
         let Value::Object(capabilities) = json!({
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
@@ -227,6 +216,27 @@ impl Browser {
             .await
             .unwrap();
         answer["value"].take()
+    }
+}
+
+/// A driver, and its port. It looks for one that is free in one family of addresses, and ends when that is taken in the
+/// other; then another one is started.
+async fn start_driver() -> (Program, u16) {
+    loop {
+        // The browser belongs to the driver's process group, so that both can be killed together.
+        let driver = Program::spawn(
+            Command::new("chromedriver")
+                .arg("--port=0")
+                .process_group(0),
+        );
+        let started = driver
+            .printed_one_of(&["started successfully on port", "port not available"])
+            .await;
+        let port = started.rsplit(' ').next();
+        let port = port.and_then(|port| port.trim_end_matches('.').parse().ok());
+        if let Some(port) = port {
+            return (driver, port);
+        }
     }
 }
 

@@ -110,13 +110,15 @@ impl Program {
 
     /// Waits until it has printed a line with `text` in it, and gives that line.
     pub(crate) async fn printed(&self, text: &str) -> String {
+        self.printed_one_of(&[text]).await
+    }
+
+    /// The same with one of several.
+    pub(crate) async fn printed_one_of(&self, texts: &[&str]) -> String {
         let found = || {
-            self.lines
-                .lock()
-                .unwrap()
-                .iter()
-                .find(|line| line.contains(text))
-                .cloned()
+            let lines = self.lines.lock().unwrap();
+            let is_it = |line: &&String| texts.iter().any(|text| line.contains(text));
+            lines.iter().find(is_it).cloned()
         };
         let give_up = Instant::now() + PATIENCE;
         loop {
@@ -125,7 +127,7 @@ impl Program {
             }
             assert!(
                 Instant::now() < give_up,
-                "it never printed {text:?}, but:\n{}",
+                "it never printed {texts:?}, but:\n{}",
                 self.output()
             );
             tokio::time::sleep(Duration::from_millis(10)).await;
