@@ -255,3 +255,22 @@ impl Default for Backoff {
         Self::new()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_of_while_the_delays_grow_and_then_seldom() {
+        let mut backoff = Backoff::new();
+        let told = |backoff: &mut Backoff| {
+            backoff.delay();
+            backoff.tells()
+        };
+        assert_eq!((0..100).filter(|_| told(&mut backoff)).count(), 5);
+        backoff.told = Instant::now().checked_sub(Backoff::TELL_AGAIN);
+        assert_eq!((0..100).filter(|_| told(&mut backoff)).count(), 1);
+        backoff.reset();
+        assert!(told(&mut backoff));
+    }
+}
