@@ -17,14 +17,16 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use sqlx::PgPool;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgPool, Postgres};
 
-pub use fault::Fault;
+pub use fault::{Advised, Fault, advice, turns_away};
 pub use link::Link;
 pub use pool::{POOLED, PoolUse};
 pub use reader::Reader;
 
+use link::limited_to;
 use pool::{BROWSING, SHORT, browsing, pool};
 
 /// The longest that one statement of ours may take before its connection is given up: nothing else finds a connection
@@ -115,11 +117,30 @@ impl Database {
         )
     }
 
-    fn unreachable(&self) -> String {
-        format!(
-            "could not reach {}; is it running, and is DATABASE_URL right?",
-            self.name()
-        )
+    /// A shared connection; where there is none, the reason.
+    async fn acquire(&self) -> anyhow::Result<PoolConnection<Postgres>> {
+        let error = match self.pool.acquire().await {
+            Ok(connection) => return Ok(connection),
+            // The pool asks a server that is full again and again, and then does not say why that was in vain.
+            Err(sqlx::Error::PoolTimedOut) => {
+                let options = self.options("pool");
+                // Boxed, since it is large and rare.
+                let asking = Box::pin(limited_to(CONNECT_LIMIT, options.connect()));
+                asking.await.err().unwrap_or(sqlx::Error::PoolTimedOut)
+            }
+            Err(error) => error,
+        };
+        Err(self.unreachable(error))
+    }
+
+    fn unreachable(&self, error: sqlx::Error) -> anyhow::Error {
+        let name = self.name();
+        let words = if turns_away(&error) {
+            format!("could not connect to {name}")
+        } else {
+            format!("could not reach {name}; is it running, and is DATABASE_URL right?")
+        };
+        anyhow::Error::new(error).context(words)
     }
 }
 
@@ -167,7 +188,12 @@ where
         match ask().await {
             Err(error) if Fault::of(&error) == Fault::Away && Instant::now() < give_up => {
                 let delay = backoff.delay();
-                tracing::warn!(%error, delay_ms = delay.as_millis(), "the database is away, trying again");
+                if backoff.tells() {
+                    tracing::warn!(
+                        error = %Advised(&error), delay_ms = delay.as_millis(),
+                        "the database is away, trying again"
+                    );
+                }
                 tokio::time::sleep(delay).await;
             }
             answer => return answer,
@@ -179,17 +205,23 @@ where
 #[derive(Clone, Debug)]
 pub struct Backoff {
     next: Duration,
+    told: Option<Instant>,
 }
 
 impl Backoff {
     const FIRST: Duration = Duration::from_millis(50);
     /// The longest delay.
     pub const LONGEST: Duration = Duration::from_secs(2);
+    /// How often it is told of what goes on and on.
+    const TELL_AGAIN: Duration = Duration::from_secs(30);
 
     /// The delays from the start.
     #[must_use]
     pub fn new() -> Self {
-        Self { next: Self::FIRST }
+        Self {
+            next: Self::FIRST,
+            told: None,
+        }
     }
 
     /// The next delay.
@@ -199,14 +231,46 @@ impl Backoff {
         delay
     }
 
+    /// Whether to log what has failed: while the delays grow, and then once in a while, since an outage may last for hours
+    /// and many parts meet it.
+    pub fn tells(&mut self) -> bool {
+        let tells = self.next < Self::LONGEST
+            || self
+                .told
+                .is_none_or(|told| told.elapsed() >= Self::TELL_AGAIN);
+        if tells {
+            self.told = Some(Instant::now());
+        }
+        tells
+    }
+
     /// It works again: the next failure begins with the shortest delay.
     pub fn reset(&mut self) {
-        self.next = Self::FIRST;
+        *self = Self::new();
     }
 }
 
 impl Default for Backoff {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_is_told_of_while_the_delays_grow_and_then_seldom() {
+        let mut backoff = Backoff::new();
+        let told = |backoff: &mut Backoff| {
+            backoff.delay();
+            backoff.tells()
+        };
+        assert_eq!((0..100).filter(|_| told(&mut backoff)).count(), 5);
+        backoff.told = Instant::now().checked_sub(Backoff::TELL_AGAIN);
+        assert_eq!((0..100).filter(|_| told(&mut backoff)).count(), 1);
+        backoff.reset();
+        assert!(told(&mut backoff));
     }
 }

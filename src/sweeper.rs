@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::config::Keep;
 use crate::notice;
 use crate::postgres::link::limited;
-use crate::postgres::{Backoff, Database, Fault, Link};
+use crate::postgres::{Advised, Backoff, Database, Fault, Link};
 use crate::queue::{
     callback, expire, gone, keys, limits, operator_log, partitions, recover, recurring, samples,
     sweep,
@@ -63,7 +63,12 @@ async fn keep_sweeping(mut link: Link, sample_is_due: &Notify, stop: &Stop) {
             // A connection that is made again at once breaks no contact: the others could be heard as well.
             Err(error) => {
                 pause = backoff.delay();
-                tracing::warn!(%error, delay_ms = pause.as_millis(), "could not sweep, trying again");
+                if backoff.tells() {
+                    tracing::warn!(
+                        error = %Advised(&error), delay_ms = pause.as_millis(),
+                        "could not sweep, trying again"
+                    );
+                }
             }
         }
         if !sleep(pause, stop).await {
@@ -152,6 +157,7 @@ async fn sweep(link: &mut Link, contact: &mut Option<Contact>) -> Result<Swept, 
 
 async fn keep_tidying(mut link: Link, keep: &Keep, sample_is_due: &Notify, stop: &Stop) {
     let mut tidy_at = Instant::now();
+    let mut backoff = Backoff::new();
     loop {
         let tidies = tokio::select! {
             () = sample_is_due.notified() => false,
@@ -170,15 +176,20 @@ async fn keep_tidying(mut link: Link, keep: &Keep, sample_is_due: &Notify, stop:
         });
         let Some(kept) = kept.await else { return };
         link.settle(&kept);
-        if let Err(error) = &kept {
-            tracing::warn!(%error, "could not tidy up, trying again");
-        }
-        if tidies {
-            let pause = if kept.is_ok() {
+        let pause = match &kept {
+            Ok(()) => {
+                backoff.reset();
                 HOUSEKEEPING_EVERY
-            } else {
-                EVERY
-            };
+            }
+            Err(error) => {
+                let pause = EVERY + backoff.delay();
+                if backoff.tells() {
+                    tracing::warn!(error = %Advised(error), "could not tidy up, trying again");
+                }
+                pause
+            }
+        };
+        if tidies {
             // Not in step with the other processes.
             tidy_at = Instant::now() + pause.mul_f64(0.75 + fastrand::f64() / 2.0);
         }

@@ -1,5 +1,6 @@
 //! Which database a verb works on, and for how long the private one is in use.
 
+use std::error::Error;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 use super::exit::Exit;
 use crate::config::DatabaseConfig;
 use crate::postgres::private::{self, Cluster, Durability};
-use crate::postgres::{Database, Fault, keeper};
+use crate::postgres::{Database, Fault, advice, keeper, turns_away};
 use crate::shutdown::{self, Parts, Stop};
 
 /// For how long a private database that has died just now is waited for.
@@ -160,9 +161,13 @@ impl Open {
                 self.database.check_schema().await
             };
             match prepared {
-                // One that is named may be named wrongly; a private one that dies is started again.
-                Err(error) if self.is_private() && is_away(&error) && Instant::now() < give_up => {
-                    tracing::warn!("{error:#}; trying again");
+                // One that is named may be named wrongly, unless it says itself that it has no room; a private one that
+                // dies is started again.
+                Err(error)
+                    if Instant::now() < give_up
+                        && (self.is_private() && is(&error, is_away) || is(&error, turns_away)) =>
+                {
+                    tracing::warn!("{}; trying again", told(&error));
                     tokio::time::sleep(AWAY / 60).await;
                 }
                 prepared => return prepared,
@@ -171,10 +176,23 @@ impl Open {
     }
 }
 
-fn is_away(error: &anyhow::Error) -> bool {
-    let mut causes = error.chain();
-    causes.any(|cause| match cause.downcast_ref::<sqlx::Error>() {
-        Some(error) => Fault::of(error) == Fault::Away,
-        None => false,
-    })
+/// An error with all its causes, and what to do where somebody has to do something.
+pub(super) fn told(error: &anyhow::Error) -> String {
+    match databases(error).find_map(advice) {
+        Some(advice) => format!("{error:#} ({advice})"),
+        None => format!("{error:#}"),
+    }
+}
+
+fn is(error: &anyhow::Error, so: fn(&sqlx::Error) -> bool) -> bool {
+    databases(error).any(so)
+}
+
+/// What the database has to do with an error.
+fn databases(error: &anyhow::Error) -> impl Iterator<Item = &sqlx::Error> {
+    error.chain().filter_map(<dyn Error>::downcast_ref)
+}
+
+fn is_away(error: &sqlx::Error) -> bool {
+    Fault::of(error) == Fault::Away
 }

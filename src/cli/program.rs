@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches};
 
+use super::database::told;
 use super::{Cli, UNREAD, exit_code};
 use crate::config::{LogFormat, TasksConfig, TelemetryConfig};
 use crate::task::{Environment, Tasks, file};
@@ -128,7 +129,7 @@ fn start(
             let code = exit_code(&error);
             // Like a program that a broken pipe has ended.
             if code != UNREAD {
-                tracing::error!("{error:#}");
+                tracing::error!("{}", told(&error));
             }
             ExitCode::from(code)
         }

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
@@ -182,7 +182,9 @@ async fn store(open: &Open, payload: TaskPayload) -> anyhow::Result<JobId> {
             Exit::Usage(format!("the task cannot work on this: {error}")).into()
         }
         SubmitError::Conflict => Exit::NotDone(error.to_string()).into(),
-        SubmitError::Database(_) => anyhow!(error).context("could not submit the job"),
+        SubmitError::Database(error) => {
+            anyhow::Error::new(error).context("could not submit the job")
+        }
     })
 }
 

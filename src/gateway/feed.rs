@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
-use crate::postgres::Link;
 use crate::postgres::link::limited;
+use crate::postgres::{Advised, Backoff, Link};
 use crate::queue::overview::overview;
 use crate::shutdown::{self, Stop};
 
@@ -54,6 +54,7 @@ impl Feed {
 
     /// Reads again and again while somebody looks on, until it is told to stop.
     pub(super) async fn run(self: Arc<Self>, mut link: Link, stop: Stop) -> anyhow::Result<()> {
+        let mut backoff = Backoff::new();
         loop {
             if self.newest.receiver_count() == 0 {
                 // Whoever comes next is not to take it for how things are.
@@ -68,16 +69,22 @@ impl Feed {
             let read = async { limited(overview(link.connected().await?)).await };
             let read = read.await;
             link.settle(&read);
-            let pause = (began.elapsed() * SHARE).clamp(EVERY, SELDOM);
+            let mut pause = (began.elapsed() * SHARE).clamp(EVERY, SELDOM);
             match read {
                 Ok(mut overview) => {
+                    backoff.reset();
                     overview.next_in = Some(pause.as_secs_f64());
                     let text = serde_json::to_string(&overview)
                         .expect("an overview is strings and numbers, which all encode");
                     self.newest.send_replace(Some(text.into()));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "could not read how things are, trying again");
+                    pause += backoff.delay();
+                    if backoff.tells() {
+                        tracing::warn!(
+                            error = %Advised(&error), "could not read how things are, trying again"
+                        );
+                    }
                     self.newest.send_replace(None);
                 }
             }

@@ -109,6 +109,8 @@ impl Intake {
         mut submissions: mpsc::Receiver<Submission>,
         last: Stop,
     ) -> anyhow::Result<()> {
+        // Now, and not with the first job: by then others may have taken what connections there are.
+        let _ = last.run_until_cancelled(self.link.connected()).await;
         while let Some(mut batch) = batch::next(&mut submissions, WIDEST, &last).await {
             for _ in 0..YIELDS {
                 tokio::task::yield_now().await;

@@ -19,7 +19,7 @@ use crate::ids::JobId;
 use crate::notice::{self, NOTICE_CHANNEL};
 use crate::postgres::link::limited;
 use crate::postgres::listener::{Hearing, Listener, Wake};
-use crate::postgres::{Backoff, Database, Link};
+use crate::postgres::{Advised, Backoff, Database, Link};
 use crate::queue::fleet::{self, GatewayRow};
 use crate::queue::read::{Outcome, outcomes};
 use crate::queue::report::{self, Chunks, Position};
@@ -94,7 +94,12 @@ impl Relay {
             }
             while let Err(error) = self.look(&mut look).await {
                 let delay = backoff.delay();
-                tracing::warn!(%error, delay_ms = delay.as_millis(), "could not read what happened, trying again");
+                if backoff.tells() {
+                    tracing::warn!(
+                        error = %Advised(&error), delay_ms = delay.as_millis(),
+                        "could not read what happened, trying again"
+                    );
+                }
                 if !crate::shutdown::sleep(delay, &stop).await {
                     break;
                 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::ids::JobId;
-use crate::postgres::Link;
 use crate::postgres::link::limited;
+use crate::postgres::{Advised, Backoff, Link};
 use crate::queue::follow::looks;
 use crate::shutdown::{self, Stop};
 
@@ -94,6 +94,7 @@ impl Watched {
 
     /// Looks at everything that is watched, again and again, until it is told to stop.
     pub(super) async fn run(self: Arc<Self>, mut link: Link, stop: Stop) -> anyhow::Result<()> {
+        let mut backoff = Backoff::new();
         loop {
             let jobs = self.jobs();
             if jobs.is_empty() {
@@ -103,19 +104,29 @@ impl Watched {
                 }
                 continue;
             }
+            let mut pause = EVERY;
             for page in jobs.chunks(PAGE) {
                 let looked = async { limited(looks(link.connected().await?, page)).await };
                 let looked = looked.await;
                 link.settle(&looked);
                 match looked {
-                    Ok(looks) => self.compare(looks),
+                    Ok(looks) => {
+                        backoff.reset();
+                        self.compare(looks);
+                    }
                     Err(error) => {
-                        tracing::warn!(%error, "could not look at the jobs that requests wait for, trying again");
+                        pause += backoff.delay();
+                        if backoff.tells() {
+                            tracing::warn!(
+                                error = %Advised(&error),
+                                "could not look at the jobs that requests wait for, trying again"
+                            );
+                        }
                         break;
                     }
                 }
             }
-            if !shutdown::sleep(EVERY, &stop).await {
+            if !shutdown::sleep(pause, &stop).await {
                 break;
             }
         }

@@ -1,5 +1,11 @@
-//! What an error of the database means.
+//! What an error of the database means, and what to do about it.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
+
+use super::link::NotSent;
 use crate::telemetry::FIGURES;
 
 /// What an error of the database means for whoever met it.
@@ -49,6 +55,8 @@ impl Fault {
             // Connections, resources, an administrator's stop, serialisation and deadlocks; a server that only reads; a
             // transaction that was ended because we were frozen in it.
             ("08" | "53" | "57" | "40" | "58", _) | (_, "25006" | "25P03" | "25P04") => Self::Away,
+            // The server's process has given itself up: on a full disk, a new one cannot write down what it read.
+            ("XX", _) if has_ended(error) => Self::Away,
             (_, "55P03") => Self::Locked,
             (_, "23505") if database.constraint().is_some_and(is_key_of_jobs) => Self::There,
             ("54", _) if database.message().contains("NOTIFY") => Self::Hints,
@@ -58,6 +66,65 @@ impl Fault {
             _ => Self::Data,
         }
     }
+}
+
+/// An error on its way to the log or to a person: with what to do, where it goes on until somebody does something.
+#[derive(Clone, Copy, Debug)]
+pub struct Advised<'a>(pub &'a sqlx::Error);
+
+impl fmt::Display for Advised<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)?;
+        match advice(self.0) {
+            Some(advice) => write!(f, " ({advice})"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What somebody has to do before this passes.
+#[must_use]
+pub fn advice(error: &sqlx::Error) -> Option<&'static str> {
+    let error = NotSent::cause(error);
+    if matches!(error, sqlx::Error::PoolTimedOut) {
+        return Some(
+            "each connection is in use, or the database's server gives no other: see `ringback doctor`",
+        );
+    }
+    match code(error)?.as_ref() {
+        "53100" => Some("the disk of the database's server is full: make room there"),
+        "53300" => Some(
+            "the database's server has no connection left: raise max_connections, or run fewer of those that connect",
+        ),
+        "XX000" if has_ended(error) => {
+            Some("see the log of the database's server, and whether its disk is full")
+        }
+        _ => None,
+    }
+}
+
+/// Whether a server is there, and takes no connection for now: it has none left, or is starting or stopping.
+#[must_use]
+pub fn turns_away(error: &sqlx::Error) -> bool {
+    code(NotSent::cause(error)).is_some_and(|code| matches!(code.as_ref(), "53300" | "57P03"))
+}
+
+/// Whether the server's process has ended with this error, and its connection with it.
+pub(super) fn has_ended(error: &sqlx::Error) -> bool {
+    let error = error
+        .as_database_error()
+        .and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    error.is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
+/// Whether a server that is there has no room for what was asked, or for one more connection: nothing is wrong with the
+/// connections that there are, and it might not let us have another.
+pub(super) fn is_short(error: &sqlx::Error) -> bool {
+    code(error).is_some_and(|code| code.starts_with("53")) && !has_ended(error)
+}
+
+fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
 }
 
 /// Whether a constraint is what makes a second job of the same id impossible, among the live ones or in the history.

@@ -3,6 +3,7 @@
 //! Everything that connects waits meanwhile, as for any database that is away.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::time::Instant;
@@ -21,11 +22,10 @@ pub async fn run(database: Database, dir: PathBuf, stop: Stop) -> anyhow::Result
     // Its own seat: where it finds the server need not be where it was at first, if the folder was replaced.
     let mut found: Option<Cluster> = None;
     loop {
-        let began = Instant::now();
-        if stop.run_until_cancelled(lost(&database)).await.is_none() {
+        let Some(was_there) = stop.run_until_cancelled(lost(&database)).await else {
             break;
-        }
-        if began.elapsed() > Backoff::LONGEST {
+        };
+        if was_there > Backoff::LONGEST {
             backoff.reset();
         }
         match find(dir.clone(), found.take(), stop.clone()).await {
@@ -34,7 +34,10 @@ pub async fn run(database: Database, dir: PathBuf, stop: Stop) -> anyhow::Result
                 found = Some(cluster);
             }
             Err(_) if stop.is_cancelled() => break,
-            Err(error) => tracing::warn!("the private Postgres is away: {error:#}"),
+            Err(error) if backoff.tells() => {
+                tracing::warn!("the private Postgres is away: {error:#}");
+            }
+            Err(_) => {}
         }
         if !shutdown::sleep(backoff.delay(), &stop).await {
             break;
@@ -46,12 +49,14 @@ pub async fn run(database: Database, dir: PathBuf, stop: Stop) -> anyhow::Result
         .context("leaving the private Postgres was interrupted")?
 }
 
-/// Waits until the server does not answer: an idle connection is cut at the moment it dies.
-async fn lost(database: &Database) {
+/// Waits until the server does not answer: an idle connection is cut at the moment it dies. Answers for how long it did.
+async fn lost(database: &Database) -> Duration {
     let Ok(mut idle) = listen(database, "keeper", []).await else {
-        return;
+        return Duration::ZERO;
     };
+    let began = Instant::now();
     while let Ok(Some(_)) = idle.try_recv().await {}
+    began.elapsed()
 }
 
 /// Finds the server, started again if it is dead, wherever it is now; `before` is where it was.

@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
+use super::fault::is_short;
 use super::{CONNECT_LIMIT, Database, Fault, STATEMENT_LIMIT};
 use crate::telemetry::FIGURES;
 
@@ -39,20 +40,22 @@ impl Link {
     /// The connection, made now if there is none.
     ///
     /// # Errors
-    /// When the database cannot be reached.
+    /// When the database cannot be reached; then nothing was sent, and nothing can have been committed.
     pub async fn connected(&mut self) -> Result<&mut PgConnection, sqlx::Error> {
         if self.connection.is_none() {
             // Boxed, since it is large and rare: otherwise its size is part of every statement's future.
-            self.connection = Some(Box::pin(self.connect()).await?);
+            let connection = Box::pin(self.connect()).await.map_err(NotSent::mark)?;
+            self.connection = Some(connection);
         }
         Ok(self.connection.as_mut().expect("it was made just above"))
     }
 
-    /// Gives the connection up if `result` says that the database is away: the next use makes a new one.
+    /// Gives the connection up if `result` says that the database is away: the next use makes a new one. One whose server
+    /// only has no room, such as on its disk, is kept: there may be none for another.
     pub fn settle<T>(&mut self, result: &Result<T, sqlx::Error>) {
         if result
             .as_ref()
-            .is_err_and(|error| Fault::of(error) == Fault::Away)
+            .is_err_and(|error| Fault::of(error) == Fault::Away && !is_short(error))
         {
             self.connection = None;
         }
@@ -100,6 +103,35 @@ impl Link {
         self.offset = offset;
         FIGURES.connected(&self.name);
         Ok(connection)
+    }
+}
+
+/// Marks an error that came before anything was sent, so that nothing can have been committed.
+#[derive(Debug, thiserror::Error)]
+#[error("could not connect: {0}")]
+pub struct NotSent(#[source] sqlx::Error);
+
+impl NotSent {
+    fn mark(error: sqlx::Error) -> sqlx::Error {
+        sqlx::Error::Io(std::io::Error::other(Self(error)))
+    }
+
+    /// Whether it is one.
+    #[must_use]
+    pub fn is(error: &sqlx::Error) -> bool {
+        Self::of(error).is_some()
+    }
+
+    /// Why there was no connection; any other error is its own cause.
+    pub(super) fn cause(error: &sqlx::Error) -> &sqlx::Error {
+        Self::of(error).map_or(error, |Self(cause)| cause)
+    }
+
+    fn of(error: &sqlx::Error) -> Option<&Self> {
+        let sqlx::Error::Io(error) = error else {
+            return None;
+        };
+        error.get_ref()?.downcast_ref()
     }
 }
 

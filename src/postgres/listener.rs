@@ -9,7 +9,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 
 use tokio::time::Instant;
 
-use super::{Backoff, Database};
+use super::{Advised, Backoff, Database};
 use crate::telemetry::FIGURES;
 
 /// How long an idle process waits before it looks by itself.
@@ -112,7 +112,12 @@ impl Listener {
                     }
                     Err(error) => {
                         let delay = self.backoff.delay();
-                        tracing::warn!(%error, delay_ms = delay.as_millis(), "could not listen for hints, trying again");
+                        if self.backoff.tells() {
+                            tracing::warn!(
+                                error = %Advised(&error), delay_ms = delay.as_millis(),
+                                "could not listen for hints, trying again"
+                            );
+                        }
                         tokio::time::sleep(delay).await;
                         // Deaf, but not idle: what connections there are still work.
                         if Instant::now() >= self.next_poll {

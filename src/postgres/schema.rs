@@ -86,9 +86,9 @@ impl Database {
     pub async fn migrate(&self) -> anyhow::Result<()> {
         let version: String =
             sqlx::query_scalar!(r#"select current_setting('server_version_num') as "version!""#)
-                .fetch_one(&self.pool)
+                .fetch_one(&mut *self.acquire().await?)
                 .await
-                .with_context(|| self.unreachable())?;
+                .map_err(|error| self.unreachable(error))?;
         if version.parse::<i32>().unwrap_or(0) < OLDEST_SERVER {
             bail!(
                 "{} is older than PostgreSQL 15, the oldest that Ringback works with",
@@ -100,7 +100,7 @@ impl Database {
             .options("migrate")
             .connect()
             .await
-            .with_context(|| self.unreachable())?;
+            .map_err(|error| self.unreachable(error))?;
         migrations()
             .run(&mut connection)
             .await
@@ -112,8 +112,7 @@ impl Database {
     /// # Errors
     /// When it is not, with what to do; or when the database cannot be reached.
     pub async fn check_schema(&self) -> anyhow::Result<()> {
-        let connection = self.pool.acquire().await;
-        let mut connection = connection.with_context(|| self.unreachable())?;
+        let mut connection = self.acquire().await?;
         let schema = Schema::read(&mut connection).await;
         let schema =
             schema.with_context(|| format!("could not read the schema of {}", self.name()))?;

@@ -6,8 +6,6 @@
 
 use std::time::{Duration, Instant};
 
-use sqlx::PgConnection;
-
 use super::callback::{Waits, wait};
 use super::enqueue::{NewJob, enqueue};
 use super::finish::{Ended, PutBack, finish, put_back};
@@ -16,8 +14,8 @@ use super::refusal::Refusal;
 use super::report::{Report, report};
 use super::{Try, partitions};
 use crate::ids::{ClaimId, JobId};
-use crate::postgres::link::limited;
-use crate::postgres::{Backoff, Fault, Link};
+use crate::postgres::link::{NotSent, limited};
+use crate::postgres::{Advised, Backoff, Fault, Link};
 use crate::telemetry::FIGURES;
 
 /// Rows of one kind, to be committed together.
@@ -179,15 +177,17 @@ fn note(answers: &mut [Answer], rows: Rows<'_>, repeats: &[Repeat]) {
 
 async fn pause(backoff: &mut Backoff, error: &sqlx::Error, rows: Rows<'_>) {
     let delay = backoff.delay();
-    tracing::warn!(
-        %error, delay_ms = delay.as_millis(), rows = rows.len(), what = rows.what(),
-        "the database is away, trying again"
-    );
+    if backoff.tells() {
+        tracing::warn!(
+            error = %Advised(error), delay_ms = delay.as_millis(), rows = rows.len(), what = rows.what(),
+            "the database is away, trying again"
+        );
+    }
     tokio::time::sleep(delay).await;
 }
 
 async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<Vec<Repeat>, sqlx::Error> {
-    let connection = connected(link).await?;
+    let connection = link.connected().await?;
     match rows {
         Rows::New(jobs) => return limited(enqueue(connection, jobs, this)).await,
         Rows::Ended(jobs) => limited(finish(connection, jobs, this)).await?,
@@ -196,11 +196,6 @@ async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<Vec<Repeat>
         Rows::Reports(reports) => limited(report(connection, reports, this)).await?,
     }
     Ok(Vec::new())
-}
-
-/// The connection; without one, nothing can have been committed.
-pub(super) async fn connected(link: &mut Link) -> Result<&mut PgConnection, sqlx::Error> {
-    link.connected().await.map_err(NotSent::mark)
 }
 
 async fn make_partitions(link: &mut Link, rows: Rows<'_>) -> Result<(), sqlx::Error> {
@@ -214,17 +209,6 @@ async fn make_partitions(link: &mut Link, rows: Rows<'_>) -> Result<(), sqlx::Er
     limited(partitions::make_for(link.connected().await?, &ids)).await
 }
 
-/// Marks an error that came before anything was sent, so that nothing can have been committed.
-#[derive(Debug, thiserror::Error)]
-#[error("could not connect: {0}")]
-struct NotSent(#[source] sqlx::Error);
-
-impl NotSent {
-    fn mark(error: sqlx::Error) -> sqlx::Error {
-        sqlx::Error::Io(std::io::Error::other(Self(error)))
-    }
-}
-
 /// Whether a batch that met this error may have been committed all the same: always, when the connection was lost after
 /// something was sent. An administrator's stop (class 57) can also come between the commit and its answer, and so can a pooler's word that its
 /// server is gone (class 08).
@@ -234,10 +218,7 @@ pub(super) fn may_have_committed(error: &sqlx::Error) -> bool {
             let code = error.code().unwrap_or_default();
             code.starts_with("57") || code.starts_with("08")
         }
-        sqlx::Error::Io(error) => !error
-            .get_ref()
-            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotSent>),
-        _ => true,
+        error => !NotSent::is(error),
     }
 }
 

@@ -9,7 +9,7 @@ use super::enqueue::{NewJob, enqueue};
 use super::{Refusal, Try};
 use crate::ids::JobId;
 use crate::postgres::link::limited;
-use crate::postgres::{Backoff, Fault, Link};
+use crate::postgres::{Advised, Backoff, Fault, Link};
 use crate::telemetry::FIGURES;
 
 /// What became of jobs that were to be stored together.
@@ -58,13 +58,18 @@ pub async fn commit_whole(link: &mut Link, jobs: &[NewJob], patience: Duration) 
             return Whole::Refused(Refusal::Away { maybe: this.again });
         }
         let delay = backoff.delay();
-        tracing::warn!(%error, delay_ms = delay.as_millis(), "the database is away, trying again");
+        if backoff.tells() {
+            tracing::warn!(
+                error = %Advised(&error), delay_ms = delay.as_millis(),
+                "the database is away, trying again"
+            );
+        }
         tokio::time::sleep(delay).await;
     }
 }
 
 async fn write(link: &mut Link, jobs: &[NewJob], this: Try) -> Result<Whole, sqlx::Error> {
-    let connection = super::commit::connected(link).await?;
+    let connection = link.connected().await?;
     limited(store(connection, jobs, this)).await
 }
 

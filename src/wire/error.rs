@@ -99,13 +99,13 @@ impl ErrorItem {
         }
     }
 
-    /// The database cannot be reached; `maybe` when the submission may have been stored all the same.
+    /// The database cannot be reached, or has no room; `maybe` when the submission may have been stored all the same.
     #[must_use]
     pub fn unavailable(maybe: bool) -> Self {
         let msg = if maybe {
-            "The database cannot be reached; the job may or may not have been stored"
+            "The database cannot be reached, or has no room; the job may or may not have been stored"
         } else {
-            "The database cannot be reached; the job was not stored"
+            "The database cannot be reached, or has no room; the job was not stored, try again"
         };
         Self {
             retry_after: Some(5),
@@ -132,7 +132,7 @@ impl ErrorItem {
             ..Self::new(
                 ErrorType::Unavailable,
                 &["resume"],
-                "The database cannot be reached; try again to resume",
+                "The database cannot be reached, or has no room; try again to resume",
             )
         }
     }
@@ -195,20 +195,20 @@ impl ErrorItem {
         )
     }
 
-    /// The database cannot be reached; the job may have been retried, or not.
+    /// The database cannot be reached, or has no room; the job may have been retried, or not.
     #[must_use]
     pub fn not_retried() -> Self {
-        let msg = "The database cannot be reached; try again to retry";
+        let msg = "The database cannot be reached, or has no room; try again to retry";
         Self {
             retry_after: Some(5),
             ..Self::new(ErrorType::Unavailable, &["retry_job"], msg)
         }
     }
 
-    /// The database cannot be reached; the job may have been asked to end, or not.
+    /// The database cannot be reached, or has no room; the job may have been asked to end, or not.
     #[must_use]
     pub fn not_cancelled() -> Self {
-        let msg = "The database cannot be reached; try again to cancel";
+        let msg = "The database cannot be reached, or has no room; try again to cancel";
         Self {
             retry_after: Some(5),
             ..Self::new(ErrorType::Unavailable, &["cancel_job"], msg)
@@ -241,7 +241,7 @@ impl ErrorItem {
         }
     }
 
-    /// The database cannot be reached; nothing was changed that anybody was told of.
+    /// The database cannot be reached, or has no room; nothing was changed that anybody was told of.
     #[must_use]
     pub fn away() -> Self {
         Self {
@@ -249,7 +249,7 @@ impl ErrorItem {
             ..Self::new(
                 ErrorType::Unavailable,
                 &[],
-                "The database cannot be reached; try again",
+                "The database cannot be reached, or has no room; try again",
             )
         }
     }

@@ -15,7 +15,7 @@ use super::slots::Slots;
 use super::stranded;
 use crate::ids::WorkerId;
 use crate::postgres::link::limited;
-use crate::postgres::{Backoff, Fault, Link};
+use crate::postgres::{Advised, Backoff, Fault, Link};
 use crate::queue::claim::{self, Claims, Commit, Want};
 use crate::queue::tasks::{self, TaskRow};
 use crate::queue::{Claimed, Cursor, limits};
@@ -117,7 +117,12 @@ impl Claimer {
                     doubtful = true;
                     self.limits.store(true, Ordering::Relaxed);
                     let delay = backoff.delay();
-                    tracing::warn!(%error, delay_ms = delay.as_millis(), "could not claim jobs, trying again");
+                    if backoff.tells() {
+                        tracing::warn!(
+                            error = %Advised(&error), delay_ms = delay.as_millis(),
+                            "could not claim jobs, trying again"
+                        );
+                    }
                     if !sleep(delay, &stop).await {
                         break;
                     }

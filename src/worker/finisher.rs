@@ -56,6 +56,8 @@ pub(super) struct Finisher {
 impl Finisher {
     /// Commits until `last` is given and nothing is left, or `give_up` is given.
     pub(super) async fn run(mut self, last: Stop, give_up: Stop) {
+        // Now, and not with the first outcome: by then others may have taken what connections there are.
+        let _ = last.run_until_cancelled(self.link.connected()).await;
         let mut batch = Vec::new();
         // When there will be something to tell that is not due yet.
         let mut later = None;

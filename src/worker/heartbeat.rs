@@ -13,7 +13,7 @@ use super::held::Held;
 use super::lease::Lease;
 use super::stranded;
 use crate::postgres::link::limited_to;
-use crate::postgres::{Backoff, Database, Link};
+use crate::postgres::{Advised, Backoff, Database, Link};
 use crate::queue::fleet::{self, WorkerRow};
 use crate::queue::tasks::{self, TaskRow};
 use crate::shutdown::{Stop, sleep};
@@ -72,8 +72,13 @@ impl Heartbeat {
                     EVERY
                 }
                 Err(error) => {
-                    tracing::warn!(worker.id = %worker, %error, "could not beat, trying again");
-                    backoff.delay()
+                    let delay = backoff.delay();
+                    if backoff.tells() {
+                        tracing::warn!(
+                            worker.id = %worker, error = %Advised(&error), "could not beat, trying again"
+                        );
+                    }
+                    delay
                 }
             };
             if !sleep(pause, &stop).await {

@@ -12,7 +12,7 @@ use crate::support::{Api, Client, Program, TestDatabase, eventually};
 
 /// What the doctor has said.
 #[derive(Debug)]
-struct Report {
+pub(crate) struct Report {
     code: Option<i32>,
     body: Value,
 }
@@ -23,7 +23,7 @@ impl Report {
         Self::at(&database.url, &[]).await
     }
 
-    async fn at(url: &str, arguments: &[&str]) -> Self {
+    pub(crate) async fn at(url: &str, arguments: &[&str]) -> Self {
         let mut doctor = Program::start_at(url, &[&["doctor", "--json"], arguments].concat());
         let code = doctor.ended().await.code();
         let output = doctor.output();
@@ -34,7 +34,7 @@ impl Report {
     }
 
     /// Status, what was found and what to do, of each finding of a check.
-    fn all(&self, check: &str) -> Vec<(&str, &str, &str)> {
+    pub(crate) fn all(&self, check: &str) -> Vec<(&str, &str, &str)> {
         let findings = self.body["findings"].as_array().unwrap();
         let of_it = findings.iter().filter(|finding| finding["check"] == check);
         of_it

@@ -508,18 +508,18 @@ async fn statements_that_wait_for_somebodys_lock_do_not_pile_up() {
 
 /// What one client has asked for and heard. Answers may come in any order.
 #[derive(Default)]
-struct Story {
+pub(crate) struct Story {
     asked: usize,
     /// By job id.
     queued: HashSet<String>,
     /// Their `maybe`.
-    refused: Vec<bool>,
+    pub(crate) refused: Vec<bool>,
     /// By job id: each once.
-    finished: HashMap<String, String>,
+    pub(crate) finished: HashMap<String, String>,
 }
 
 impl Story {
-    async fn ask(&mut self, client: &mut Client, task_type: &str, content: &str) {
+    pub(crate) async fn ask(&mut self, client: &mut Client, task_type: &str, content: &str) {
         self.asked += 1;
         client.ask(task_type, content).await;
     }
@@ -543,14 +543,14 @@ impl Story {
     }
 
     /// Waits until everything is answered.
-    async fn answers(&mut self, client: &mut Client) {
+    pub(crate) async fn answers(&mut self, client: &mut Client) {
         while self.queued.len() + self.refused.len() < self.asked {
             self.hear(&client.next_within(OUTAGE_AND_MORE).await);
         }
     }
 
     /// Waits until everything that was queued has its result.
-    async fn results(&mut self, client: &mut Client) {
+    pub(crate) async fn results(&mut self, client: &mut Client) {
         while self.finished.len() < self.queued.len() {
             self.hear(&client.next_within(OUTAGE_AND_MORE).await);
         }
@@ -635,7 +635,7 @@ async fn no_job_left(database: &TestDatabase) {
 }
 
 /// How many jobs succeeded at once, when all that there are did.
-async fn untroubled(database: &TestDatabase) -> i64 {
+pub(crate) async fn untroubled(database: &TestDatabase) -> i64 {
     assert_eq!(database.count("ringback.job_attempt").await, 0);
     let untroubled = "ringback.job_history where state = 'succeeded' and attempt = 1 and failures = 0 and crashes = 0";
     let count = database.count(untroubled).await;

@@ -26,6 +26,7 @@ mod export;
 mod faults;
 mod fleet;
 mod frames;
+mod full;
 mod health;
 mod help;
 mod history;

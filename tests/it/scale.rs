@@ -18,6 +18,7 @@ use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
+use crate::doctor::Report;
 use crate::support::{Client, Program, TestDatabase, eventually, keep};
 
 const FIRST: Try = Try {
@@ -121,6 +122,8 @@ async fn claims_beside_an_old_snapshot_read_no_more_than_they_take() {
     const ROUNDS: usize = 120;
     const READ: &str =
         "select idx_tup_read from pg_stat_user_indexes where indexrelname = 'job_ready'";
+    const BUFFERS: &str = "select heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit
+        from pg_statio_user_tables where schemaname = 'ringback' and relname = 'job'";
     let database = TestDatabase::new().await;
     let mut old = database.pool.acquire().await.unwrap();
     old.execute("begin isolation level repeatable read")
@@ -135,14 +138,16 @@ async fn claims_beside_an_old_snapshot_read_no_more_than_they_take() {
     let mut ids = JobIds::default();
     let cursor = cursor();
     let started = Instant::now();
-    let mut reads = Vec::new();
+    let (mut reads, mut buffers) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let new = jobs(&link, &mut ids, 500);
         let connection = link.connected().await.unwrap();
         enqueue(connection, &new, FIRST).await.unwrap();
         let before = statistic(connection, READ).await;
+        let buffers_before = statistic(connection, BUFFERS).await;
         let claimed = claim_some(connection, &cursor).await;
         reads.push(statistic(connection, READ).await - before);
+        buffers.push(statistic(connection, BUFFERS).await - buffers_before);
         assert_eq!(claimed.len(), 500);
         finish(connection, &succeeded(&claimed), FIRST)
             .await
@@ -155,6 +160,33 @@ async fn claims_beside_an_old_snapshot_read_no_more_than_they_take() {
         u64::try_from(long).unwrap() <= whole,
         "{long} claims of {ROUNDS} read much more than 500 rows, and {whole} may: {reads:?}"
     );
+    // The middle of some, so that those few do not count: once fifteen thousand jobs have passed through, and once sixty have.
+    let middle = |rounds: &[i64]| {
+        let mut rounds = rounds.to_vec();
+        rounds.sort_unstable();
+        rounds[rounds.len() / 2]
+    };
+    let (first, last) = (middle(&buffers[20..40]), middle(&buffers[100..120]));
+    assert!(
+        last < first * 3 / 2,
+        "from {first} to {last} buffers: {buffers:?}"
+    );
+
+    // And whoever runs it hears who it is.
+    let pid: i32 = sqlx::query_scalar("select pg_backend_pid()")
+        .fetch_one(&mut *old)
+        .await
+        .unwrap();
+    let report = Report::at(&database.url, &["--long-transaction", "1s"]).await;
+    let holders = report.all("snapshots");
+    let holder = holders
+        .iter()
+        .find(|(_, found, _)| found.starts_with(&format!("pid {pid} (")));
+    let (status, found, advice) = holder.unwrap_or_else(|| panic!("{holders:?}"));
+    assert_ne!(*status, "ok");
+    assert!(found.contains(", open for "), "{found}");
+    assert!(found.contains("keeps the dead rows of the last"), "{found}");
+    assert_eq!(*advice, format!("select pg_terminate_backend({pid})"));
     old.execute("rollback").await.unwrap();
 }
 

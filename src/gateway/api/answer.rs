@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::ids::JobId;
-use crate::postgres::Fault;
+use crate::postgres::{Advised, Fault};
 use crate::wire::{ErrorItem, JobLink, Problem};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -35,7 +35,7 @@ impl Refused {
 
     /// The database did not do what it was asked to.
     pub(in crate::gateway) fn by_the_database(error: &sqlx::Error, what: &str) -> Self {
-        tracing::warn!(%error, "could not {what}");
+        tracing::warn!(error = %Advised(error), "could not {what}");
         match Fault::of(error) {
             Fault::Away | Fault::Hints | Fault::Partition => ErrorItem::away().into(),
             Fault::Locked => ErrorItem::locked().into(),

@@ -21,8 +21,8 @@ use super::answer::Answer;
 use super::query::Id;
 use super::read::find_in_time;
 use super::values::position;
-use crate::postgres::Backoff;
 use crate::postgres::link::limited;
+use crate::postgres::{Advised, Backoff};
 use crate::queue::follow::{Event, Follower};
 use crate::queue::report::Position;
 use crate::shutdown;
@@ -129,7 +129,12 @@ impl Following {
                 }
                 Err(error) => {
                     let delay = backoff.delay();
-                    tracing::warn!(%error, delay_ms = delay.as_millis(), "could not follow a job, trying again");
+                    if backoff.tells() {
+                        tracing::warn!(
+                            error = %Advised(&error), delay_ms = delay.as_millis(),
+                            "could not follow a job, trying again"
+                        );
+                    }
                     if !shutdown::sleep(delay, &self.shared.stop).await {
                         return None;
                     }

@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 use super::super::Shared;
 use super::super::connection::{Behind, Connection};
 use crate::notice::{self, Notice};
-use crate::postgres::Backoff;
 use crate::postgres::link::limited;
+use crate::postgres::{Advised, Backoff};
 use crate::wire::SYSTEM_GROUP;
 
 /// What was read, and what for.
@@ -72,7 +72,12 @@ async fn read(shared: Shared, behind: Behind) -> Page {
             Ok(page) => return (behind, page),
             Err(error) => {
                 let delay = backoff.delay();
-                tracing::warn!(%error, delay_ms = delay.as_millis(), "could not read missed notices, trying again");
+                if backoff.tells() {
+                    tracing::warn!(
+                        error = %Advised(&error), delay_ms = delay.as_millis(),
+                        "could not read missed notices, trying again"
+                    );
+                }
                 tokio::time::sleep(delay).await;
             }
         }

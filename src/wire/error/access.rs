@@ -85,7 +85,7 @@ impl ErrorItem {
             ..Self::new(
                 ErrorType::Unavailable,
                 &["authenticate"],
-                "The database cannot be reached; try again to authenticate",
+                "The database cannot be reached, or has no room; try again to authenticate",
             )
         }
     }

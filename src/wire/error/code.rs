@@ -57,7 +57,7 @@ pub enum ErrorType {
     Conflict,
     /// The database refused this job, and it was not stored.
     Unstorable,
-    /// The database cannot be reached.
+    /// The database cannot be reached, or has no room; try again.
     Unavailable,
 }
 

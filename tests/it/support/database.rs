@@ -12,8 +12,8 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
 
-use super::eventually;
 use super::program::send;
+use super::{Disk, eventually};
 
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
@@ -28,6 +28,8 @@ pub(crate) struct TestDatabase {
 struct Own {
     cluster: Option<Cluster>,
     folder: PathBuf,
+    /// What all of it is on, if that is not the disk of everybody.
+    disk: Option<Disk>,
 }
 
 impl TestDatabase {
@@ -46,8 +48,17 @@ impl TestDatabase {
 
     /// On a server of its own, which the test may stop; it keeps what is committed.
     pub(crate) async fn on_its_own_server() -> Self {
-        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("own_{}", Uuid::new_v4().simple()));
+        Self::on_its_own_server_at(own_folder(), None).await
+    }
+
+    /// The same on a disk of its own, of so many megabytes, where this system lets us have one.
+    pub(crate) async fn on_its_own_disk(megabytes: u32) -> Option<Self> {
+        let folder = own_folder();
+        let disk = Disk::at(&folder, megabytes)?;
+        Some(Self::on_its_own_server_at(folder, Some(disk)).await)
+    }
+
+    async fn on_its_own_server_at(folder: PathBuf, disk: Option<Disk>) -> Self {
         let cluster = start(&folder).await;
         let url = cluster.url().to_owned();
         let database = Self {
@@ -57,10 +68,17 @@ impl TestDatabase {
             own: Some(Own {
                 cluster: Some(cluster),
                 folder,
+                disk,
             }),
         };
         database.database().migrate().await.unwrap();
         database
+    }
+
+    /// The disk of its own.
+    pub(crate) fn disk(&self) -> &Disk {
+        let own = self.own.as_ref().expect("a server of its own");
+        own.disk.as_ref().expect("a disk of its own")
     }
 
     /// Sends a signal to the server of its own, and waits until it has ended: `INT` stops it, `KILL` is a crash.
@@ -152,6 +170,11 @@ impl TestDatabase {
     }
 }
 
+fn own_folder() -> PathBuf {
+    let name = format!("own_{}", Uuid::new_v4().simple());
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
 /// The process of the server that answers here.
 pub(crate) async fn postmaster(pool: &PgPool) -> String {
     // Asked again where the connection was cut by an earlier fault.
@@ -194,6 +217,8 @@ fn pool(url: &str) -> PgPool {
 
 impl Drop for Own {
     fn drop(&mut self) {
+        // A server cannot stop properly without room.
+        self.disk.iter().for_each(Disk::make_room);
         let _ = self.cluster.take().map(Cluster::leave);
         let _ = private::discard(&self.folder);
     }
