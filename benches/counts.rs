@@ -30,7 +30,7 @@ fn parse_a_submission() -> Request {
     parse(black_box(SUBMISSION))
 }
 
-#[library_benchmark(config = at_most(940_000))]
+#[library_benchmark(config = at_most(985_000))]
 #[bench::thousand_sockets(args = (1_000), setup = Sockets::new)]
 fn notify_and_take(mut sockets: Sockets) -> (Sockets, usize) {
     sockets.notify(black_box("Maintenance in five minutes"));

@@ -108,8 +108,9 @@ impl Door {
             tracing::debug!(%error, "a connection was lost as it was opened");
             return;
         }
-        let stream = Lingering::new(stream, self.connections.clone());
-        let (router, visit, stop) = (self.router.clone(), Arc::new(visit), stop.clone());
+        let visit = Arc::new(visit);
+        let stream = Lingering::new(stream, self.connections.clone(), Arc::clone(&visit));
+        let (router, stop) = (self.router.clone(), stop.clone());
         let Some(tls) = self.tls.clone() else {
             self.connections.spawn(serve(stream, router, visit, stop));
             return;

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
+
+use super::door::Visit;
 
 /// How long the other side may take to stop.
 const MOMENT: Duration = Duration::from_secs(2);
@@ -25,13 +28,16 @@ pub(super) struct Lingering {
     /// There until it is dropped.
     stream: Option<TcpStream>,
     connections: TaskTracker,
+    /// It keeps its places until nothing is left of it.
+    visit: Arc<Visit>,
 }
 
 impl Lingering {
-    pub(super) fn new(stream: TcpStream, connections: TaskTracker) -> Self {
+    pub(super) fn new(stream: TcpStream, connections: TaskTracker, visit: Arc<Visit>) -> Self {
         Self {
             stream: Some(stream),
             connections,
+            visit,
         }
     }
 
@@ -51,8 +57,11 @@ impl Drop for Lingering {
         };
         let is_unread = stream.try_read(&mut [0; 1]).is_ok_and(|read| read > 0);
         if is_unread && let Ok(runtime) = Handle::try_current() {
-            let past = self.connections.track_future(read_past(stream));
-            runtime.spawn(past);
+            let visit = Arc::clone(&self.visit);
+            runtime.spawn(self.connections.track_future(async move {
+                read_past(stream).await;
+                drop(visit);
+            }));
         }
     }
 }

@@ -9,7 +9,6 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 use super::Shared;
-use super::api::Refused;
 use super::health;
 use crate::postgres::Database;
 use crate::postgres::link::limited;
@@ -53,10 +52,14 @@ const OF_QUEUES: [Figure; 8] = [
 /// Those of the queues, which every gateway knows, and of this process.
 pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
     let database = &shared.database;
-    match limited(backlog(database.browsing())).await {
-        Ok(queues) => answer(of_queues(&queues) + &of_this_process(database)),
-        Err(error) => Refused::by_the_database(&error, "read the figures").into_response(),
-    }
+    let queues = limited(backlog(database.browsing())).await;
+    let is_there = queues.is_ok();
+    let queues = queues.unwrap_or_else(|error| {
+        // What this process has counted is wanted most when the database is away.
+        tracing::debug!(%error, "could not read the figures of the queues");
+        Vec::new()
+    });
+    answer(of_queues(&queues) + &of_the_database(is_there) + &of_this_process(database))
 }
 
 /// Serves the figures of this process alone, to whoever reaches the address, until it is told to stop.
@@ -89,6 +92,15 @@ fn of_queues(queues: &[Backlog]) -> String {
             .collect(),
     };
     text_of(OF_QUEUES.map(reading).into())
+}
+
+fn of_the_database(is_there: bool) -> String {
+    text_of(vec![Reading {
+        name: "database_up",
+        help: "Whether the database has answered what waits in the queues",
+        label: "asked",
+        values: vec![("queues", f64::from(u8::from(is_there)))],
+    }])
 }
 
 fn of_this_process(database: &Database) -> String {
@@ -169,7 +181,12 @@ mod tests {
             workers: 0,
             slots: 0,
         };
-        let there_are = named(&(of_queues(&[queue]) + &of_this_process(&database)));
+        let texts = [
+            of_queues(&[queue]),
+            of_the_database(true),
+            of_this_process(&database),
+        ];
+        let there_are = named(&texts.concat());
         assert!(there_are.contains("wait_seconds") && there_are.contains("jobs_total"));
         let dashboard = named(include_str!("../../deploy/grafana/ringback.json"));
         assert_eq!(dashboard, there_are);

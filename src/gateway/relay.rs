@@ -79,7 +79,10 @@ impl Relay {
         let channels = vec![done_channel.clone(), NOTICE_CHANNEL.to_owned()];
         let mut listener = Listener::new(&self.database, channels, hearing);
         let mut backoff = Backoff::new();
-        let mut look = Look::default();
+        let mut look = Look {
+            hears: hearing == Hearing::Hints,
+            ..Look::default()
+        };
         loop {
             tokio::select! {
                 wake = listener.next() => look.note(wake, &done_channel),
@@ -166,9 +169,12 @@ impl Relay {
                 {
                     elsewhere.push((session, outcome.id));
                 }
-                if look.hinted.contains(&outcome.id) {
+                let is_hinted = look.hinted.contains(&outcome.id);
+                let is_polled = !is_hinted && look.polled.contains(&outcome.id);
+                if is_hinted || is_polled {
                     FIGURES.delivery.observe(outcome.since.max(0.0));
-                } else if look.polled.contains(&outcome.id) {
+                }
+                if is_polled && look.hears {
                     FIGURES.polled.inc();
                 }
                 self.deliver(outcome, reading);

@@ -1,10 +1,12 @@
 //! The schema: brought up to date, and compared with what this program was built for.
 
-use anyhow::{Context, bail};
-use sqlx::migrate::Migrator;
-use sqlx::{ConnectOptions, PgConnection};
+use std::time::{Duration, Instant};
 
-use super::Database;
+use anyhow::{Context, bail};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{ConnectOptions, Executor, PgConnection};
+
+use super::{Database, Fault};
 
 /// The oldest server that Ringback works with, in the server's own way of counting.
 pub const OLDEST_SERVER: i32 = 150_000;
@@ -78,6 +80,25 @@ impl Schema {
     }
 }
 
+/// How long a migration waits for a lock: everybody else who wants the table waits behind it.
+const LOCK_LIMIT: &str = "set lock_timeout = '1s'";
+
+/// How long it lets others go first,
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// and for how long it tries.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Whether a migration has met a lock that was not given up in time; it has changed nothing then.
+fn is_locked(error: &MigrateError) -> bool {
+    match error {
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
+            Fault::of(error) == Fault::Locked
+        }
+        _ => false,
+    }
+}
+
 impl Database {
     /// Brings the schema up to date.
     ///
@@ -101,10 +122,25 @@ impl Database {
             .connect()
             .await
             .map_err(|error| self.unreachable(error))?;
-        migrations()
-            .run(&mut connection)
+        connection
+            .execute(LOCK_LIMIT)
             .await
-            .with_context(|| format!("could not migrate {}", self.name()))
+            .map_err(|error| self.unreachable(error))?;
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            match migrations().run(&mut connection).await {
+                Err(error) if is_locked(&error) && Instant::now() < give_up => {
+                    tracing::warn!(
+                        "somebody's transaction holds a table that is to be changed; waiting for its end, a moment at \
+                         a time, so that nobody waits behind us"
+                    );
+                    tokio::time::sleep(PAUSE).await;
+                }
+                migrated => {
+                    return migrated.with_context(|| format!("could not migrate {}", self.name()));
+                }
+            }
+        }
     }
 
     /// Makes sure that the schema is the one this program was built for.

@@ -85,6 +85,10 @@ async fn expire_in_turn(
             }
             if let Some(folder) = folder {
                 export::attached(connection, folder, part.kind, &part.name).await?;
+                // That may have taken long, and a session may have come back for one of them meanwhile.
+                if !partitions::is_over(connection, &part, cutoff).await? {
+                    continue;
+                }
             }
             match partitions::detach(connection, &part).await? {
                 Let::Gone => count(

@@ -37,6 +37,8 @@ pub enum Failed {
 
 /// Says that the history is exported from now on, and makes sure that it can be.
 pub(super) async fn begin(connection: &mut PgConnection, folder: &Path) -> Result<(), Failed> {
+    // First of all: whoever cannot write keeps nobody else from letting go.
+    file::probe(folder).await?;
     sqlx::query!(
         r#"
         insert into ringback.exporter (host, folder) values ($1, $2)
@@ -48,7 +50,6 @@ pub(super) async fn begin(connection: &mut PgConnection, folder: &Path) -> Resul
     )
     .execute(connection)
     .await?;
-    file::probe(folder).await?;
     Ok(())
 }
 

@@ -101,6 +101,7 @@ pub async fn run_elsewhere(
                 and gone_at is null
                 and beat_at > clock_timestamp() - make_interval(secs => $3)
                 and wanted.task = any (tasks)
+                and (select queue from ringback.task where name = wanted.task) = any (queues)
                 and not circuits @> jsonb_build_array(jsonb_build_object('task', wanted.task))
         )
         "#,

@@ -162,8 +162,9 @@ async fn drop_day(
             || partitions::detach(connection, &part).await? == Let::HeldUp
             || partitions::drop_table(connection, &part.name).await? == Let::HeldUp
         {
-            // A history that is on its way out is not seen any more.
-            return Ok(part.kind == Kind::History && !held.contains(&part.kind));
+            // A history that is on its way out is not seen any more; one whose way has not begun is.
+            let held = partitions::held(connection).await?;
+            return Ok(part.kind == Kind::History && held.contains(&part.kind));
         }
         gone |= part.kind == Kind::History;
     }

@@ -27,7 +27,7 @@ pub(crate) struct World {
     /// Where the gateways are.
     pub(crate) addresses: Mutex<Vec<String>>,
     /// How many clients have a session.
-    sessions: AtomicUsize,
+    pub(crate) sessions: AtomicUsize,
     /// Whether the faults are over.
     pub(crate) is_over: AtomicBool,
     /// The notices that were sent, once there are no more.

@@ -33,6 +33,11 @@ async fn a_task_is_what_the_living_worker_that_started_last_says() {
     is(&database, 3).await;
     leaves(late).await;
     is(&database, 4).await;
+    // A version that does not say who says it, as before there was a name for that.
+    database
+        .execute("update ringback.task set max_attempts = 7 where name = 'report'")
+        .await;
+    is(&database, 4).await;
     // The new version is taken back.
     leaves(second).await;
     is(&database, 3).await;

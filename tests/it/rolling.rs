@@ -109,7 +109,11 @@ impl Rolling {
         let clients = futures_util::future::join_all(clients);
         let url = self.database.url.clone();
         let operated = async {
-            self.goes_on().await;
+            // Whoever has none yet has no right to a notice.
+            eventually("every client should have a session", async || {
+                world.sessions.load(Ordering::Relaxed) == CLIENTS
+            })
+            .await;
             let announcing = announce(url, Arc::clone(&world));
             let operating = async {
                 operator(&mut self).await;
@@ -188,4 +192,33 @@ async fn a_fleet_is_upgraded_from_the_previous_release_under_load_and_taken_back
             fleet.replace_all(&previous).await;
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_migration_that_has_to_wait_for_somebody_lets_all_others_go_first() {
+    let database = TestDatabase::new().await;
+    // As if this one were new, and somebody read the table of jobs for long.
+    database
+        .execute("delete from ringback.migration where version = 22")
+        .await;
+    database
+        .execute("alter table ringback.job drop column retry_first, drop column retry_longest")
+        .await;
+    let mut reader = database.pool.begin().await.unwrap();
+    sqlx::query("select from ringback.job")
+        .execute(&mut *reader)
+        .await
+        .unwrap();
+    let mut command = Command::new(this());
+    let mut migrate = Program::spawn(command.arg("migrate").env("DATABASE_URL", &database.url));
+    migrate.printed("waiting for its end").await;
+    // Not for longer than a moment is anybody held up behind it.
+    database.knows("a").await;
+    database.enqueue("'a', content => ''").await.unwrap();
+    assert!(migrate.runs(), "it should be waiting still");
+    reader.rollback().await.unwrap();
+    assert!(migrate.ended().await.success(), "{}", migrate.output());
+    let column =
+        "information_schema.columns where table_name = 'job' and column_name = 'retry_first'";
+    assert_eq!(database.count(column).await, 1);
 }

@@ -15,6 +15,8 @@ pub(super) struct Look {
     pub(super) jobs: BTreeSet<JobId>,
     /// Those of them that a hint was about; where its session is elsewhere, it is passed on, once.
     pub(super) hinted: HashSet<JobId>,
+    /// Whether hints are listened to.
+    pub(super) hears: bool,
     /// Those of them that nobody has told of.
     pub(super) polled: HashSet<JobId>,
     /// Jobs that may have said something.
