@@ -26,6 +26,8 @@ export class Composer {
   #given = { text: "", shown: "" };
   /** The task that works on texts for which something else is to be written, as JSON. */
   #asJson = "";
+  /** What is wrong with what is written. */
+  #wrong = "";
 
   /** @param {(task: string, work: unknown) => void} submit */
   constructor(submit) {
@@ -36,7 +38,7 @@ export class Composer {
     });
     this.#form.addEventListener("input", () => {
       this.#tasks.settle();
-      this.#say(this.#why);
+      this.#refuse("");
     });
     this.#form.addEventListener("keydown", (event) => this.#press(event));
     for (const idea of ideas()) {
@@ -53,7 +55,7 @@ export class Composer {
   setHint(hint) {
     if (this.#hint === hint) return;
     this.#hint = hint;
-    this.#say(this.#why);
+    this.#say();
   }
 
   /** Why what is submitted has to wait. */
@@ -107,6 +109,7 @@ export class Composer {
     // The form for JSON goes from a task that works on texts.
     if (this.#asJson === this.#tasks.name && this.#asJson !== asJson) this.#keep();
     this.#asJson = asJson;
+    this.#wrong = "";
     this.#tasks.choose(task);
     this.#keep();
   }
@@ -150,12 +153,13 @@ export class Composer {
     try {
       const work = this.#work();
       this.submit(this.#tasks.name, work);
+      this.#wrong = "";
       if (this.#isText) [this.#line.value, this.#given] = ["", { text: "", shown: "" }];
       else this.#fields.write(undefined);
       if (this.#asJson === this.#tasks.name) this.#asJson = "";
       this.#suggest();
     } catch (error) {
-      this.#say(error instanceof Error ? error.message : String(error));
+      this.#refuse(error instanceof Error ? error.message : String(error));
     }
     this.focus();
   }
@@ -169,8 +173,17 @@ export class Composer {
     return work;
   }
 
-  /** @param {string} words */
-  #say(words) {
+  /**
+   * Says what is wrong with what is written, until that changes: not only until the tasks are heard of again.
+   * @param {string} words empty where nothing is
+   */
+  #refuse(words) {
+    this.#wrong = words;
+    this.#say();
+  }
+
+  #say() {
+    const words = this.#wrong || this.#why;
     setText(this.#status, words);
     this.#status.dataset.tone = words === "" ? "" : "warn";
   }
@@ -183,7 +196,7 @@ export class Composer {
     this.#line.placeholder = PLACEHOLDERS.get(this.#tasks.name) ?? "Text for the task";
     setText(this.#keys, this.#isText ? "Shift+Enter makes a new line" : "Ctrl+Enter submits");
     this.#keys.hidden = !this.#isText && !this.#fields.hasLines;
-    this.#say(this.#why);
+    this.#say();
   }
 }
 

@@ -19,7 +19,7 @@ async fn what_was_typed_stays_with_its_task_and_with_its_field() {
     browser.choose("outline").await;
     assert_eq!(browser.written().await, typed);
 
-    // Also where the schema is another one by the next connection.
+    // Also where the schema is another one by the next connection: a worker that started later has said so.
     browser.fill("markdown", "# A\ntitle").await;
     browser
         .run("document.activeElement.setSelectionRange(2, 5);")
@@ -31,7 +31,13 @@ async fn what_was_typed_stays_with_its_task_and_with_its_field() {
     }});
     database
         .execute(&format!(
-            "update ringback.task set input_schema = '{schema}' where name = 'outline'"
+            "with later as (
+                insert into ringback.worker (id, host, pid, version, queues, concurrency, tasks, beat_at)
+                values (gen_random_uuid(), '', 0, '', array['default'], 1, array['outline'], now() + interval '1 h')
+                returning id
+            )
+            update ringback.task set input_schema = '{schema}', registered_by = later.id from later
+            where name = 'outline'"
         ))
         .await;
     let _gateway = replaced(&database, &mut gateway, &browser).await;
