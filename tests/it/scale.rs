@@ -844,6 +844,7 @@ fn statements(
         same("60", count, "float8"),
         "true".to_owned(),
         "false".to_owned(),
+        same("null", count, "text"),
     ];
     let ended = [
         ids(claimed.iter().map(|(id, _)| *id).collect()),
