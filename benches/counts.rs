@@ -25,12 +25,12 @@ fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
     config
 }
 
-#[library_benchmark(config = at_most(21_300))]
+#[library_benchmark(config = at_most(27_300))]
 fn parse_a_submission() -> Request {
     parse(black_box(SUBMISSION))
 }
 
-#[library_benchmark(config = at_most(985_000))]
+#[library_benchmark(config = at_most(1_048_000))]
 #[bench::thousand_sockets(args = (1_000), setup = Sockets::new)]
 fn notify_and_take(mut sockets: Sockets) -> (Sockets, usize) {
     sockets.notify(black_box("Maintenance in five minutes"));
@@ -38,7 +38,7 @@ fn notify_and_take(mut sockets: Sockets) -> (Sockets, usize) {
     (sockets, taken)
 }
 
-#[library_benchmark(config = at_most(8_300_000))]
+#[library_benchmark(config = at_most(8_878_000))]
 #[bench::thousand_sockets(args = (1_000), setup = Sockets::new)]
 fn deliver_and_take(sockets: Sockets) -> (Sockets, usize) {
     sockets.deliver();

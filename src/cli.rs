@@ -13,16 +13,17 @@ mod fleet;
 mod health;
 mod jobs;
 mod man;
-mod metrics;
 mod migrate;
 mod notify;
 mod openapi;
 mod output;
+mod prepare;
 mod program;
 mod queues;
 mod record;
 mod recurring;
 mod serve;
+mod shards;
 mod submit;
 mod token;
 mod url;
@@ -89,7 +90,7 @@ impl Cli {
     pub fn log_filter(&self) -> &'static str {
         match self.verb {
             Verb::Dev(_) | Verb::Serve(_) | Verb::Worker(_) | Verb::Migrate(_) => {
-                "info,sqlx=warn,apalis_core=warn"
+                "info,sqlx=warn,apalis_core=warn,async_nats=off"
             }
             Verb::Submit(_)
             | Verb::Notify(_)
@@ -143,15 +144,16 @@ impl Cli {
         match self.verb {
             Verb::Dev(verb) => {
                 let tasks = tasks(verb.asked()?).await?;
-                verb.run(tasks).await
+                // Boxed, since it is large, and made once.
+                Box::pin(verb.run(tasks)).await
             }
             Verb::Serve(verb) => {
                 let tasks = tasks(verb.asked()?).await?;
-                verb.run(tasks).await
+                Box::pin(verb.run(tasks)).await
             }
             Verb::Worker(verb) => {
                 let tasks = tasks(verb.asked()?).await?;
-                verb.run(tasks).await
+                Box::pin(verb.run(tasks)).await
             }
             Verb::Submit(verb) => verb.run().await,
             Verb::Notify(verb) => verb.run().await,

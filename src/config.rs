@@ -3,37 +3,25 @@
 //! `.env.example` lists them all; a test compares the two.
 
 mod access;
+mod database;
 mod keep;
 mod limits;
 mod telemetry;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 pub use access::{AccessConfig, AuthKind, SigningConfig, TokenConfig};
-pub use keep::Keep;
+pub use database::{DatabaseConfig, Pooler};
+pub use keep::{Keep, at_least};
 pub use limits::LimitsConfig;
 pub use telemetry::{LogFormat, TelemetryConfig};
 
-/// Where the database is.
-#[derive(Args, Clone, Debug)]
-pub struct DatabaseConfig {
-    /// The Postgres to use; without it, a private one in the data folder
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    pub database_url: Option<String>,
-
-    /// The folder of the private Postgres
-    #[arg(
-        long,
-        env = "RINGBACK_DATA_DIR",
-        default_value = ".ringback",
-        value_name = "FOLDER"
-    )]
-    pub data_dir: PathBuf,
-}
+/// Where a gateway serves, where nothing else is said.
+pub(crate) const LISTEN: &str = "127.0.0.1:8000";
 
 /// Where tasks are that are no Rust.
 #[derive(Args, Clone, Debug)]
@@ -49,6 +37,10 @@ pub struct FleetConfig {
     /// Ask the tables instead of listening for hints (for poolers that cannot LISTEN)
     #[arg(long, env = "RINGBACK_POLL_ONLY")]
     pub poll_only: bool,
+
+    /// Send the hints of all jobs by these NATS servers instead of NOTIFY, for fleets that outgrow it
+    #[arg(long, env = "NATS_URL", hide_env_values = true, value_name = "URL,…")]
+    pub nats_url: Option<String>,
 
     /// Where tasks are that are no Rust.
     #[command(flatten)]
@@ -80,7 +72,7 @@ pub struct FleetConfig {
 #[derive(Args, Clone, Debug)]
 pub struct GatewayConfig {
     /// The address to serve; without authentication, only a loopback one
-    #[arg(long, env = "RINGBACK_LISTEN", default_value = "127.0.0.1:8000", value_parser = listen, value_name = "ADDRESS:PORT")]
+    #[arg(long, env = "RINGBACK_LISTEN", default_value = LISTEN, value_parser = listen, value_name = "ADDRESS:PORT")]
     pub listen: SocketAddr,
 
     /// The largest frame a client may send, in bytes
@@ -180,7 +172,13 @@ pub(crate) fn some_duration(text: &str) -> Result<Duration, String> {
 pub(crate) fn listen(text: &str) -> Result<SocketAddr, String> {
     text.replace("localhost:", "127.0.0.1:")
         .parse()
-        .map_err(|_| format!("{text:?} is not an address and a port, such as 127.0.0.1:8000"))
+        .map_err(|_| format!("{text:?} is not an address and a port, such as {LISTEN}"))
+}
+
+/// Whether the host of a URL is this machine.
+pub(crate) fn is_here(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn concurrency(text: &str) -> Result<usize, String> {
@@ -259,6 +257,16 @@ mod tests {
             "ftp://a",
         ] {
             assert!(public_url(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_loopback_hosts_are_here() {
+        for here in ["localhost", "127.0.0.2", "[::1]"] {
+            assert!(is_here(here), "{here}");
+        }
+        for elsewhere in ["jobs.example.com", "127.0.0.1.example.com", "192.0.2.1", ""] {
+            assert!(!is_here(elsewhere), "{elsewhere}");
         }
     }
 

@@ -15,6 +15,7 @@ mod door;
 mod expiry;
 mod feed;
 mod forwarded;
+mod front;
 mod goodbye;
 mod health;
 mod hub;
@@ -32,15 +33,15 @@ mod resume;
 mod retry;
 mod settings;
 mod socket;
+mod starting;
 mod subjects;
 mod tls;
 mod told;
 mod waiting;
 mod watch;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use axum::Router;
@@ -48,45 +49,40 @@ use axum::middleware;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
-use crate::auth::{Identity, Scope};
-use crate::ids::{GatewayId, JobId, JobIds};
-use crate::postgres::{Database, patiently};
-use crate::queue::fleet::{self, GatewayRow, Heard};
-use crate::queue::tasks::{self, KnownTask, TaskRow};
+use crate::auth::Scope;
+use crate::ids::{GatewayId, JobId};
+use crate::postgres::{Database, Shard};
+use crate::queue::fleet::{self, GatewayRow};
+use crate::shards::Shards;
 use crate::shutdown::{Parts, Stop};
 use crate::task::Tasks;
-use crate::wire::{SOCKET_PATH, SYSTEM_GROUP};
+use crate::wire::SOCKET_PATH;
 
 use access::Site;
 pub use access::{Access, Auth};
 use connection::Acknowledged;
-use crowd::Crowd;
 use door::Door;
 use feed::Feed;
+use front::Front;
 use health::Health;
 use hub::Hub;
-use identify::authorize;
+use identify::identify;
 use intake::Submission;
 use known_tasks::KnownTasks;
 pub use settings::{Limits, Settings};
+use starting::Starting;
 use subjects::Subjects;
 pub use tls::Tls;
 use watch::Watched;
 
-/// How long a database that goes away at the start is waited for.
-const STARTING: Duration = Duration::from_secs(30);
-
-/// What every request can reach.
+/// A gateway of one shard; what most requests reach.
 type Shared = Arc<Gateway>;
 
 #[derive(Debug)]
 struct Gateway {
     hub: Arc<Hub>,
-    /// Who everybody is, where there is no authentication.
-    anyone: Arc<Identity>,
     tasks: Arc<KnownTasks>,
     gateway: GatewayId,
     submissions: mpsc::Sender<Submission>,
@@ -102,9 +98,6 @@ struct Gateway {
     tickets: Semaphore,
     /// Whether the database lets it do its work.
     health: Arc<Health>,
-    /// Sockets by the address for which a trusted proxy speaks.
-    proxied: Arc<Crowd<IpAddr>>,
-    sockets: TaskTracker,
     stop: Stop,
     /// Given when, after `stop`, everything that had finished is in the outboxes.
     relayed: Stop,
@@ -118,7 +111,7 @@ struct Gateway {
 /// When the database cannot be reached at the start, or a part fails.
 pub async fn run(
     listener: TcpListener,
-    database: Database,
+    shards: impl Into<Shards<Shard>>,
     tasks: Tasks,
     settings: Settings,
     stop: Stop,
@@ -126,128 +119,60 @@ pub async fn run(
     let address = listener
         .local_addr()
         .context("could not read the address that is listened on")?;
-    let gateway = GatewayRow {
+    let row = GatewayRow {
         id: GatewayId::random(),
         host: fleet::host(),
         listen: address.to_string(),
     };
-    let (heard, all) = patiently(STARTING, || announce(&database, &gateway, &tasks))
-        .await
-        .context("could not make this gateway known to the fleet")?;
-    let known = KnownTasks::new(tasks);
-    known.replace(heard.tasks, all);
-    let known = Arc::new(known);
-    let hub = Arc::new(Hub::default());
-    let watched = Arc::new(Watched::default());
-    let feed = Arc::new(Feed::default());
-    let health = Arc::new(Health::default());
-    let subjects = Arc::new(Subjects::new(&settings.limits));
-    let (submissions, receive) = mpsc::channel(intake::WAITING);
-    let (acknowledged, acknowledgements) = mpsc::channel(acks::WAITING);
-    let (wanted, look) = mpsc::channel(relay::WANTED);
-    let relayed = Stop::new();
+    let gateway = row.id;
     let served = Stop::new();
-    let shared = Arc::new(Gateway {
-        hub: Arc::clone(&hub),
-        anyone: Arc::new(Identity::anyone()),
-        tasks: Arc::clone(&known),
-        gateway: gateway.id,
-        submissions,
-        acknowledged,
-        wanted: wanted.clone(),
-        watched: Arc::clone(&watched),
-        feed: Arc::clone(&feed),
-        subjects: Arc::clone(&subjects),
-        tickets: Semaphore::new(authenticate::AT_ONCE),
-        health: Arc::clone(&health),
-        proxied: Crowd::new(settings.limits.connections_per_address),
-        sockets: TaskTracker::new(),
-        stop: stop.clone(),
-        relayed: relayed.clone(),
-        settings: settings.clone(),
-        database: database.clone(),
-    });
-    tracing::info!(gateway.id = %gateway.id, %address, "serving");
-
+    let shards = shards.into();
+    let front = Arc::new(Front::new(&shards, settings, stop.clone()));
     let mut parts = Parts::default();
-    parts.spawn(
-        "intake",
-        intake::Intake {
-            link: database.link("intake"),
-            ids: JobIds::default(),
-            hub: Arc::clone(&hub),
-            gateway: gateway.id,
-            keep_keys: settings.keep_keys,
-            wanted,
+    for (place, shard) in shards.places() {
+        let starting = Starting {
+            front: Arc::clone(&front),
+            place,
+            tasks: tasks.clone(),
+            row: row.clone(),
+            served: served.clone(),
+        };
+        parts.spawn(
+            "way to a database",
+            starting.run(shard.clone()).instrument(place.span()),
+        );
+    }
+    parts.spawn("web server", async move {
+        let stop = front.stop.clone();
+        if stop.run_until_cancelled(front.wait()).await.is_none() {
+            // Nobody was let in.
+            served.cancel();
+            return Ok(());
         }
-        .run(receive, served.clone()),
-    );
-    parts.spawn(
-        "acknowledgements",
-        acks::run(acknowledgements, database.link("acks"), served.clone()),
-    );
-    parts.spawn(
-        "ends of tokens",
-        expiry::run(Arc::clone(&hub), stop.clone()),
-    );
-    parts.spawn(
-        "count of those who wait",
-        waiting::run(subjects, database.link("waiting"), stop.clone()),
-    );
-    let watch = Arc::clone(&watched).run(database.link("watch"), stop.clone());
-    parts.spawn("watch over jobs", watch);
-    let asking = (database.link("health"), served.clone());
-    parts.spawn("health", async move {
-        health.run(asking.0, asking.1).await;
-        Ok(())
+        tracing::info!(gateway.id = %gateway, %address, "serving");
+        serve(listener, address, front, served).await
     });
-    parts.spawn("feed", feed.run(database.link("feed"), stop.clone()));
-    let relay = relay::Relay {
-        link: database.link("relay"),
-        database,
-        gateway,
-        hub,
-        watched,
-        tasks: known,
-        wanted: look,
-        last_notice: heard.last_notice,
-        let_go_at: Instant::now(),
-    };
-    parts.spawn("relay", relay.run(settings.hearing, stop.clone(), relayed));
-    parts.spawn("web server", serve(listener, address, shared, served));
     parts.join(&stop).await
-}
-
-/// Makes a gateway and its tasks known to the fleet.
-async fn announce(
-    database: &Database,
-    gateway: &GatewayRow,
-    tasks: &Tasks,
-) -> Result<(Heard, Vec<KnownTask>), sqlx::Error> {
-    tasks::register(database.pool(), None, &TaskRow::all(tasks)).await?;
-    let heard = fleet::gateway_beat(database.pool(), gateway, 0, SYSTEM_GROUP).await?;
-    Ok((heard, tasks::all(database.pool()).await?))
 }
 
 async fn serve(
     listener: TcpListener,
     address: SocketAddr,
-    shared: Shared,
+    front: Arc<Front>,
     served: Stop,
 ) -> anyhow::Result<()> {
     // Given however this ends: a request that is never finished keeps what it shares with the intake.
     let _served = served.drop_guard();
-    let stop = shared.stop.clone();
-    let (hub, sockets) = (Arc::clone(&shared.hub), shared.sockets.clone());
-    let grace = shared.settings.grace;
+    let stop = front.stop.clone();
+    let sockets = front.sockets.clone();
+    let grace = front.settings.grace;
     // Made whole once: as it comes, a router is put together anew for each connection.
-    let router = router(address, Arc::clone(&shared)).with_state(());
-    let settings = &shared.settings;
+    let router = router(address, Arc::clone(&front)).with_state(());
+    let settings = &front.settings;
     let door = Door::new(listener, settings.tls.clone(), router, &settings.limits);
-    drop(shared);
     let all_closed = async {
         stop.cancelled().await;
-        hub.stop();
+        front.stop_sockets();
         sockets.close();
         sockets.wait().await;
     };
@@ -259,20 +184,20 @@ async fn serve(
     Ok(())
 }
 
-fn router(address: SocketAddr, shared: Shared) -> Router {
-    let access = shared.settings.access.clone();
+fn router(address: SocketAddr, front: Arc<Front>) -> Router {
+    let access = front.settings.access.clone();
     let cors = access::cors(&access);
-    let pages = pages::routes(&shared);
-    let reading = (Arc::clone(&shared), Some(Scope::MetricsRead));
-    let metrics = get(metrics::metrics).layer(middleware::from_fn_with_state(reading, authorize));
+    let pages = pages::routes(&front);
+    let reading = (Arc::clone(&front), Some(Scope::MetricsRead));
+    let metrics = get(metrics::metrics).layer(middleware::from_fn_with_state(reading, identify));
     let site = Arc::new(Site { address, access });
     Router::new()
         .route(SOCKET_PATH, get(socket::upgrade))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", metrics)
-        .merge(api::routes(&shared))
-        .with_state(shared)
+        .merge(api::routes(&front))
+        .with_state(front)
         .merge(pages)
         .fallback(limits::no_such_path)
         .method_not_allowed_fallback(limits::no_such_method)

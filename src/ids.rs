@@ -127,6 +127,12 @@ impl JobIds {
     }
 }
 
+/// The first id that can be made at this time, in milliseconds since 1970; what is before that counts as its begin.
+#[must_use]
+pub fn first_id(milliseconds: i64) -> Uuid {
+    Uuid::from_u128(u128::try_from(milliseconds).unwrap_or_default() << 80)
+}
+
 impl ConnectionId {
     /// A new random id.
     #[must_use]

@@ -10,9 +10,10 @@
 //!
 //! | Module | What it is for |
 //! | --- | --- |
-//! | [`auth`] | who somebody is and what they may do; tokens |
+//! | [`auth`], [`shards`] | who somebody is and what they may do, tokens; which of several databases is whose |
 //! | [`ids`], [`config`], [`shutdown`], [`telemetry`] | names, settings, stopping, logging and tracing |
 //! | [`postgres`], [`wire`], [`task`] | the way to the database; every message; what work is |
+//! | [`nats`] | hints that go another way |
 //! | [`queue`], [`session`], [`notice`], [`ticket`], [`asyncapi`], [`openapi`] | all SQL of jobs; sessions and their mailboxes; notices; tickets for sockets; the two contracts |
 //! | [`sweeper`] | what keeps the tables true without anybody asking |
 //! | [`worker`], [`gateway`] | runs jobs; the socket, HTTP and the pages; never each other |
@@ -43,11 +44,13 @@ pub mod cli;
 pub mod config;
 pub mod gateway;
 pub mod ids;
+pub mod nats;
 pub mod notice;
 pub mod openapi;
 pub mod postgres;
 pub mod queue;
 pub mod session;
+pub mod shards;
 pub mod shutdown;
 pub mod sweeper;
 pub mod task;

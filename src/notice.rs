@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sqlx::{PgConnection, PgExecutor};
 
-use crate::postgres::Fault;
-use crate::postgres::link::limited;
+use crate::postgres::{Fault, Link};
 
 /// The channel that says that a group has a new notice: its name.
 pub const NOTICE_CHANNEL: &str = "ringback_notice";
@@ -102,10 +102,15 @@ pub async fn after(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    loop {
-        let expired = sqlx::query!(
-            r#"
+pub async fn expire(link: &mut Link) -> Result<(), sqlx::Error> {
+    link.run_to_the_end(|connection| expire_some(connection).boxed())
+        .await
+}
+
+/// Some of it; answers whether there may be more.
+async fn expire_some(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let deleted = sqlx::query!(
+        r#"
             delete from ringback.notice
             where ctid = any (array(
                 select ctid from ringback.notice
@@ -114,11 +119,7 @@ pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
                 for update skip locked
             ))
             "#,
-            BATCH
-        );
-        let deleted = limited(expired.execute(&mut *connection)).await?;
-        if deleted.rows_affected() < BATCH.unsigned_abs() {
-            return Ok(());
-        }
-    }
+        BATCH
+    );
+    Ok(deleted.execute(connection).await?.rows_affected() == BATCH.unsigned_abs())
 }

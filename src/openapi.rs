@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use crate::auth::Scope;
 use crate::task::form::{Form, describe};
 
-pub use operation::{KnownBy, Method, Operation};
+pub use operation::{KnownBy, Method, Operation, Reach};
 use table::{Answer, Row};
 
 const SUMMARY: &str = "Jobs, notices and queues over HTTP: the same operations as on the socket, in SQL and on the command line, with the same answers.";
@@ -83,7 +83,11 @@ pub fn document() -> Value {
     })
 }
 
-fn described(operation: Operation, row: Row, schemas: &mut SchemaGenerator) -> Value {
+fn described(operation: Operation, mut row: Row, schemas: &mut SchemaGenerator) -> Value {
+    if operation.reach().may_be_named() && operation.known_by() == KnownBy::Token {
+        row.parameters.push(table::shard(operation.reach()));
+        row.problems.push(422);
+    }
     let mut responses: Map<String, Value> = Map::new();
     for Answer {
         status,

@@ -33,6 +33,7 @@ pub mod refusal;
 pub mod report;
 pub mod retry;
 pub mod samples;
+pub mod shard;
 pub mod stats;
 pub mod submit;
 pub mod sweep;
@@ -41,13 +42,15 @@ mod turn;
 pub mod waiting;
 pub mod whole;
 
+use crate::postgres::hints::Hinting;
+
 pub use actor::Actor;
 pub use callback::Waits;
 pub use cancel::{CANCEL_CHANNEL, Cancelled};
 pub use claim::{Claimed, Claims};
 pub use commit::{Answer, Rows, commit};
 pub use cursor::Cursor;
-pub use enqueue::{Asker, Due, NewJob};
+pub use enqueue::{Asker, Due, NewJob, Stored};
 pub use finish::{Ended, Ending, PutBack, Why};
 pub use keys::{Key, Repeat};
 pub use operator_log::Deed;
@@ -67,16 +70,20 @@ pub const READY_CHANNEL: &str = "ringback_ready";
 pub struct Try {
     /// It may have been written already: its connection was lost while it was being committed.
     pub again: bool,
-    /// Whether to send hints.
-    pub hints: bool,
+    /// What to do about hints.
+    pub hints: Hinting,
 }
 
 impl Try {
+    /// The first time, with hints by Postgres alone.
+    pub const FIRST: Self = Self::first(Hinting::Notify);
+
     /// The first time.
-    pub const FIRST: Self = Self {
-        again: false,
-        hints: true,
-    };
+    #[must_use]
+    pub const fn first(hints: Hinting) -> Self {
+        let again = false;
+        Self { again, hints }
+    }
 }
 
 /// A column of a statement. One without any value is left empty: the server then fills it with nulls, and spends

@@ -9,8 +9,7 @@ use tokio::time::Instant;
 
 use crate::config::Keep;
 use crate::notice;
-use crate::postgres::link::limited;
-use crate::postgres::{Advised, Backoff, Database, Fault, Link};
+use crate::postgres::{Backoff, Database, Fault, Link};
 use crate::queue::{
     callback, expire, gone, keys, limits, operator_log, partitions, recover, recurring, samples,
     sweep,
@@ -34,9 +33,12 @@ const UNBROKEN: Duration = Duration::from_secs(6);
 /// None: a database that is away is waited for.
 pub async fn run(database: Database, keep: Keep, stop: Stop) -> anyhow::Result<()> {
     let sample_is_due = Notify::new();
+    let expiry_is_due = Notify::new();
+    let housekeeping = database.link("housekeeping");
     tokio::join!(
         keep_sweeping(database.link("sweeper"), &sample_is_due, &stop),
-        keep_tidying(database.link("housekeeping"), &keep, &sample_is_due, &stop),
+        keep_tidying(housekeeping, &keep, &sample_is_due, &expiry_is_due, &stop),
+        keep_expiring(database.direct_link("expiry"), &keep, &expiry_is_due, &stop),
     );
     Ok(())
 }
@@ -49,7 +51,6 @@ async fn keep_sweeping(mut link: Link, sample_is_due: &Notify, stop: &Stop) {
             .run_until_cancelled(sweep(&mut link, &mut contact))
             .await;
         let Some(swept) = swept else { return };
-        link.settle(&swept);
         // Not in step with the other processes.
         let mut pause = EVERY.mul_f64(0.75 + fastrand::f64() / 2.0);
         match swept {
@@ -61,15 +62,7 @@ async fn keep_sweeping(mut link: Link, sample_is_due: &Notify, stop: &Stop) {
                 }
             }
             // A connection that is made again at once breaks no contact: the others could be heard as well.
-            Err(error) => {
-                pause = backoff.delay();
-                if backoff.tells() {
-                    tracing::warn!(
-                        error = %Advised(&error), delay_ms = pause.as_millis(),
-                        "could not sweep, trying again"
-                    );
-                }
-            }
+            Err(error) => pause = backoff.failed(&error, "could not sweep"),
         }
         if !sleep(pause, stop).await {
             link.close().await;
@@ -113,29 +106,34 @@ struct Swept {
 /// Looks what there is to do, and does it: first of all what others wait for who cannot help themselves. The contact is
 /// noted as soon as there is an answer, whatever becomes of the rest.
 async fn sweep(link: &mut Link, contact: &mut Option<Contact>) -> Result<Swept, sqlx::Error> {
-    let connection = link.connected().await?;
-    let asked = Instant::now();
-    let work = limited(sweep::look(connection)).await?;
+    let looked = link.run(async |connection| {
+        let asked = Instant::now();
+        Ok((sweep::look(connection).await?, asked))
+    });
+    let (work, asked) = looked.await?;
     // An answer that took long is as good as a silence: the others' beats waited as well.
     let earlier = contact.filter(|_| asked.elapsed() < EVERY);
     let now = Contact::at(work.now, earlier);
     *contact = Some(now);
     let recovers = work.silent && now.can_judge();
     if recovers {
-        recover::recover(connection).await?;
+        recover::recover(link).await?;
     }
     if work.overdue {
-        callback::give_up(connection).await?;
+        callback::give_up(link).await?;
     }
     let mut next = work.next;
-    if work.scheduled && recover::promote(connection).await?.is_more() {
+    if work.scheduled && recover::promote(link).await?.is_more() {
         // The rest of a large heap, after a look whether anything else is due.
         next = Some(Duration::ZERO);
     }
     let mut admitted = None;
     // What has become ready may have to wait for a limit after all.
     if work.limits || work.scheduled || work.overdue || recovers {
-        admitted = match limits::admit(connection).await {
+        admitted = match link
+            .run(async |connection| limits::admit(connection).await)
+            .await
+        {
             Err(error) if Fault::of(&error) != Fault::Away => {
                 // Whatever is wrong with a limit, everything else goes on.
                 tracing::warn!(%error, "could not look at the limits, trying again");
@@ -146,7 +144,7 @@ async fn sweep(link: &mut Link, contact: &mut Option<Contact>) -> Result<Swept, 
     }
     let mut fired = None;
     if work.recurring {
-        fired = recurring::fire(connection).await?;
+        fired = recurring::fire(link).await?;
     }
     let next = next.map(|next| next.saturating_sub(asked.elapsed()));
     Ok(Swept {
@@ -155,7 +153,13 @@ async fn sweep(link: &mut Link, contact: &mut Option<Contact>) -> Result<Swept, 
     })
 }
 
-async fn keep_tidying(mut link: Link, keep: &Keep, sample_is_due: &Notify, stop: &Stop) {
+async fn keep_tidying(
+    mut link: Link,
+    keep: &Keep,
+    sample_is_due: &Notify,
+    expiry_is_due: &Notify,
+    stop: &Stop,
+) {
     let mut tidy_at = Instant::now();
     let mut backoff = Backoff::new();
     loop {
@@ -175,19 +179,16 @@ async fn keep_tidying(mut link: Link, keep: &Keep, sample_is_due: &Notify, stop:
             }
         });
         let Some(kept) = kept.await else { return };
-        link.settle(&kept);
         let pause = match &kept {
             Ok(()) => {
                 backoff.reset();
+                if tidies {
+                    // What a session or a key has kept of the history may be free now.
+                    expiry_is_due.notify_one();
+                }
                 HOUSEKEEPING_EVERY
             }
-            Err(error) => {
-                let pause = EVERY + backoff.delay();
-                if backoff.tells() {
-                    tracing::warn!(error = %Advised(error), "could not tidy up, trying again");
-                }
-                pause
-            }
+            Err(error) => EVERY + backoff.failed(error, "could not tidy up"),
         };
         if tidies {
             // Not in step with the other processes.
@@ -197,8 +198,10 @@ async fn keep_tidying(mut link: Link, keep: &Keep, sample_is_due: &Notify, stop:
 }
 
 async fn take_sample(link: &mut Link) -> Result<(), sqlx::Error> {
-    let connection = link.connected().await?;
-    match limited(samples::take(connection)).await {
+    match link
+        .run(async |connection| samples::take(connection).await)
+        .await
+    {
         Err(error) if Fault::of(&error) != Fault::Away => {
             // A figure less: everything else goes on.
             tracing::warn!(%error, "could not take a sample of how things are");
@@ -210,16 +213,55 @@ async fn take_sample(link: &mut Link) -> Result<(), sqlx::Error> {
 
 /// Each for itself: what is wrong with one keeps nothing else from being tidied.
 async fn tidy_up(link: &mut Link, keep: &Keep) -> Result<(), sqlx::Error> {
-    let connection = link.connected().await?;
-    passed(limited(partitions::make_ahead(connection)).await)?;
+    let made = link.run(async |connection| partitions::make_ahead(connection).await);
+    passed(made.await)?;
     // Whatever deletes works in small batches: its statements are limited in time, and not the whole of it.
-    passed(notice::expire(connection).await)?;
-    passed(ticket::expire(connection).await)?;
-    passed(keys::expire(connection).await)?;
-    passed(session::expire(connection, keep.sessions).await)?;
-    passed(gone::forget(connection, keep.gone).await)?;
-    passed(samples::expire(connection, keep.samples).await)?;
-    passed(operator_log::expire(connection, keep.operator_log).await)?;
+    passed(notice::expire(link).await)?;
+    passed(ticket::expire(link).await)?;
+    passed(keys::expire(link).await)?;
+    passed(session::expire(link, keep.sessions).await)?;
+    passed(gone::forget(link, keep.gone).await)?;
+    passed(samples::expire(link, keep.samples).await)?;
+    passed(operator_log::expire(link, keep.operator_log).await)
+}
+
+/// Lets go of the history, whenever that is due. It has its own connection, since files may take hours: everything else
+/// goes on meanwhile.
+async fn keep_expiring(mut link: Link, keep: &Keep, expiry_is_due: &Notify, stop: &Stop) {
+    let mut backoff = Backoff::new();
+    loop {
+        tokio::select! {
+            () = expiry_is_due.notified() => {}
+            () = stop.cancelled() => {
+                link.close().await;
+                return;
+            }
+        }
+        let expired = stop.run_until_cancelled(let_go(&mut link, keep));
+        let Some(expired) = expired.await else { return };
+        link.settle(&expired);
+        match expired {
+            Ok(()) => backoff.reset(),
+            Err(error) => {
+                let pause = EVERY + backoff.failed(&error, "could not let go of the history");
+                if sleep(pause, stop).await {
+                    expiry_is_due.notify_one();
+                }
+            }
+        }
+    }
+}
+
+async fn let_go(link: &mut Link, keep: &Keep) -> Result<(), sqlx::Error> {
+    if link.is_shared().await? {
+        // Two at once would take each other's parts for their own.
+        tracing::warn!(
+            "a pooler gives this connection a server process for each transaction, so the history is let go of by \
+             nobody here: name the server itself in DIRECT_DATABASE_URL"
+        );
+        return Ok(());
+    }
+    let connection = link.connected().await?;
     passed(expire::expire(connection, keep).await.map(|_| ()))
 }
 

@@ -5,6 +5,7 @@
 
 mod callback;
 mod circuit;
+mod circuits;
 mod command;
 mod context;
 mod demonstration;
@@ -28,7 +29,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use callback::Callback;
-pub use circuit::{Circuits, Open};
+pub use circuit::Open;
+pub use circuits::Circuits;
 pub use context::Context;
 pub use environment::Environment;
 pub use error::{Again, TaskError};

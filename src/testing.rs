@@ -60,7 +60,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long things are kept: longer than any test.
 const KEEP: Duration = Duration::from_secs(86_400);
 
-/// All of Ringback, for one test; when it is dropped, everything of it is gone.
+/// All of Ringback, for one test; when it is dropped, all of it ends, and the next one to start deletes its database.
 #[derive(Debug)]
 pub struct Ringback {
     tasks: Tasks,
@@ -68,7 +68,7 @@ pub struct Ringback {
     /// What runs until the end: a gateway, a worker.
     running: JoinSet<anyhow::Result<()>>,
     address: Option<String>,
-    // Last, so that everything else has let go of it.
+    // Last, so that everything else has been told to let go of it.
     throwaway: Throwaway,
 }
 
@@ -80,7 +80,10 @@ impl Ringback {
     pub async fn start(tasks: Tasks) -> anyhow::Result<Self> {
         let throwaway = Throwaway::create().await?;
         let database = Database::new(&throwaway.url)?;
-        register(database.pool(), None, &TaskRow::all(&tasks)).await?;
+        let rows = TaskRow::all(&tasks);
+        database
+            .run(async |connection| register(connection, None, &rows).await)
+            .await?;
         Ok(Self {
             tasks,
             database,
@@ -109,8 +112,10 @@ impl Ringback {
     /// # Errors
     /// The same.
     pub async fn submit_as(&self, request: &Request) -> anyhow::Result<JobId> {
-        let mut connection = self.database.pool().acquire().await?;
-        Ok(submit(&mut connection, request).await?)
+        let submitted = self
+            .database
+            .run(async |connection| Ok(submit(connection, request).await));
+        Ok(submitted.await??)
     }
 
     /// A job as it is now.
@@ -118,7 +123,10 @@ impl Ringback {
     /// # Errors
     /// When there is none of this id.
     pub async fn job(&self, id: JobId) -> anyhow::Result<Job> {
-        let found = jobs::find(self.database.pool(), id).await?;
+        let found = self
+            .database
+            .run(async |connection| jobs::find(connection, id).await)
+            .await?;
         found.with_context(|| format!("there is no job {id}"))
     }
 
@@ -133,7 +141,11 @@ impl Ringback {
         self.work(&mut working, &stop);
         let idle = async {
             loop {
-                if backlog::is_done(self.database.pool()).await? {
+                if self
+                    .database
+                    .run(async |connection| backlog::is_done(connection).await)
+                    .await?
+                {
                     return anyhow::Ok(());
                 }
                 sleep(LOOK_EVERY).await;
@@ -152,15 +164,19 @@ impl Ringback {
     /// # Errors
     /// Those of the database.
     pub async fn make_due(&self) -> anyhow::Result<()> {
-        let mut connection = self.database.pool().acquire().await?;
         let filter = jobs::Filter {
             states: vec![JobState::Scheduled],
             ..jobs::Filter::default()
         };
-        for job in jobs::ids(&mut connection, &filter).await? {
-            retry::retry(&mut connection, job, None, &Actor::Operator, None).await?;
-        }
-        Ok(())
+        Ok(self
+            .database
+            .run(async |connection| {
+                for job in jobs::ids(connection, &filter).await? {
+                    retry::retry(connection, job, None, &Actor::Operator, None).await?;
+                }
+                Ok(())
+            })
+            .await?)
     }
 
     /// From now on, a worker runs what is due.
@@ -199,10 +215,11 @@ impl Ringback {
             ping_every: Duration::from_secs(25),
             // A test's client answers only while the test waits for a message of its.
             ping_patience: KEEP,
-            keep_sessions: KEEP,
-            keep_keys: KEEP,
-            keep_notices: KEEP,
-            keep_tickets: KEEP,
+            keep: Keep {
+                notices: KEEP,
+                tickets: KEEP,
+                ..Keep::default()
+            },
             grace: Duration::from_secs(1),
             access: Access {
                 auth: Auth::None,

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use futures_util::FutureExt;
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::auth::{Identity, Scope, Secret};
-use crate::postgres::link::limited;
+use crate::postgres::Link;
 
 /// How many one statement deletes, at most.
 const BATCH: i64 = 1_000;
@@ -75,10 +76,15 @@ pub async fn redeem(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    loop {
-        let expired = sqlx::query!(
-            r#"
+pub async fn expire(link: &mut Link) -> Result<(), sqlx::Error> {
+    link.run_to_the_end(|connection| expire_some(connection).boxed())
+        .await
+}
+
+/// Some of it; answers whether there may be more.
+async fn expire_some(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let deleted = sqlx::query!(
+        r#"
             delete from ringback.ticket
             where ctid = any (array(
                 select ctid from ringback.ticket
@@ -87,13 +93,9 @@ pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
                 for update skip locked
             ))
             "#,
-            BATCH
-        );
-        let deleted = limited(expired.execute(&mut *connection)).await?;
-        if deleted.rows_affected() < BATCH.unsigned_abs() {
-            return Ok(());
-        }
-    }
+        BATCH
+    );
+    Ok(deleted.execute(connection).await?.rows_affected() == BATCH.unsigned_abs())
 }
 
 fn seconds(time: SystemTime) -> f64 {

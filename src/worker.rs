@@ -30,11 +30,15 @@ use std::time::Duration;
 use anyhow::Context;
 use apalis::prelude::WorkerBuilder;
 use apalis_core::task::data::Data;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
+use tracing::Instrument;
 
-use crate::postgres::Database;
+use crate::postgres::Shard;
 use crate::postgres::listener::Hearing;
 use crate::queue::tasks::TaskRow;
+use crate::shards::Shards;
 use crate::shutdown::Stop;
 use crate::task::Tasks;
 
@@ -42,6 +46,7 @@ pub use backend::{Backend, BackendError};
 pub use held::Claim;
 
 use callbacks::Callbacks;
+use slots::Slots;
 
 /// How a worker works.
 #[derive(Clone, Debug)]
@@ -77,16 +82,17 @@ impl Default for Settings {
 }
 
 /// Runs jobs of `tasks` until it is told to stop; then lets running ones finish, within the grace, and returns the rest.
-/// Nothing of their work is left when it ends.
+/// Nothing of their work is left when it ends. Jobs of all shards share its slots.
 ///
 /// # Errors
 /// When the runtime fails. A database that is away is waited for.
 pub async fn run(
-    database: Database,
+    shards: impl Into<Shards<Shard>>,
     tasks: Tasks,
     settings: Settings,
     stop: Stop,
 ) -> anyhow::Result<()> {
+    let shards = shards.into();
     for task in tasks.iter() {
         if let Some(doubt) = task.doubt() {
             tracing::warn!(
@@ -95,23 +101,24 @@ pub async fn run(
             );
         }
     }
-    let callbacks = settings.public_url.as_deref().map(|url| Callbacks {
-        database: database.clone(),
-        public_url: url.into(),
-    });
-    let overtimes = tasks.overtimes();
-    let overtime = overtimes.values().max().copied().unwrap_or_default();
+    let overtime = tasks.overtimes().into_values().max().unwrap_or_default();
     let tasks = Arc::new(tasks);
-    let rows = TaskRow::all(&tasks);
-    let backend = Backend::<Value>::for_tasks(database, rows, settings, stop.clone())
-        .with_circuits(tasks.circuits())
-        .with_overtimes(overtimes);
-    let run = WorkerBuilder::new("ringback")
-        .backend(backend)
-        .data(Arc::clone(&tasks))
-        .data(Arc::new(callbacks))
-        .build(run_one)
-        .run();
+    let slots = Slots::of(&settings, shards.count());
+    let each = shards.places().zip(slots).map(|((place, shard), slots)| {
+        let (tasks, settings) = (Arc::clone(&tasks), settings.clone());
+        one(shard.clone(), tasks, settings, slots, stop.clone()).instrument(place.span())
+    });
+    let all = async {
+        let mut ended = Ok(());
+        let mut each: FuturesUnordered<_> = each.collect();
+        while let Some(one) = each.next().await {
+            if one.is_err() {
+                stop.cancel();
+            }
+            ended = ended.and(one);
+        }
+        ended
+    };
     // What waits for jobs is told at once, and what runs may finish.
     let close = async {
         stop.cancelled().await;
@@ -119,14 +126,43 @@ pub async fn run(
         std::future::pending().await
     };
     let ended = tokio::select! {
-        ended = run => ended,
+        ended = all => ended,
         ended = close => ended,
     };
     let left = tokio::time::timeout(overtime, tasks.close());
     if left.await.is_err() {
         tracing::warn!("stopped before everything that the tasks have started had ended");
     }
-    ended.context("the worker's runtime failed")
+    ended
+}
+
+/// Runs jobs of one shard, from when its database is there.
+async fn one(
+    shard: Shard,
+    tasks: Arc<Tasks>,
+    settings: Settings,
+    slots: Slots,
+    stop: Stop,
+) -> anyhow::Result<()> {
+    if stop.run_until_cancelled(shard.comes()).await.is_none() {
+        return Ok(());
+    }
+    let database = shard.database;
+    let callbacks = settings.public_url.as_deref().map(|url| Callbacks {
+        database: database.clone(),
+        public_url: url.into(),
+    });
+    let rows = TaskRow::all(&tasks);
+    let backend = Backend::<Value>::for_tasks(database, rows, settings, stop)
+        .with_slots(slots)
+        .with_circuits(tasks.circuits())
+        .with_overtimes(tasks.overtimes());
+    let worker = WorkerBuilder::new("ringback")
+        .backend(backend)
+        .data(tasks)
+        .data(Arc::new(callbacks))
+        .build(run_one);
+    worker.run().await.context("the worker's runtime failed")
 }
 
 /// What apalis calls for each job.

@@ -7,10 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each line may use the lines above it, and nothing else of ours (`src/lib.rs` has it as a table).
-const LAYERS: [&[&str]; 9] = [
-    &["auth"],
+const LAYERS: [&[&str]; 10] = [
+    &["auth", "shards"],
     &["ids", "config", "shutdown", "telemetry"],
     &["postgres", "wire", "task"],
+    &["nats"],
     &[
         "queue", "session", "notice", "ticket", "asyncapi", "openapi",
     ],
@@ -22,9 +23,10 @@ const LAYERS: [&[&str]; 9] = [
 ];
 
 /// Where a crate may be used; the others are at home everywhere.
-const HOMES: [(&str, &[&str]); 32] = [
+const HOMES: [(&str, &[&str]); 33] = [
     ("apalis", &["worker"]),
     ("apalis_core", &["worker"]),
+    ("async_nats", &["nats"]),
     ("axum", &["gateway"]),
     ("base64", &["task"]),
     ("clap_complete", &["cli"]),

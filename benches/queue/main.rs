@@ -20,6 +20,7 @@ use ringback::bench::Progress;
 use ringback::bench::queue::{ALONE, drain, drain_some, fill, one_by_one, start};
 use ringback::postgres::Database;
 use ringback::postgres::private::{self, Durability};
+use ringback::shards::Shards;
 use ringback::shutdown::Stop;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 
@@ -73,7 +74,13 @@ impl Bench {
             stored.push(rate(
                 fill(&database, JOBS, &Progress::default()).await.unwrap(),
             ));
-            let took = drain(&database, JOBS, CONCURRENCY, &Progress::default()).await;
+            let took = drain(
+                &Shards::one(database.clone()),
+                JOBS,
+                CONCURRENCY,
+                &Progress::default(),
+            )
+            .await;
             drained.push(rate(took.unwrap()));
             if pgbench::is_here() {
                 let url = self.migrated().await;

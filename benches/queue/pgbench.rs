@@ -89,6 +89,8 @@ fn enqueue_script() -> String {
             none(),
             "false".to_owned(),
             "true".to_owned(),
+            none(),
+            "false".to_owned(),
         ],
     );
     format!("\\set round :round + 1\n{statement};\n")
@@ -125,6 +127,8 @@ fn drain_script() -> String {
             "'{}'".to_owned(),
             "'{}'".to_owned(),
             "true".to_owned(),
+            "false".to_owned(),
+            "false".to_owned(),
             "false".to_owned(),
         ],
     );

@@ -7,6 +7,7 @@ mod drain;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use futures_util::future::try_join_all;
 use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -19,6 +20,7 @@ use crate::postgres::{Database, Link};
 use crate::queue::enqueue::enqueue;
 use crate::queue::tasks::KnownTask;
 use crate::queue::{Asker, Claimed, Due, Ended, Ending, NewJob, Try};
+use crate::shards::Shards;
 use crate::shutdown::Stop;
 use crate::task::{DEFAULT_QUEUE, Schema, from_fn};
 use crate::wire::TaskPayload;
@@ -46,6 +48,8 @@ pub struct Load {
     pub jobs: usize,
     /// How many of them a worker runs at once.
     pub concurrency: usize,
+    /// Among how many databases they are spread.
+    pub shards: usize,
 }
 
 /// What was found.
@@ -65,18 +69,32 @@ pub struct Found {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn run(database: &Database, load: &Load, progress: &Progress) -> anyhow::Result<Found> {
-    let enqueued = fill(database, load.jobs, progress).await?;
-    let drained = drain(database, load.jobs, load.concurrency, progress).await?;
-    let start = start(database, load.jobs.min(ALONE)).await?;
+pub async fn run(
+    databases: &Shards<Database>,
+    load: &Load,
+    progress: &Progress,
+) -> anyhow::Result<Found> {
+    let each = databases.map_each(|place, database| (database, place.part_of(load.jobs)));
+    let filling = each.iter();
+    let filling = filling.map(|(database, jobs)| fill(database, *jobs, progress));
+    let enqueued = slowest(try_join_all(filling).await?);
+    let drained = drain(databases, load.jobs, load.concurrency, progress).await?;
+    let first = databases.at(1).context("there is no database")?;
+    let start = start(first, load.jobs.min(ALONE)).await?;
     // Last, since nobody works these off.
-    let asked_for = one_by_one(database, load.jobs, progress).await?;
+    let asking = each.iter();
+    let asking = asking.map(|(database, jobs)| one_by_one(database, *jobs, progress));
+    let asked_for = slowest(try_join_all(asking).await?);
     Ok(Found {
         enqueued_per_second: rate(load.jobs, enqueued),
         enqueued_one_by_one_per_second: rate(load.jobs, asked_for),
         drained_per_second: rate(load.jobs, drained),
         start,
     })
+}
+
+fn slowest(times: Vec<Duration>) -> Duration {
+    times.into_iter().max().unwrap_or_default()
 }
 
 /// A job that has nothing to do.
@@ -114,11 +132,10 @@ pub fn done(job: &Claimed) -> Ended {
 /// # Errors
 /// Those of the database.
 pub async fn store(link: &mut Link, ids: &mut JobIds, count: usize) -> anyhow::Result<()> {
-    link.connected().await.context("could not connect")?;
+    link.ready().await.context("could not connect")?;
     let jobs: Vec<NewJob> = (0..count).map(|_| job(ids.next(link.now()))).collect();
-    let connection = link.connected().await.context("could not connect")?;
-    let stored = enqueue(connection, &jobs, Try::FIRST).await;
-    stored.map(|_| ()).context("could not store jobs")
+    let stored = link.run(async |connection| enqueue(connection, &jobs, Try::FIRST).await);
+    stored.await.map(|_| ()).context("could not store jobs")
 }
 
 /// Stores jobs in batches over one connection; answers how long that took.
@@ -132,7 +149,7 @@ pub async fn fill(
 ) -> anyhow::Result<Duration> {
     let mut link = database.link("bench");
     let mut ids = JobIds::default();
-    link.connected().await.context("could not connect")?;
+    link.ready().await.context("could not connect")?;
     let began = Instant::now();
     let mut left = count;
     while left > 0 {
@@ -206,7 +223,7 @@ pub async fn start(database: &Database, jobs: usize) -> anyhow::Result<Latency> 
         async { Ok("done") }
     });
     let stop = Stop::new();
-    let worker = working(database, task, 10, &stop);
+    let worker = working(database.clone().into(), task, 10, &stop);
     let asking = async {
         let mut link = database.link("bench");
         let mut ids = JobIds::default();

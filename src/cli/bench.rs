@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::files;
 use super::output::{lines, say, say_json};
 use crate::bench::Progress;
+use crate::config::LISTEN;
 
 use fanout::Fanout;
 use hostile::Hostile;
@@ -51,7 +52,7 @@ enum What {
 #[derive(Args, Debug)]
 struct Gateway {
     /// The address that the gateway serves
-    #[arg(long, default_value = "127.0.0.1:8000", value_name = "ADDRESS")]
+    #[arg(long, default_value = LISTEN, value_name = "ADDRESS")]
     gateway: String,
 }
 

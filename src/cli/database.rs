@@ -4,16 +4,14 @@ use std::error::Error;
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::time::Instant;
 
 use super::exit::Exit;
+use super::prepare::check_place;
 use crate::config::DatabaseConfig;
 use crate::postgres::private::{self, Cluster, Durability};
-use crate::postgres::{Database, Fault, advice, keeper, turns_away};
+use crate::postgres::{Address, Database, Link, advice, keeper};
+use crate::shards::{Place, Shards};
 use crate::shutdown::{self, Parts, Stop};
-
-/// For how long a private database that has died just now is waited for.
-const AWAY: Duration = Duration::from_secs(30);
 
 /// How long the server may take to let its connections go.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -23,6 +21,10 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(super) struct Open {
     pub(super) database: Database,
     pub(super) url: String,
+    /// Another way to the same, past any pooler, where one is named.
+    pub(super) direct_url: Option<String>,
+    /// Which one it is, where there are several.
+    pub(super) place: Place,
     seat: Option<Seat>,
 }
 
@@ -45,43 +47,47 @@ struct Seat {
 pub(super) async fn once(
     config: &DatabaseConfig,
     private: Private,
-    verb: impl AsyncFnOnce(&Open) -> anyhow::Result<()>,
+    verb: impl AsyncFnOnce(&Shards<Open>) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     // Heard from the beginning, so that a private server that is just being started is not left behind.
     let stop = shutdown::on_signal()?;
     let open = open(config, private, &stop).await?;
     // Boxed, since it may be large, and is made once.
     let ran = stop.run_until_cancelled(Box::pin(verb(&open))).await;
-    open.leave_after(ran.unwrap_or_else(|| Err(Exit::Stopped.into())))
-        .await
+    leave_after(open, ran.unwrap_or_else(|| Err(Exit::Stopped.into()))).await
 }
 
 /// Runs a verb that goes on until it is stopped.
 pub(super) async fn until_stopped(
     config: &DatabaseConfig,
-    verb: impl AsyncFnOnce(&Open, Stop) -> anyhow::Result<()>,
+    verb: impl AsyncFnOnce(&Shards<Open>, Stop) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
+    if config.shard.is_some() {
+        let text =
+            "--shard is for a command that comes to an end: what goes on works with all shards";
+        return Err(Exit::Usage(text.to_owned()).into());
+    }
     let stop = shutdown::on_signal()?;
     let open = match open(config, Private::MayBeMade, &stop).await {
         Err(_) if stop.is_cancelled() => return Ok(()),
         open => open?,
     };
     let ran = verb(&open, stop).await;
-    open.leave_after(ran).await
+    leave_after(open, ran).await
 }
 
-/// Opens the database named in the settings, or the private one, started if need be.
+/// Opens the databases named in the settings, or the private one, started if need be.
 pub(super) async fn open(
     config: &DatabaseConfig,
     private: Private,
     stop: &Stop,
-) -> anyhow::Result<Open> {
-    if let Some(url) = config.database_url.as_deref().filter(|url| !url.is_empty()) {
-        return Ok(Open {
-            database: Database::new(url)?,
-            url: url.to_owned(),
-            seat: None,
-        });
+) -> anyhow::Result<Shards<Open>> {
+    let addresses = Address::named(config).map_err(|error| Exit::Usage(error.to_string()))?;
+    if let Some(addresses) = Shards::of_each(addresses) {
+        return named(&addresses, config);
+    }
+    if config.shard.is_some() {
+        return Err(Exit::Usage("--shard is one of those in DATABASE_URLS".to_owned()).into());
     }
     let (dir, stop) = (config.data_dir.clone(), stop.clone());
     let cluster = tokio::task::spawn_blocking(move || match private {
@@ -96,31 +102,72 @@ pub(super) async fn open(
     let mut keeper = Parts::default();
     let keeping = keeper::run(database.clone(), config.data_dir.clone(), done.clone());
     keeper.spawn("watch over the private Postgres", keeping);
-    Ok(Open {
+    Ok(Shards::one(Open {
         database,
         url,
+        direct_url: None,
+        place: Place::ONLY,
         seat: Some(Seat {
             cluster,
             keeper,
             done,
         }),
-    })
+    }))
+}
+
+/// Those that are named, or the one of them that is asked for.
+fn named(addresses: &Shards<Address>, config: &DatabaseConfig) -> anyhow::Result<Shards<Open>> {
+    let mut all = Vec::new();
+    for (place, address) in addresses.places() {
+        let is_asked_for = config.shard.is_none_or(|shard| shard.get() == place.number);
+        if is_asked_for {
+            all.push(Open {
+                database: Database::at(address)?,
+                url: address.url.clone(),
+                direct_url: address.direct_url.clone(),
+                place,
+                seat: None,
+            });
+        }
+    }
+    let text = || format!("there is no such shard: there are {}", addresses.count());
+    Ok(Shards::of_each(all).ok_or_else(|| Exit::Usage(text()))?)
+}
+
+/// Stops using them, whatever came of that; the last one to leave the private Postgres stops it.
+async fn leave_after(opened: Shards<Open>, ran: anyhow::Result<()>) -> anyhow::Result<()> {
+    let leaving = opened.into_each().map(Open::leave);
+    let left = futures_util::future::join_all(leaving).await;
+    match (ran, left.into_iter().collect()) {
+        (Err(error), Err::<(), _>(also)) => {
+            tracing::warn!("{also:#}");
+            Err(error)
+        }
+        (ran, left) => ran.and(left),
+    }
 }
 
 impl Open {
+    /// Makes sure that its schema is this program's, and that it is the one of several shards that it is taken for.
+    pub(super) async fn check(&self) -> anyhow::Result<()> {
+        self.database.check_schema().await?;
+        check_place(&self.database, self.place).await
+    }
+
     pub(super) fn is_private(&self) -> bool {
         self.seat.is_some()
     }
 
-    /// Stops using it, whatever came of that; the last one to leave the private Postgres stops it.
-    async fn leave_after(self, ran: anyhow::Result<()>) -> anyhow::Result<()> {
-        match (ran, self.leave().await) {
-            (Err(error), Err(also)) => {
-                tracing::warn!("{also:#}");
-                Err(error)
-            }
-            (ran, left) => ran.and(left),
+    /// A connection to the server itself, for what a pooler cannot serve.
+    pub(super) async fn direct_link(&self, name: &'static str) -> anyhow::Result<Link> {
+        let mut link = self.database.direct_link(name);
+        let is_shared = link.is_shared().await;
+        if is_shared.with_context(|| format!("could not reach {}", self.database.name()))? {
+            let text = "a pooler gives a server process for each transaction, and this needs one of its own: name the \
+                        server itself in DIRECT_DATABASE_URL";
+            return Err(Exit::Usage(text.to_owned()).into());
         }
+        Ok(link)
     }
 
     async fn leave(self) -> anyhow::Result<()> {
@@ -150,30 +197,6 @@ impl Open {
         seat.keeper.join(&seat.done).await?;
         Ok(Some(seat.cluster))
     }
-
-    /// Makes sure that the schema is this program's: the private database's always, another's when `migrate` is asked.
-    pub(super) async fn prepare(&self, migrate: bool) -> anyhow::Result<()> {
-        let give_up = Instant::now() + AWAY;
-        loop {
-            let prepared = if migrate || self.is_private() {
-                self.database.migrate().await
-            } else {
-                self.database.check_schema().await
-            };
-            match prepared {
-                // One that is named may be named wrongly, unless it says itself that it has no room; a private one that
-                // dies is started again.
-                Err(error)
-                    if Instant::now() < give_up
-                        && (self.is_private() && is(&error, is_away) || is(&error, turns_away)) =>
-                {
-                    tracing::warn!("{}; trying again", told(&error));
-                    tokio::time::sleep(AWAY / 60).await;
-                }
-                prepared => return prepared,
-            }
-        }
-    }
 }
 
 /// An error with all its causes, and what to do where somebody has to do something.
@@ -184,15 +207,7 @@ pub(super) fn told(error: &anyhow::Error) -> String {
     }
 }
 
-fn is(error: &anyhow::Error, so: fn(&sqlx::Error) -> bool) -> bool {
-    databases(error).any(so)
-}
-
 /// What the database has to do with an error.
-fn databases(error: &anyhow::Error) -> impl Iterator<Item = &sqlx::Error> {
+pub(super) fn databases(error: &anyhow::Error) -> impl Iterator<Item = &sqlx::Error> {
     error.chain().filter_map(<dyn Error>::downcast_ref)
-}
-
-fn is_away(error: &sqlx::Error) -> bool {
-    Fault::of(error) == Fault::Away
 }

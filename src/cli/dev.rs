@@ -4,9 +4,11 @@ use anyhow::Context;
 use clap::Args;
 
 use super::database::{self, Open};
+use super::fleet::{self, Fleet};
 use super::program::Asked;
-use super::{fleet, metrics, serve, work};
+use super::{serve, work};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, TelemetryConfig, WorkerConfig};
+use crate::shards::Shards;
 use crate::shutdown::Stop;
 use crate::task::{Environment, Tasks};
 use crate::{gateway, worker};
@@ -41,9 +43,11 @@ impl Dev {
 
     pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
         let config = self.database.clone();
+        fleet::check(&self.fleet, &config)?;
         let settings = serve::settings(&self.gateway, &self.fleet)?;
-        database::until_stopped(&config, async |open, stop| {
-            self.everything(open, tasks, settings, stop).await
+        database::until_stopped(&config, async |opened, stop| {
+            // Boxed, since it is large, and made once.
+            Box::pin(self.everything(opened, tasks, settings, stop)).await
         })
         .await
     }
@@ -51,15 +55,15 @@ impl Dev {
     #[expect(clippy::print_stdout, reason = "the line that says where the page is")]
     async fn everything(
         self,
-        open: &Open,
+        opened: &Shards<Open>,
         tasks: Tasks,
         settings: gateway::Settings,
         stop: Stop,
     ) -> anyhow::Result<()> {
-        let Some(prepared) = stop.run_until_cancelled(open.prepare(true)).await else {
+        let started = Fleet::start(opened, &self.fleet, true, &stop).await?;
+        let Some(mut fleet) = started else {
             return Ok(());
         };
-        prepared?;
         let listener = serve::bind(&self.gateway).await?;
         let address = listener
             .local_addr()
@@ -69,7 +73,6 @@ impl Dev {
         } else {
             "http"
         };
-        let database = &open.database;
 
         // The worker goes first and the gateway last, so that what is finished on the way out is still delivered.
         let worked = Stop::new();
@@ -77,7 +80,7 @@ impl Dev {
             let mut settings = work::settings(&self.worker, &self.fleet);
             let ours = || format!("{scheme}://{address}");
             settings.public_url.get_or_insert_with(ours);
-            let work = worker::run(database.clone(), tasks.clone(), settings, stop.clone());
+            let work = worker::run(fleet.shards.clone(), tasks.clone(), settings, stop.clone());
             // Given also when the worker dies, so that the gateway never waits in vain.
             let worked = worked.clone().drop_guard();
             async move {
@@ -86,13 +89,11 @@ impl Dev {
                 result
             }
         };
-        let serve = gateway::run(listener, database.clone(), tasks, settings, worked);
+        let serve = gateway::run(listener, fleet.shards.clone(), tasks, settings, worked);
 
-        let mut parts = fleet::parts(database, &self.fleet, &stop);
-        metrics::serve(&self.fleet, database, &mut parts, &stop).await?;
-        parts.spawn("worker", work);
-        parts.spawn("gateway", serve);
+        fleet.parts.spawn("worker", work);
+        fleet.parts.spawn("gateway", serve);
         println!("Ringback is ready: {scheme}://{address}/system/ (Ctrl+C stops it)");
-        parts.join(&stop).await
+        fleet.join(&stop).await
     }
 }

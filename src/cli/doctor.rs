@@ -6,13 +6,14 @@ use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
-use super::database::{self, Open, Private};
+use super::database::{Open, Private};
 use super::exit::Exit;
+use super::fleet;
 use super::output::{lines, on_one_line, say, say_json};
-use crate::config::{DatabaseConfig, some_duration};
+use super::shards;
+use crate::config::{DatabaseConfig, Pooler, some_duration};
 use crate::postgres::Reader;
-use crate::postgres::listener::Hearing;
-use crate::queue::doctor::{Asked, Finding, Status, examine};
+use crate::queue::doctor::{Asked, Finding, Pooled, Status, examine};
 
 /// Settings of `doctor`.
 #[derive(Args, Debug)]
@@ -23,6 +24,10 @@ pub(super) struct Doctor {
     /// The fleet asks the tables instead of listening for hints
     #[arg(long, env = "RINGBACK_POLL_ONLY")]
     poll_only: bool,
+
+    /// The fleet sends its hints by these NATS servers
+    #[arg(long, env = "NATS_URL", hide_env_values = true, value_name = "URL,…")]
+    nats_url: Option<String>,
 
     /// From when on an open transaction is told of; ten times as long is a problem
     #[arg(long, default_value = "1m", value_parser = some_duration, value_name = "TIME")]
@@ -47,25 +52,35 @@ struct Report<'a> {
 impl Doctor {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
+        shards::each(&config, Private::MustBeThere, async |open| {
             self.examine(open).await
         })
         .await
     }
 
     async fn examine(&self, open: &Open) -> anyhow::Result<()> {
-        let mut reader = Reader::connect(&open.url)
+        let url = open.direct_url.as_ref().unwrap_or(&open.url);
+        let mut reader = Reader::connect(url)
             .await
             .with_context(|| format!("could not look at {}", open.database.name()))?;
+        let pooler = self.database.pooler;
+        let pooled = open.direct_url.is_some().then(|| Pooled {
+            url: open.url.clone(),
+            pooler,
+        });
         let asked = Asked {
-            long_transaction: self.long_transaction,
-            hearing: if self.poll_only {
-                Hearing::PollOnly
+            place: open.place,
+            pooler: if pooled.is_some() {
+                Pooler::None
             } else {
-                Hearing::Hints
+                pooler
             },
+            pooled,
+            nats: fleet::nats(self.nats_url.as_deref())?,
+            long_transaction: self.long_transaction,
+            hearing: fleet::hearing(self.poll_only),
         };
-        let findings = examine(&mut reader, asked).await;
+        let findings = examine(&mut reader, &asked).await;
         let findings =
             findings.with_context(|| format!("{} has fallen silent", open.database.name()))?;
         reader.close().await;
@@ -110,16 +125,14 @@ fn print(findings: &[Finding]) -> anyhow::Result<()> {
     for line in lines(&["status", "check", "found"], rows) {
         say(line)?;
     }
-    let mut is_first = true;
+    if findings.iter().any(|finding| finding.advice.is_some()) {
+        say("\nWhat to do:")?;
+    }
     for finding in findings {
-        let Some(advice) = &finding.advice else {
-            continue;
-        };
-        if std::mem::take(&mut is_first) {
-            say("\nWhat to do:")?;
+        if let Some(advice) = &finding.advice {
+            let advice = on_one_line(advice, usize::MAX);
+            say(format!("  {}: {advice}", finding.check.name()))?;
         }
-        let advice = on_one_line(advice, usize::MAX);
-        say(format!("  {}: {advice}", finding.check.name()))?;
     }
     Ok(())
 }

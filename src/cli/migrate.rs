@@ -2,7 +2,9 @@
 
 use clap::Args;
 
-use super::database::{self, Private};
+use super::database::Private;
+use super::prepare::Preparation;
+use super::shards;
 use crate::config::DatabaseConfig;
 
 /// Settings of `migrate`.
@@ -14,8 +16,8 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        database::once(&self.database, Private::MayBeMade, async |open| {
-            open.prepare(true).await?;
+        shards::each(&self.database, Private::MayBeMade, async |open| {
+            Preparation::of(open, true, None).run().await?;
             tracing::info!("the schema of {} is up to date", open.database.name());
             Ok(())
         })

@@ -8,10 +8,11 @@ use clap::Args;
 use super::database::{self, Open, Private};
 use super::output::say;
 use super::record::record;
+use super::shards;
 use crate::config::{DatabaseConfig, duration};
 use crate::notice;
-use crate::postgres::link::limited;
 use crate::queue::{Deed, fleet};
+use crate::shards::Shards;
 use crate::wire::SYSTEM_GROUP;
 
 /// Settings of `notify`.
@@ -41,46 +42,49 @@ impl Notify {
         if self.message.contains('\0') {
             bail!("the message has a NUL character, which cannot be stored");
         }
-        let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
-            self.send(open).await
+        database::once(&self.database, Private::MustBeThere, async |shards| {
+            self.send(shards).await
         })
         .await
     }
 
     /// Says what the command it began as said.
-    async fn send(self, open: &Open) -> anyhow::Result<()> {
-        open.database.check_schema().await?;
-        let message = &self.message;
-        say(format!("Sending notification: {message}"))?;
-        let mut link = open.database.link("notify");
+    async fn send(&self, shards: &Shards<Open>) -> anyhow::Result<()> {
+        say(format!("Sending notification: {}", self.message))?;
         for sent in 1..=self.repeat {
             if self.repeat > 1 {
                 say(format!("  Sending notification {sent}/{}...", self.repeat))?;
             }
-            let connection = link
-                .connected()
-                .await
-                .context("could not reach the database")?;
-            record(connection, Deed::SendNotice, std::slice::from_ref(message)).await?;
-            limited(notice::send(connection, SYSTEM_GROUP, message, self.ttl))
-                .await
-                .context("could not store the notice")?;
+            shards::in_turn(shards, async |open| self.store(open).await).await?;
             say("  ✅ Notification sent!")?;
             if sent < self.repeat {
                 tokio::time::sleep(Duration::from_secs(self.interval)).await;
             }
         }
         say("\n✅ All notifications sent successfully!")?;
-        let alive = fleet::gateways_alive(open.database.pool())
-            .await
-            .context("could not count the gateways")?;
-        match alive {
-            0 => say("No gateway is alive: nobody is connected to hear it.")?,
-            1 => say("1 gateway is alive.")?,
-            alive => say(format!("{alive} gateways are alive."))?,
+        // Each gateway is known to every shard that it has reached.
+        let mut most = 0;
+        for open in shards.iter() {
+            let alive = open
+                .database
+                .run(async |connection| fleet::gateways_alive(connection).await);
+            most = most.max(alive.await.context("could not count the gateways")?);
         }
-        link.close().await;
+        match most {
+            0 => say("No gateway is alive: nobody is connected to hear it."),
+            1 => say("1 gateway is alive."),
+            alive => say(format!("{alive} gateways are alive.")),
+        }
+    }
+
+    async fn store(&self, open: &Open) -> anyhow::Result<()> {
+        open.check().await?;
+        let (database, message) = (&open.database, &self.message);
+        record(database, Deed::SendNotice, std::slice::from_ref(message)).await?;
+        let stored = database.run(async |connection| {
+            notice::send(connection, SYSTEM_GROUP, message, self.ttl).await
+        });
+        stored.await.context("could not store the notice")?;
         Ok(())
     }
 }

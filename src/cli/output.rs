@@ -26,6 +26,12 @@ pub(super) fn say_part(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Says something beside what was asked for: to whoever sits there, and not to what reads the output.
+pub(super) fn note(line: impl std::fmt::Display) {
+    // Where nobody reads it, it is as good as said.
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Prints a value as a line of JSON, with what a terminal would obey escaped as JSON has it.
 pub(super) fn say_json(value: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string(value).context("could not write it as JSON")?;

@@ -3,12 +3,12 @@
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use super::database::{self, Open, Private};
+use super::database::{Open, Private};
 use super::exit::Exit;
 use super::output::{lines, say};
 use super::record::record;
+use super::shards;
 use crate::config::DatabaseConfig;
-use crate::postgres::link::limited;
 use crate::queue::{Deed, queues};
 use crate::wire::Queue;
 
@@ -41,7 +41,7 @@ enum Verb {
 impl Queues {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
+        shards::each(&config, Private::MustBeThere, async |open| {
             self.verb.run(open).await
         })
         .await
@@ -50,22 +50,20 @@ impl Queues {
 
 impl Verb {
     async fn run(&self, open: &Open) -> anyhow::Result<()> {
-        open.database.check_schema().await?;
-        let mut link = open.database.link("queues");
-        let connection = link
-            .connected()
-            .await
-            .context("could not reach the database")?;
+        open.check().await?;
+        let database = &open.database;
         match self {
             Self::List => {
-                let rows = limited(queues::all(connection)).await;
+                let rows = database.run(async |connection| queues::all(connection).await);
+                let rows = rows.await;
                 for line in table(&rows.context("could not read the queues")?) {
                     say(line)?;
                 }
             }
             Self::Pause { name } => {
-                record(connection, Deed::PauseQueue, std::slice::from_ref(name)).await?;
-                let paused = limited(queues::pause(connection, name)).await;
+                record(database, Deed::PauseQueue, std::slice::from_ref(name)).await?;
+                let paused = database.run(async |connection| queues::pause(connection, name).await);
+                let paused = paused.await;
                 if paused.as_ref().is_err_and(queues::is_unknown) {
                     return Err(Exit::NotDone(format!("no queue is called {name}")).into());
                 }
@@ -73,13 +71,14 @@ impl Verb {
                 say(format!("{name} is paused"))?;
             }
             Self::Resume { name } => {
-                record(connection, Deed::ResumeQueue, std::slice::from_ref(name)).await?;
-                let resumed = queues::resume(connection, name).await;
+                record(database, Deed::ResumeQueue, std::slice::from_ref(name)).await?;
+                let resumed =
+                    database.run(async |connection| queues::resume(connection, name).await);
+                let resumed = resumed.await;
                 resumed.with_context(|| format!("could not resume {name}"))?;
                 say(format!("{name} goes on"))?;
             }
         }
-        link.close().await;
         Ok(())
     }
 }

@@ -1,18 +1,19 @@
 //! Records what an operator is about to do.
 
 use anyhow::Context;
-use sqlx::PgConnection;
 
-use crate::postgres::link::limited;
+use crate::postgres::Database;
 use crate::queue::{Deed, operator_log};
 
 /// Records it, by the role of the database that does it.
 pub(super) async fn record(
-    connection: &mut PgConnection,
+    database: &Database,
     deed: Deed,
     on_what: &[String],
 ) -> anyhow::Result<()> {
-    limited(operator_log::record(connection, None, deed, on_what))
+    let recorded = database
+        .run(async |connection| operator_log::record(connection, None, deed, on_what).await);
+    recorded
         .await
         .context("could not record this in ringback.operator_log; nothing was done")
 }

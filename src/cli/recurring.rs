@@ -1,15 +1,19 @@
 //! `ringback recurring`: jobs that come back.
 
+use std::cell::Cell;
+
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::database::{self, Open, Private};
 use super::output::{lines, say};
 use super::record::record;
+use super::shards;
+use crate::auth::ANONYMOUS;
 use crate::config::DatabaseConfig;
-use crate::postgres::link::limited;
 use crate::queue::Deed;
 use crate::queue::recurring::{self, Schedule};
+use crate::shards::Shards;
 
 /// Settings of `recurring`.
 #[derive(Args, Debug)]
@@ -80,68 +84,110 @@ enum Missed {
 
 impl Recurring {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
-            self.verb.run(open).await
-        })
-        .await
+        let config = &self.database;
+        match self.verb {
+            Verb::List => shards::each(config, Private::MustBeThere, list).await,
+            Verb::Set(set) => {
+                let recurring = set.recurring()?;
+                database::once(config, Private::MustBeThere, async |shards| {
+                    add(shards, &recurring).await
+                })
+                .await
+            }
+            Verb::Remove { name } => {
+                let removed = Cell::new(false);
+                shards::each(config, Private::MustBeThere, async |open| {
+                    open.check().await?;
+                    removed.set(remove(open, &name).await? || removed.get());
+                    Ok(())
+                })
+                .await?;
+                if !removed.get() {
+                    bail!("no recurring job is called {name}");
+                }
+                say(format!("{name} is removed"))
+            }
+        }
     }
 }
 
-impl Verb {
-    async fn run(self, open: &Open) -> anyhow::Result<()> {
-        open.database.check_schema().await?;
-        let mut link = open.database.link("recurring");
-        let connection = link
-            .connected()
-            .await
-            .context("could not reach the database")?;
-        match self {
-            Self::List => {
-                let rows = limited(recurring::all(connection)).await;
-                let rows = rows.context("could not read the recurring jobs")?;
-                let rows = rows.into_iter().map(|row| {
-                    let next = row.next_at.unwrap_or_else(|| "never".to_owned());
-                    vec![
-                        row.name,
-                        row.task,
-                        row.cron,
-                        row.time_zone,
-                        row.missed,
-                        next,
-                    ]
-                });
-                let head = ["name", "task", "cron", "time zone", "missed", "next"];
-                for line in lines(&head, rows) {
-                    say(line)?;
-                }
-            }
-            Self::Set(set) => {
-                let recurring = set.recurring()?;
-                let name = std::slice::from_ref(&recurring.name);
-                record(connection, Deed::SetRecurring, name).await?;
-                let next = recurring::set(connection, &recurring)
-                    .await
-                    .with_context(|| format!("could not add {}", recurring.name))?;
-                say(format!("{} fires next at {next}", recurring.name))?;
-            }
-            Self::Remove { name } => {
-                record(
-                    connection,
-                    Deed::RemoveRecurring,
-                    std::slice::from_ref(&name),
-                )
-                .await?;
-                let removed = limited(recurring::remove(connection, &name)).await;
-                if !removed.with_context(|| format!("could not remove {name}"))? {
-                    bail!("no recurring job is called {name}");
-                }
-                say(format!("{name} is removed"))?;
-            }
-        }
-        link.close().await;
-        Ok(())
+async fn list(open: &Open) -> anyhow::Result<()> {
+    open.check().await?;
+    let rows = open
+        .database
+        .run(async |connection| recurring::all(connection).await);
+    let rows = rows.await;
+    let rows = rows.context("could not read the recurring jobs")?;
+    let rows = rows.into_iter().map(|row| {
+        let next = row.next_at.unwrap_or_else(|| "never".to_owned());
+        vec![
+            row.name,
+            row.task,
+            row.cron,
+            row.time_zone,
+            row.missed,
+            next,
+        ]
+    });
+    let head = ["name", "task", "cron", "time zone", "missed", "next"];
+    for line in lines(&head, rows) {
+        say(line)?;
     }
+    Ok(())
+}
+
+/// Adds it where its jobs are, which are nobody's; and nowhere else, where it was while there were fewer shards.
+async fn add(shards: &Shards<Open>, recurring: &recurring::Recurring) -> anyhow::Result<()> {
+    let name = &recurring.name;
+    let own = shards::owned(shards, ANONYMOUS)?;
+    own.check().await?;
+    record(
+        &own.database,
+        Deed::SetRecurring,
+        std::slice::from_ref(name),
+    )
+    .await?;
+    let next = own
+        .database
+        .run(async |connection| Ok(recurring::set(connection, recurring).await));
+    let next = next
+        .await
+        .map_err(anyhow::Error::from)
+        .and_then(|set| Ok(set?))
+        .with_context(|| format!("could not add {name}"))?;
+    say(format!("{name} fires next at {next}"))?;
+    shards::in_turn(shards, async |open| {
+        if open.place == own.place {
+            return Ok(());
+        }
+        let removed = async {
+            open.check().await?;
+            remove(open, name).await
+        };
+        let removed = removed.await;
+        removed
+            .map(|_| ())
+            .with_context(|| format!("it may fire from {} as well", open.database.name()))
+    })
+    .await
+}
+
+/// Whether there was one of that name.
+async fn remove(open: &Open, name: &str) -> anyhow::Result<bool> {
+    let rows = open
+        .database
+        .run(async |connection| recurring::all(connection).await);
+    let rows = rows.await.context("could not read the recurring jobs")?;
+    // Where there is none, nobody does anything that were to be recorded.
+    if !rows.iter().any(|row| row.name == name) {
+        return Ok(false);
+    }
+    record(&open.database, Deed::RemoveRecurring, &[name.to_owned()]).await?;
+    let removed = open
+        .database
+        .run(async |connection| recurring::remove(connection, name).await);
+    let removed = removed.await;
+    removed.with_context(|| format!("could not remove {name}"))
 }
 
 impl Set {

@@ -6,10 +6,12 @@ use tokio::net::TcpListener;
 
 use super::access::{access, tls};
 use super::database::{self, Open};
+use super::files;
+use super::fleet::{self, Fleet};
 use super::program::Asked;
-use super::{files, fleet, metrics};
 use crate::config::{DatabaseConfig, FleetConfig, GatewayConfig, LimitsConfig, TelemetryConfig};
 use crate::gateway;
+use crate::shards::Shards;
 use crate::shutdown::Stop;
 use crate::task::{Environment, Tasks};
 
@@ -38,39 +40,36 @@ impl Serve {
     pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
         let config = self.database.clone();
         // First of all: whoever may not start should not have touched anything.
+        fleet::check(&self.fleet, &config)?;
         let settings = settings(&self.gateway, &self.fleet)?;
-        database::until_stopped(&config, async |open, stop| {
-            self.serve(open, tasks, settings, stop).await
+        database::until_stopped(&config, async |opened, stop| {
+            self.serve(opened, tasks, settings, stop).await
         })
         .await
     }
 
     async fn serve(
         self,
-        open: &Open,
+        opened: &Shards<Open>,
         tasks: Tasks,
         settings: gateway::Settings,
         stop: Stop,
     ) -> anyhow::Result<()> {
-        let prepare = open.prepare(self.fleet.migrate);
-        let Some(prepared) = stop.run_until_cancelled(prepare).await else {
+        let migrate = self.fleet.migrate;
+        let started = Fleet::start(opened, &self.fleet, migrate, &stop).await?;
+        let Some(mut fleet) = started else {
             return Ok(());
         };
-        prepared?;
         let listener = bind(&self.gateway).await?;
-        let mut parts = fleet::parts(&open.database, &self.fleet, &stop);
-        metrics::serve(&self.fleet, &open.database, &mut parts, &stop).await?;
-        parts.spawn(
-            "gateway",
-            gateway::run(
-                listener,
-                open.database.clone(),
-                tasks,
-                settings,
-                stop.clone(),
-            ),
+        let serving = gateway::run(
+            listener,
+            fleet.shards.clone(),
+            tasks,
+            settings,
+            stop.clone(),
         );
-        parts.join(&stop).await
+        fleet.parts.spawn("gateway", serving);
+        fleet.join(&stop).await
     }
 }
 
@@ -88,16 +87,12 @@ pub(super) fn settings(
     gateway: &GatewayConfig,
     config: &FleetConfig,
 ) -> anyhow::Result<gateway::Settings> {
-    fleet::check(config)?;
     Ok(gateway::Settings {
         max_frame: gateway.max_frame,
         ping_every: gateway.ping_every,
         ping_patience: gateway.ping_patience,
-        hearing: fleet::hearing(config),
-        keep_sessions: config.keep.sessions,
-        keep_keys: config.keep.keys,
-        keep_notices: config.keep.notices,
-        keep_tickets: config.keep.tickets,
+        hearing: fleet::hearing(config.poll_only),
+        keep: config.keep.clone(),
         grace: config.shutdown_grace,
         access: access(&gateway.access, gateway.listen)?,
         tls: tls(&gateway.access)?,

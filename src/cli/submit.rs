@@ -7,9 +7,10 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use super::database::{self, Open, Private};
+use super::database::{Open, Private};
 use super::exit::Exit;
 use super::output::{say, say_json};
+use super::shards;
 use super::wait::{Shows, wait};
 use crate::auth::ANONYMOUS;
 use crate::config::{DatabaseConfig, duration};
@@ -84,14 +85,14 @@ impl Submit {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let payload = self.payload()?;
         let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
+        shards::of(&config, Private::MustBeThere, ANONYMOUS, async |open| {
             self.submit(open, payload).await
         })
         .await
     }
 
     async fn submit(self, open: &Open, payload: TaskPayload) -> anyhow::Result<()> {
-        open.database.check_schema().await?;
+        open.check().await?;
         let job = store(open, payload).await?;
         if self.wait {
             let shows = Shows::asked(self.json, self.stream);
@@ -166,13 +167,10 @@ async fn store(open: &Open, payload: TaskPayload) -> anyhow::Result<JobId> {
         stream: payload.stream.unwrap_or(false),
         traceparent: payload.traceparent,
     };
-    let mut link = open.database.link("submit");
-    let connection = link
-        .connected()
-        .await
-        .context("could not reach the database")?;
-    let stored = submit(connection, &request).await;
-    link.close().await;
+    let stored = open
+        .database
+        .run(async |connection| Ok(submit(connection, &request).await));
+    let stored = stored.await.context("could not reach the database")?;
     stored.map_err(|error| match error {
         SubmitError::TaskUnknown(_) => Exit::Usage(format!(
             "{error}; a task is known once a worker or a gateway that has it was started"

@@ -13,7 +13,6 @@ use super::jobs::shown;
 use super::output::{on_one_line, say, say_json, say_part};
 use crate::ids::JobId;
 use crate::postgres::Fault;
-use crate::postgres::link::limited;
 use crate::queue::follow::{Event, Follower};
 use crate::queue::jobs;
 use crate::queue::report::Position;
@@ -111,7 +110,11 @@ pub(super) async fn wait(
 
 /// The job as it is; none, while the database is away.
 async fn look(open: &Open, id: JobId) -> anyhow::Result<Option<Job>> {
-    match limited(jobs::find(open.database.pool(), id)).await {
+    match open
+        .database
+        .run(async |connection| jobs::find(connection, id).await)
+        .await
+    {
         Ok(Some(job)) => Ok(Some(job)),
         Ok(None) => Err(Exit::NotDone(format!("{id} is no job")).into()),
         Err(error) if Fault::of(&error) == Fault::Away => Ok(None),
@@ -165,10 +168,9 @@ impl Text {
             return Ok(());
         };
         loop {
-            let events = limited(async {
-                let mut connection = open.database.pool().acquire().await?;
-                follower.look(&mut connection).await
-            });
+            let events = open
+                .database
+                .run(async |connection| follower.look(connection).await);
             let events = match events.await {
                 Ok(events) => events,
                 Err(error) if Fault::of(&error) == Fault::Away => return Ok(()),

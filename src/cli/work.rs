@@ -4,10 +4,10 @@ use clap::Args;
 
 use super::database::{self, Open};
 use super::files;
-use super::fleet;
-use super::metrics;
+use super::fleet::{self, Fleet};
 use super::program::Asked;
 use crate::config::{DatabaseConfig, FleetConfig, IdleConfig, TelemetryConfig, WorkerConfig};
+use crate::shards::Shards;
 use crate::shutdown::Stop;
 use crate::task::{Environment, Tasks};
 use crate::worker;
@@ -41,32 +41,28 @@ impl Work {
     }
 
     pub(super) async fn run(self, tasks: Tasks) -> anyhow::Result<()> {
-        fleet::check(&self.fleet)?;
         let config = self.database.clone();
-        database::until_stopped(&config, async |open, stop| {
-            self.work(open, tasks, stop).await
+        fleet::check(&self.fleet, &config)?;
+        database::until_stopped(&config, async |opened, stop| {
+            self.work(opened, tasks, stop).await
         })
         .await
     }
 
-    async fn work(self, open: &Open, tasks: Tasks, stop: Stop) -> anyhow::Result<()> {
-        let prepare = open.prepare(self.fleet.migrate);
-        let Some(prepared) = stop.run_until_cancelled(prepare).await else {
+    async fn work(self, opened: &Shards<Open>, tasks: Tasks, stop: Stop) -> anyhow::Result<()> {
+        let migrate = self.fleet.migrate;
+        let started = Fleet::start(opened, &self.fleet, migrate, &stop).await?;
+        let Some(mut fleet) = started else {
             return Ok(());
         };
-        prepared?;
         files::allow_all();
         let settings = worker::Settings {
             until_idle: self.idle.until_idle,
             ..settings(&self.worker, &self.fleet)
         };
-        let mut parts = fleet::parts(&open.database, &self.fleet, &stop);
-        metrics::serve(&self.fleet, &open.database, &mut parts, &stop).await?;
-        parts.spawn(
-            "worker",
-            worker::run(open.database.clone(), tasks, settings, stop.clone()),
-        );
-        parts.join(&stop).await
+        let working = worker::run(fleet.shards.clone(), tasks, settings, stop.clone());
+        fleet.parts.spawn("worker", working);
+        fleet.join(&stop).await
     }
 }
 
@@ -76,7 +72,7 @@ pub(super) fn settings(worker: &WorkerConfig, config: &FleetConfig) -> worker::S
         max_result: worker.max_result,
         queues: worker.queues.iter().cloned().collect(),
         public_url: worker.public_url.clone(),
-        hearing: fleet::hearing(config),
+        hearing: fleet::hearing(config.poll_only),
         grace: config.shutdown_grace,
         until_idle: None,
     }

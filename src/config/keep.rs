@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::{duration, some_duration};
+use crate::shards::Place;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -79,6 +80,18 @@ impl Keep {
         self.events.unwrap_or(self.history)
     }
 
+    /// The same for one of several shards, whose history has a folder of its own.
+    #[must_use]
+    pub fn of_shard(&self, place: Place) -> Self {
+        let mut keep = self.clone();
+        if place != Place::ONLY {
+            let folder = keep.export_history.take();
+            let name = format!("shard-{}", place.number);
+            keep.export_history = folder.map(|folder| folder.join(name));
+        }
+        keep
+    }
+
     /// Whether the periods suit each other.
     ///
     /// # Errors
@@ -118,7 +131,11 @@ fn tickets(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn at_least(least: Duration, text: &str, why: &str) -> Result<Duration, String> {
+/// A duration that is not shorter than `least`, which is `why`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn at_least(least: Duration, text: &str, why: &str) -> Result<Duration, String> {
     match duration(text)? {
         long if long >= least => Ok(long),
         _ => Err(format!("must be at least {why}")),

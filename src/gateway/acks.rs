@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 use super::batch;
 use super::connection::Acknowledged;
 use crate::ids::{JobId, SessionId};
-use crate::postgres::link::limited;
 use crate::postgres::{Backoff, Fault, Link};
 use crate::session::acknowledge;
 use crate::shutdown::{Stop, sleep};
@@ -52,13 +51,9 @@ async fn write(link: &mut Link, batch: &[Acknowledged], last: &Stop) {
         .collect();
     let mut backoff = Backoff::new();
     loop {
-        let written = async {
-            let connection = link.connected().await?;
-            limited(acknowledge(connection, &outcomes, &notices)).await
-        };
-        let written = written.await;
-        link.settle(&written);
-        match written {
+        let written =
+            link.run(async |connection| acknowledge(connection, &outcomes, &notices).await);
+        match written.await {
             Ok(()) => return,
             Err(error) if Fault::of(&error) == Fault::Away => {
                 if !sleep(backoff.delay(), last).await {

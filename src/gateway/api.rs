@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod callback;
 mod control;
+mod direct;
 mod events;
 mod many;
 mod operator;
@@ -21,15 +22,16 @@ use axum::http::header;
 use axum::middleware;
 use axum::routing::{MethodRouter, get, post};
 
-use super::Shared;
-use super::identify::authorize;
+use super::front::Front;
+use super::identify::identify;
 use super::pages::with_header;
 use crate::openapi::{KnownBy, Operation};
 
 pub(super) use answer::Refused;
+use direct::direct;
 
 /// What an operation of the contract is served by.
-fn handler(operation: Operation) -> MethodRouter<Shared> {
+fn handler(operation: Operation) -> MethodRouter<Arc<Front>> {
     match operation {
         Operation::SubmitJob => post(submit::one),
         Operation::SubmitJobs => post(submit::many),
@@ -58,16 +60,18 @@ fn handler(operation: Operation) -> MethodRouter<Shared> {
     }
 }
 
-pub(super) fn routes(shared: &Shared) -> Router<Shared> {
+pub(super) fn routes(front: &Arc<Front>) -> Router<Arc<Front>> {
     Operation::ALL
         .into_iter()
         .fold(Router::new(), |router, operation| {
+            let way = (Arc::clone(front), operation);
+            let handler = handler(operation).layer(middleware::from_fn_with_state(way, direct));
             let handler = match operation.known_by() {
                 KnownBy::Token => {
-                    let asked = (Arc::clone(shared), operation.needs());
-                    handler(operation).layer(middleware::from_fn_with_state(asked, authorize))
+                    let asked = (Arc::clone(front), operation.needs());
+                    handler.layer(middleware::from_fn_with_state(asked, identify))
                 }
-                KnownBy::JobToken => handler(operation),
+                KnownBy::JobToken => handler,
             };
             router.route(operation.path(), handler)
         })

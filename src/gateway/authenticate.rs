@@ -10,6 +10,7 @@ use super::Shared;
 use super::access::Auth;
 use super::api::Refused;
 use super::connection::Connection;
+use super::front::Front;
 use super::identify::{self, Who};
 use crate::auth::{Identity, Secret};
 use crate::postgres::link::limited_to;
@@ -29,22 +30,34 @@ pub(super) const AT_ONCE: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Whose the socket is that these headers ask for.
-pub(super) async fn opening(headers: &HeaderMap, shared: &Shared) -> Result<Who, Refused> {
-    let ticket = match shared.settings.access.auth {
+pub(super) async fn opening(headers: &HeaderMap, front: &Front) -> Result<Who, Refused> {
+    let ticket = match front.settings.access.auth {
         Auth::None => None,
         Auth::Tokens(_) => ticket_of(headers),
     };
     let Some(ticket) = ticket else {
-        return identify::of(headers, shared).await;
+        return identify::of(headers, front).await;
     };
-    match redeem(shared, ticket).await {
+    match redeem_anywhere(front, ticket).await {
         Ok(Some(identity)) => Ok(Who(Arc::new(identity))),
         Ok(None) => {
             let reason = "there is no such ticket; a ticket is good once, for 30 seconds";
             Err(ErrorItem::unauthorized(reason).into())
         }
-        Err(error) => Err(Refused::by_the_database(&error, "take a ticket")),
+        Err(refused) => Err(refused),
     }
+}
+
+/// Takes a ticket of whichever shard has sold it: nothing about it says whose it is.
+async fn redeem_anywhere(front: &Front, ticket: Secret) -> Result<Option<Identity>, Refused> {
+    let redeemed = front.first(|shared| {
+        let ticket = ticket.clone();
+        async move {
+            let redeemed = redeem(&shared, ticket).await;
+            redeemed.map_err(|error| Refused::by_the_database(&error, "take a ticket"))
+        }
+    });
+    redeemed.await
 }
 
 /// Takes a ticket. What cannot be one is not looked for, and few are at once: strangers can send any number.
@@ -52,9 +65,13 @@ async fn redeem(shared: &Shared, ticket: Secret) -> Result<Option<Identity>, sql
     if !ticket.is_well_formed() {
         return Ok(None);
     }
+    // The wait for a turn as well: those before may all be waiting for a database that hangs.
     limited_to(PATIENCE, async {
         let _turn = shared.tickets.acquire().await;
-        ticket::redeem(shared.database.pool(), &ticket).await
+        shared
+            .database
+            .run(async |database| ticket::redeem(database, &ticket).await)
+            .await
     })
     .await
 }

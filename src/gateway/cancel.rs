@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::Shared;
 use super::connection::Connection;
 use crate::ids::JobId;
-use crate::postgres::link::limited_to;
 use crate::queue::Actor;
 use crate::queue::cancel::{self, Cancelled};
 use crate::wire::{ErrorItem, Frame, ServerMessage, cancelling_message};
@@ -29,9 +28,8 @@ pub(super) async fn cancel(
         connection: connection.id,
         waits_for: waits.then_some(job).into_iter().collect(),
     };
-    let cancelled = limited_to(PATIENCE, async {
-        let mut database = shared.database.pool().acquire().await?;
-        cancel::cancel(&mut database, job, &actor).await
+    let cancelled = shared.database.run_for(PATIENCE, async |database| {
+        cancel::cancel(database, job, &actor).await
     });
     let message = match cancelled.await {
         Ok(Cancelled::Ended | Cancelled::Asked) => cancelling_message(job),

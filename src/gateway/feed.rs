@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
-use crate::postgres::link::limited;
-use crate::postgres::{Advised, Backoff, Link};
+use crate::postgres::{Backoff, Link};
 use crate::queue::overview::overview;
 use crate::shutdown::{self, Stop};
 
@@ -66,9 +65,9 @@ impl Feed {
                 continue;
             }
             let began = Instant::now();
-            let read = async { limited(overview(link.connected().await?)).await };
-            let read = read.await;
-            link.settle(&read);
+            let read = link
+                .run(async |connection| overview(connection).await)
+                .await;
             let mut pause = (began.elapsed() * SHARE).clamp(EVERY, SELDOM);
             match read {
                 Ok(mut overview) => {
@@ -79,12 +78,7 @@ impl Feed {
                     self.newest.send_replace(Some(text.into()));
                 }
                 Err(error) => {
-                    pause += backoff.delay();
-                    if backoff.tells() {
-                        tracing::warn!(
-                            error = %Advised(&error), "could not read how things are, trying again"
-                        );
-                    }
+                    pause += backoff.failed(&error, "could not read how things are");
                     self.newest.send_replace(None);
                 }
             }

@@ -1,18 +1,21 @@
 //! Whether this gateway lives, and whether it can do its work.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use futures_util::future::join_all;
 use jiff::{Timestamp, TimestampRound, Unit};
+use sqlx::PgConnection;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout_at};
 
-use super::Shared;
-use crate::postgres::link::limited;
-use crate::postgres::schema::Schema;
-use crate::postgres::{Fault, Link};
+use super::front::Front;
+use crate::postgres::schema::{Schema, is_read_only};
+use crate::postgres::{Fault, Link, code};
+use crate::shards::Place;
 use crate::shutdown::Stop;
 
 /// How long an answer is good.
@@ -27,25 +30,48 @@ pub(super) async fn healthz() -> &'static str {
 }
 
 /// It can take jobs; or everything that keeps it from that, a reason on each line.
-pub(super) async fn readyz(State(shared): State<Shared>) -> (StatusCode, String) {
-    let mut reasons = shared.health.reasons().await;
-    if shared.stop.is_cancelled() {
-        reasons.push(Reason::Draining);
+///
+/// Of several shards one will do: what is in that one goes on, and all gateways lack the others as well.
+pub(super) async fn readyz(State(front): State<Arc<Front>>) -> (StatusCode, String) {
+    let asked = front.places().map(async |(place, shared)| {
+        let reasons = match shared {
+            Some(shared) => shared.health.reasons().await,
+            None => vec![Reason::NotReached],
+        };
+        (place, reasons)
+    });
+    let answers = join_all(asked).await;
+    let takes_jobs = answers.iter().any(|(_, reasons)| reasons.is_empty());
+    let mut lines = Vec::new();
+    for (place, reasons) in answers {
+        let shard = match place {
+            Place::ONLY => String::new(),
+            place => format!("shard {}: ", place.number),
+        };
+        lines.extend(reasons.iter().map(|reason| format!("{shard}{reason}\n")));
     }
-    if reasons.is_empty() {
-        return (StatusCode::OK, "ready\n".to_owned());
+    let is_draining = front.stop.is_cancelled();
+    if is_draining {
+        lines.push(format!("{}\n", Reason::Draining));
     }
-    let lines = reasons.iter().map(|reason| format!("{reason}\n"));
-    (StatusCode::SERVICE_UNAVAILABLE, lines.collect())
+    if takes_jobs && !is_draining {
+        lines.insert(0, "ready\n".to_owned());
+        return (StatusCode::OK, lines.concat());
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, lines.concat())
 }
 
 /// Why it cannot. Read by whoever asks, so no address and no login is in it.
 #[derive(Clone, Debug)]
 enum Reason {
+    /// It has not answered since this gateway began.
+    NotReached,
     /// It does not answer, or answers that it cannot now.
     Away { since: Timestamp },
     /// It answers, and what it says is no answer: the program's login may not look, for example.
     Refused { code: String },
+    /// It answers, and takes nothing: a standby, or one that was told to only read.
+    ReadOnly,
     /// It lacks these migrations.
     OlderSchema(Vec<String>),
     /// A stop was asked for.
@@ -55,10 +81,17 @@ enum Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::NotReached => {
+                f.write_str("the database has not been taken up yet; the log says why")
+            }
             Self::Away { since } => write!(f, "the database cannot be reached, since {since}"),
             Self::Refused { code } => write!(
                 f,
                 "the database refuses to say how its schema is (SQLSTATE {code}); `ringback doctor` says more"
+            ),
+            Self::ReadOnly => write!(
+                f,
+                "the database only reads: DATABASE_URL names a standby, or default_transaction_read_only is on"
             ),
             Self::OlderSchema(missing) => write!(
                 f,
@@ -148,15 +181,10 @@ async fn look(link: &mut Link, away_since: Timestamp) -> Found {
         read = self::read(link).await;
     }
     let reasons = match &read {
-        Ok(schema) if schema.is_older() => {
-            let unfinished = schema.unfinished.iter().map(i64::to_string);
-            let missing = unfinished.chain(schema.missing.iter().cloned());
-            vec![Reason::OlderSchema(missing.collect())]
-        }
-        Ok(_) => Vec::new(),
+        Ok(state) => reasons_of(state),
         Err(error) if Fault::of(error) == Fault::Away => vec![Reason::Away { since: away_since }],
         Err(error) => vec![Reason::Refused {
-            code: code(error).unwrap_or_else(|| "unknown".to_owned()),
+            code: code(error).unwrap_or("unknown".into()).into_owned(),
         }],
     };
     let is_away = matches!(reasons[..], [Reason::Away { .. }]);
@@ -168,15 +196,39 @@ async fn look(link: &mut Link, away_since: Timestamp) -> Found {
     }
 }
 
-async fn read(link: &mut Link) -> Result<Schema, sqlx::Error> {
-    let read = async { limited(Schema::read(link.connected().await?)).await };
-    let read = read.await;
-    link.settle(&read);
-    read
+fn reasons_of(state: &Read) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if state.is_read_only {
+        reasons.push(Reason::ReadOnly);
+    }
+    if state.schema.is_older() {
+        let unfinished = state.schema.unfinished.iter().map(i64::to_string);
+        let missing = unfinished.chain(state.schema.missing.iter().cloned());
+        reasons.push(Reason::OlderSchema(missing.collect()));
+    }
+    reasons
 }
 
-fn code(error: &sqlx::Error) -> Option<String> {
-    Some(error.as_database_error()?.code()?.into_owned())
+/// How the database is, as it says.
+struct Read {
+    schema: Schema,
+    is_read_only: bool,
+}
+
+async fn read(link: &mut Link) -> Result<Read, sqlx::Error> {
+    link.run(async |connection| Read::read(connection).await)
+        .await
+}
+
+impl Read {
+    async fn read(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+        let is_read_only = is_read_only(&mut *connection).await?;
+        let schema = Schema::read(connection).await?;
+        Ok(Self {
+            schema,
+            is_read_only,
+        })
+    }
 }
 
 /// To the second: nobody needs to know more.

@@ -13,9 +13,9 @@ use super::Shared;
 use super::access::Auth;
 use super::api::Refused;
 use super::crowd::Place;
+use super::front::Front;
 use super::subjects::{Grant, Subject};
 use crate::auth::{Identity, Refusal, Scope};
-use crate::postgres::link::limited;
 use crate::queue::jobs::Filter;
 use crate::queue::{Actor, Deed, operator_log};
 use crate::wire::{ErrorItem, Job, TOO_FAST};
@@ -82,12 +82,9 @@ impl Who {
             return Ok(());
         }
         let who = Some(&*self.0.subject);
-        let recorded = limited(operator_log::record(
-            shared.database.pool(),
-            who,
-            deed,
-            on_what,
-        ));
+        let recorded = shared
+            .database
+            .run(async |connection| operator_log::record(connection, who, deed, on_what).await);
         let recorded = recorded.await;
         recorded.map_err(|error| Refused::by_the_database(&error, "record what an operator does"))
     }
@@ -106,24 +103,23 @@ impl Who {
     }
 }
 
-impl FromRequestParts<Shared> for Who {
+/// What [`identify`] has found out.
+impl<S: Send + Sync> FromRequestParts<S> for Who {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Refused> {
-        match parts.extensions.get::<Self>() {
-            Some(who) => Ok(who.clone()),
-            None => of(&parts.headers, shared).await,
-        }
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
+        let known = parts.extensions.get::<Self>().cloned();
+        known.ok_or_else(|| ErrorItem::unauthorized("Give a token: Authorization: Bearer …").into())
     }
 }
 
 /// Lets pass what comes from somebody who may do it.
-pub(super) async fn authorize(
-    State((shared, needs)): State<(Shared, Option<Scope>)>,
+pub(super) async fn identify(
+    State((front, needs)): State<(Arc<Front>, Option<Scope>)>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let who = match of(request.headers(), &shared).await {
+    let who = match of(request.headers(), &front).await {
         Ok(who) => who,
         Err(refused) => return refused.into_response(),
     };
@@ -131,7 +127,9 @@ pub(super) async fn authorize(
         return Refused::from(ErrorItem::needs(scope, &["header", "Authorization"]))
             .into_response();
     }
-    if let Some(subject) = who.subject(&shared)
+    // However fast somebody asks, it is their own gateway that counts it, or another while that is away.
+    if let Ok(shared) = front.of_or_any(&who.0.subject)
+        && let Some(subject) = who.subject(&shared)
         && let Err(after) = subject.ask()
     {
         return Refused::from(ErrorItem::rate_limited(TOO_FAST, after)).into_response();
@@ -141,9 +139,9 @@ pub(super) async fn authorize(
 }
 
 /// Whose a request with these headers is.
-pub(super) async fn of(headers: &HeaderMap, shared: &Shared) -> Result<Who, Refused> {
-    let Auth::Tokens(tokens) = &shared.settings.access.auth else {
-        return Ok(Who(Arc::clone(&shared.anyone)));
+pub(super) async fn of(headers: &HeaderMap, front: &Front) -> Result<Who, Refused> {
+    let Auth::Tokens(tokens) = &front.settings.access.auth else {
+        return Ok(Who(Arc::clone(&front.anyone)));
     };
     let token = bearer(headers).ok_or_else(|| {
         ErrorItem::unauthorized("Give a token: Authorization: Bearer …, or a ticket on a socket")

@@ -18,7 +18,6 @@ use super::subjects::Grant;
 use crate::auth::Identity;
 use crate::ids::{ConnectionId, GatewayId, JobId, JobIds};
 use crate::postgres::Link;
-use crate::postgres::link::limited;
 use crate::queue::keys::readdress;
 use crate::queue::{Due, Key, NewJob, Refusal};
 use crate::session;
@@ -128,8 +127,7 @@ impl Intake {
 
     async fn store(&mut self, batch: Vec<Submission>) {
         // For the database's time, which a new connection measures; if there is none, committing finds out.
-        let connected = self.link.connected().await.map(|_| ());
-        self.link.settle(&connected);
+        let _ = self.link.ready().await;
         let (mut ones, mut many) = (Vec::new(), Vec::new());
         for Submission { asked, reply } in batch {
             match asked {
@@ -154,19 +152,17 @@ impl Intake {
             .iter()
             .map(|(job, connection)| (*job, connection.id))
             .collect();
-        let addressed = async {
-            let database = self.link.connected().await?;
-            limited(readdress(database, &addresses, self.gateway)).await?;
+        let gateway = self.gateway;
+        let addressed = self.link.run(async |database| {
+            readdress(database, &addresses, gateway).await?;
             for (job, connection) in repeated {
                 if let Some(seat) = connection.seat() {
-                    limited(session::adopt(database, seat.session, &[*job])).await?;
+                    session::adopt(database, seat.session, &[*job]).await?;
                 }
             }
             Ok(())
-        };
-        let addressed = addressed.await;
-        self.link.settle(&addressed);
-        if let Err(error) = addressed {
+        });
+        if let Err(error) = addressed.await {
             tracing::warn!(%error, "could not address jobs anew; their outcomes are found by polling");
         }
     }

@@ -58,10 +58,11 @@ impl Drop for Lingering {
         let is_unread = stream.try_read(&mut [0; 1]).is_ok_and(|read| read > 0);
         if is_unread && let Ok(runtime) = Handle::try_current() {
             let visit = Arc::clone(&self.visit);
-            runtime.spawn(self.connections.track_future(async move {
+            let past = async move {
                 read_past(stream).await;
                 drop(visit);
-            }));
+            };
+            self.connections.spawn_on(past, &runtime);
         }
     }
 }

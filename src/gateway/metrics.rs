@@ -1,28 +1,41 @@
 //! Figures for machines, in the text format of Prometheus.
 
-use anyhow::Context;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 
-use super::Shared;
-use super::health;
-use crate::postgres::Database;
-use crate::postgres::link::limited;
+use super::door::Door;
+use super::front::Front;
+use super::{Limits, Shared, health};
+use crate::postgres::{Database, PoolUse, Shard};
 use crate::queue::backlog::{Backlog, backlog};
+use crate::shards::Shards;
 use crate::shutdown::Stop;
 use crate::telemetry::{FIGURES, Reading, text_of};
 
 /// The format and its version.
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// A figure of each queue: its name, what it says, and where it is.
-type Figure = (&'static str, &'static str, fn(&Backlog) -> f64);
+/// How long a database is waited for: whoever gathers figures gives up after ten seconds, and what this process has counted
+/// is wanted most when a database hangs.
+const ASKING: Duration = Duration::from_secs(3);
 
-const OF_QUEUES: [Figure; 8] = [
+/// How long answers on their way may still take after a stop was asked for.
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
+
+/// A figure of each queue: its name, what it says, and where it is.
+type OfQueue = (&'static str, &'static str, fn(&Backlog) -> f64);
+
+const OF_QUEUES: [OfQueue; 8] = [
     ("jobs_ready", "Jobs that may start", |it| count(it.ready)),
     ("jobs_scheduled", "Jobs that start later", |it| {
         count(it.scheduled)
@@ -49,32 +62,82 @@ const OF_QUEUES: [Figure; 8] = [
     ),
 ];
 
+/// The same of a pool of connections.
+type OfPool = (&'static str, &'static str, fn(&PoolUse) -> u32);
+
+const OF_POOLS: [OfPool; 3] = [
+    (
+        "pool_connections",
+        "Connections that a pool has open",
+        |it| it.open,
+    ),
+    ("pool_used", "Connections of a pool that are in use", |it| {
+        it.used
+    }),
+    ("pool_most", "Connections that a pool may have", |it| {
+        it.most
+    }),
+];
+
 /// Those of the queues, which every gateway knows, and of this process.
-pub(super) async fn metrics(State(shared): State<Shared>) -> Response {
-    let database = &shared.database;
-    let queues = limited(backlog(database.browsing())).await;
-    let is_there = queues.is_ok();
-    let queues = queues.unwrap_or_else(|error| {
-        // What this process has counted is wanted most when the database is away.
-        tracing::debug!(%error, "could not read the figures of the queues");
-        Vec::new()
+pub(super) async fn metrics(State(front): State<Arc<Front>>) -> Response {
+    let gateways: Vec<&Shared> = front.places().filter_map(|(_, shared)| shared).collect();
+    let asked = gateways.iter().map(async |shared| {
+        let queues = shared
+            .database
+            .browse_for(ASKING, async |connection| backlog(connection).await);
+        queues.await.map_err(|error| {
+            tracing::debug!(%error, "could not read the figures of the queues");
+        })
     });
-    answer(of_queues(&queues) + &of_the_database(is_there) + &of_this_process(database))
+    let answers = join_all(asked).await;
+    let answered: Vec<Vec<Backlog>> = answers.into_iter().flatten().collect();
+    let are_there = answered.len() == front.count();
+    let queues = together(answered.into_iter().flatten());
+    let databases = gateways.iter().map(|shared| &shared.database);
+    answer(of_queues(&queues) + &of_the_database(are_there) + &of_this_process(databases))
+}
+
+/// What waits in queues of the same name, which are one queue in several databases. Their workers work with all of these.
+fn together(queues: impl Iterator<Item = Backlog>) -> Vec<Backlog> {
+    let mut all: BTreeMap<String, Backlog> = BTreeMap::new();
+    for queue in queues {
+        match all.entry(queue.queue.clone()) {
+            Entry::Vacant(place) => {
+                place.insert(queue);
+            }
+            Entry::Occupied(mut place) => {
+                let sum = place.get_mut();
+                sum.ready += queue.ready;
+                sum.scheduled += queue.scheduled;
+                sum.held += queue.held;
+                sum.running += queue.running;
+                sum.waiting += queue.waiting;
+                sum.oldest_wait = sum.oldest_wait.max(queue.oldest_wait);
+                sum.workers = sum.workers.max(queue.workers);
+                sum.slots = sum.slots.max(queue.slots);
+            }
+        }
+    }
+    all.into_values().collect()
 }
 
 /// Serves the figures of this process alone, to whoever reaches the address, until it is told to stop.
-///
-/// # Errors
-/// When the listener fails.
-pub async fn serve(listener: TcpListener, database: Database, stop: Stop) -> anyhow::Result<()> {
-    let metrics = async move |State(database): State<Database>| answer(of_this_process(&database));
+pub async fn serve(listener: TcpListener, shards: Shards<Shard>, stop: Stop) {
+    let metrics = async move |State(shards): State<Shards<Shard>>| {
+        let databases = shards.iter().map(|shard| &shard.database);
+        answer(of_this_process(databases))
+    };
     let router = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(health::healthz))
-        .with_state(database);
-    let stopped = async move { stop.cancelled().await };
-    let serving = axum::serve(listener, router).with_graceful_shutdown(stopped);
-    serving.await.context("could not serve the figures")
+        .with_state(shards);
+    let door = Door::new(listener, None, router, &Limits::default());
+    tokio::select! {
+        () = door.run(&stop) => {}
+        // Whoever has not said by then what it wants keeps nothing from stopping.
+        () = async { stop.cancelled().await; tokio::time::sleep(LAST_ANSWERS).await } => {}
+    }
 }
 
 fn answer(text: String) -> Response {
@@ -82,7 +145,7 @@ fn answer(text: String) -> Response {
 }
 
 fn of_queues(queues: &[Backlog]) -> String {
-    let reading = |(name, help, figure): Figure| Reading {
+    let reading = |(name, help, figure): OfQueue| Reading {
         name,
         help,
         label: "queue",
@@ -103,35 +166,22 @@ fn of_the_database(is_there: bool) -> String {
     }])
 }
 
-fn of_this_process(database: &Database) -> String {
-    let pools = database.pools();
-    let reading = |name, help, values| Reading {
+fn of_this_process<'a>(databases: impl Iterator<Item = &'a Database>) -> String {
+    let pools = databases.map(Database::pools).reduce(|sum, of_one| {
+        let both = sum.into_iter().zip(of_one);
+        both.map(|(sum, of_one)| sum.and(of_one)).collect()
+    });
+    let pools = pools.unwrap_or_default();
+    let reading = |(name, help, figure): OfPool| Reading {
         name,
         help,
         label: "pool",
-        values,
+        values: pools
+            .iter()
+            .map(|pool| (pool.name, f64::from(figure(pool))))
+            .collect(),
     };
-    let open = pools.iter().map(|pool| (pool.name, f64::from(pool.open)));
-    let used = pools.iter().map(|pool| (pool.name, f64::from(pool.used)));
-    let most = pools.iter().map(|pool| (pool.name, f64::from(pool.most)));
-    let of_pools = text_of(vec![
-        reading(
-            "pool_connections",
-            "Connections that a pool has open",
-            open.collect(),
-        ),
-        reading(
-            "pool_used",
-            "Connections of a pool that are in use",
-            used.collect(),
-        ),
-        reading(
-            "pool_most",
-            "Connections that a pool may have",
-            most.collect(),
-        ),
-    ]);
-    FIGURES.text() + &of_pools
+    FIGURES.text() + &text_of(OF_POOLS.map(reading).into())
 }
 
 /// No such number is larger than a float has room for.
@@ -164,8 +214,8 @@ mod tests {
         FIGURES.ended("a", "failed");
         FIGURES.retried("a");
         FIGURES.went_back("a");
-        FIGURES.waited("a", std::time::Duration::ZERO);
-        FIGURES.ran("a", std::time::Duration::ZERO);
+        FIGURES.waited("a", [Duration::ZERO]);
+        FIGURES.ran("a", Duration::ZERO);
         FIGURES.batch("claim", 1);
         FIGURES.closed("too_slow");
         FIGURES.connected("claimer");
@@ -184,7 +234,7 @@ mod tests {
         let texts = [
             of_queues(&[queue]),
             of_the_database(true),
-            of_this_process(&database),
+            of_this_process([&database].into_iter()),
         ];
         let there_are = named(&texts.concat());
         assert!(there_are.contains("wait_seconds") && there_are.contains("jobs_total"));

@@ -10,7 +10,8 @@ use axum::routing::{MethodRouter, get};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use super::access::Auth;
-use super::{Shared, identify};
+use super::front::Front;
+use super::identify;
 use crate::auth::Scope;
 use crate::task::form::Form;
 use crate::{asyncapi, openapi};
@@ -72,6 +73,7 @@ const FILES: &[(&str, &str)] = files![
     "jobs/filters.js",
     "jobs/fleet.css",
     "jobs/fleet.js",
+    "jobs/inshard.js",
     "jobs/keyed.js",
     "jobs/list.css",
     "jobs/list.js",
@@ -84,9 +86,10 @@ const FILES: &[(&str, &str)] = files![
     "jobs/row.js",
     "jobs/said.js",
     "jobs/scale.js",
+    "jobs/shard.js",
+    "jobs/source.js",
     "jobs/story.css",
     "jobs/story.js",
-    "jobs/source.js",
     "jobs/stream.js",
     "jobs/svg.js",
     "jobs/timeline.js",
@@ -146,18 +149,18 @@ const MOVED: &[(&str, &str)] = &[
     ("/favicon.ico", "/static/favicon.svg"),
 ];
 
-pub(super) fn routes<S: Clone + Send + Sync + 'static>(shared: &Shared) -> Router<S> {
-    let auth = &shared.settings.access.auth;
+pub(super) fn routes<S: Clone + Send + Sync + 'static>(front: &Arc<Front>) -> Router<S> {
+    let auth = &front.settings.access.auth;
     // With the tasks that there are when somebody reads it who may submit jobs; what they are is nobody else's concern.
     let contract = |text: fn(&[Form]) -> String| {
-        let shared = Arc::clone(shared);
+        let front = Arc::clone(front);
         get(async move |headers: HeaderMap| {
-            let who = identify::of(&headers, &shared).await;
+            let who = identify::of(&headers, &front).await;
             let may_know = who.is_ok_and(|who| who.0.may(Scope::JobsSubmit));
-            let forms = if may_know {
-                shared.tasks.forms()
-            } else {
-                Vec::new()
+            // The fleet is the same in each.
+            let forms = match front.any().filter(|_| may_know) {
+                Some(shared) => shared.tasks.forms(),
+                None => Vec::new(),
             };
             ([(header::CONTENT_TYPE, JSON)], text(&forms))
         })

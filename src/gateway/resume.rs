@@ -14,7 +14,6 @@ use super::Shared;
 use super::connection::Connection;
 use crate::auth::Secret;
 use crate::ids::{JobId, SessionId};
-use crate::postgres::link::limited_to;
 use crate::queue::report::Position;
 use crate::session::{self, Seat};
 use crate::wire::{ErrorItem, Frame, PendingJob, ResumePayload, ResumedPayload, ServerMessage};
@@ -29,16 +28,15 @@ pub(super) async fn resume(
     reference: Option<String>,
     asked: Option<ResumePayload>,
 ) {
-    let resumed = async {
-        let mut database = shared.database.pool().acquire().await?;
+    let resumed = shared.database.run_for(PATIENCE, async |database| {
         let have = asked.as_ref().map(have).unwrap_or_default();
-        let session = open(&mut database, shared, &connection.identity().subject, asked).await?;
+        let session = open(database, shared, &connection.identity().subject, asked).await?;
         let left = shared.hub.belong(connection, session.seat);
         if let Some(left) = left {
-            session::leave(&mut database, left).await?;
+            session::leave(database, left).await?;
         }
         catch_up(
-            &mut database,
+            database,
             shared,
             connection,
             reference.clone(),
@@ -46,8 +44,8 @@ pub(super) async fn resume(
             &have,
         )
         .await
-    };
-    if let Err(error) = limited_to(PATIENCE, resumed).await {
+    });
+    if let Err(error) = resumed.await {
         tracing::warn!(%error, connection.id = %connection.id, "could not resume a session");
         shared.hub.part(connection);
         let message = ServerMessage::Error(vec![ErrorItem::no_session()]);
@@ -87,7 +85,7 @@ async fn open(
         && let Ok(id) = Uuid::parse_str(&asked.session)
     {
         let token = Secret::given(asked.token);
-        let keep = shared.settings.keep_sessions;
+        let keep = shared.settings.keep.sessions;
         let taken =
             session::take_over(database, SessionId(id), &token, owner, shared.gateway, keep);
         if let Some(seat) = taken.await? {

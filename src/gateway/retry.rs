@@ -9,7 +9,6 @@ use sqlx::PgConnection;
 use super::Shared;
 use super::connection::{Connection, Listens};
 use crate::ids::JobId;
-use crate::postgres::link::limited_to;
 use crate::queue::keys::readdress;
 use crate::queue::retry::{self, Retried};
 use crate::queue::{Actor, jobs};
@@ -29,9 +28,8 @@ pub(super) async fn retry(
     // What is said of it from now on comes after the answer.
     let waits = connection.hold(old);
     let mut expected = Vec::new();
-    let retried = limited_to(PATIENCE, async {
-        let mut database = shared.database.pool().acquire().await?;
-        let new = retry::new_id(&mut database).await?;
+    let retried = shared.database.run_for(PATIENCE, async |database| {
+        let new = retry::new_id(database).await?;
         // Before it is there, so that its outcome finds who has asked for it.
         shared.hub.expect(connection, new, Listens::No);
         expected.push(new);
@@ -42,7 +40,7 @@ pub(super) async fn retry(
             waits_for: waits.then_some(old).into_iter().collect(),
         };
         let gateway = Some(shared.gateway);
-        let retried = retry::retry(&mut database, old, Some(new), &actor, gateway).await?;
+        let retried = retry::retry(database, old, Some(new), &actor, gateway).await?;
         let job = match retried {
             Retried::Due(job) => job,
             Retried::Again(new) | Retried::Known(new) => {
@@ -59,9 +57,9 @@ pub(super) async fn retry(
             Retried::NotFound => return Ok(Err(ErrorItem::job_not_found("retry_job"))),
         };
         if matches!(retried, Retried::Known(_)) {
-            address(&mut database, shared, connection, job).await?;
+            address(database, shared, connection, job).await?;
         }
-        let text = text_of(&mut database, job).await?;
+        let text = text_of(database, job).await?;
         Ok(Ok((job, text)))
     });
     let retried = retried.await.unwrap_or_else(|error| {

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::access::Access;
 use super::tls::Tls;
+use crate::config::Keep;
 use crate::postgres::listener::Hearing;
 
 /// How a gateway serves.
@@ -19,14 +20,8 @@ pub struct Settings {
     pub ping_every: Duration,
     /// How long it may take to answer.
     pub ping_patience: Duration,
-    /// How long a session lives after its last socket.
-    pub keep_sessions: Duration,
-    /// How long idempotency keys are remembered.
-    pub keep_keys: Duration,
-    /// How long a notice is kept that says nothing of it.
-    pub keep_notices: Duration,
-    /// How long tickets are good.
-    pub keep_tickets: Duration,
+    /// How long things are kept.
+    pub keep: Keep,
     /// How long answers on their way may still take when it is asked to stop.
     pub grace: Duration,
     /// Who may speak to it.

@@ -26,8 +26,8 @@ use super::api::Refused;
 use super::authenticate;
 use super::connection::{Call, Connection};
 use super::door::Visit;
+use super::front::Front;
 use super::goodbye;
-use crate::postgres::link::limited_to;
 use crate::session;
 use crate::wire::Close;
 
@@ -55,13 +55,14 @@ const WRITE_BUFFER: usize = 8 * 1024;
 const LEAVING: Duration = Duration::from_secs(5);
 
 pub(super) async fn upgrade(
-    State(shared): State<Shared>,
+    State(front): State<Arc<Front>>,
     Extension(visit): Extension<Arc<Visit>>,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Refused> {
-    let who = authenticate::opening(&headers, &shared).await?;
-    let guest = Guest::receive(&shared, visit, &who, &headers)?;
+    let who = authenticate::opening(&headers, &front).await?;
+    let shared = front.of(&who.0.subject)?;
+    let guest = Guest::receive(&front, &shared, visit, &who, &headers)?;
     let hard_limit = shared.settings.max_frame.saturating_mul(HARD_LIMIT_FACTOR);
     let response = upgrade
         .protocols([authenticate::PROTOCOL])
@@ -71,7 +72,7 @@ pub(super) async fn upgrade(
         .max_frame_size(hard_limit)
         .max_message_size(hard_limit)
         .on_upgrade(move |socket| {
-            let tracker = shared.sockets.clone();
+            let tracker = front.sockets.clone();
             let connection = Arc::new(Connection::new(who.0));
             let span = tracing::debug_span!("connection", connection.id = %connection.id);
             tracker.track_future(live(socket, connection, guest, shared).instrument(span))
@@ -230,11 +231,11 @@ impl Peer {
         if self.shared.stop.is_cancelled() {
             return;
         }
-        let left = async {
-            let mut database = self.shared.database.pool().acquire().await?;
-            session::leave(&mut database, seat).await
-        };
-        if let Err(error) = limited_to(LEAVING, left).await {
+        let database = &self.shared.database;
+        let left = database.run_for(LEAVING, async |database| {
+            session::leave(database, seat).await
+        });
+        if let Err(error) = left.await {
             tracing::debug!(%error, "could not leave a session; it is let go of later");
         }
     }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::subjects::Subjects;
 use crate::postgres::Link;
-use crate::postgres::link::limited;
 use crate::queue::waiting;
 use crate::shutdown::{Stop, sleep};
 
@@ -26,7 +25,6 @@ pub(super) async fn run(subjects: Arc<Subjects>, mut link: Link, stop: Stop) -> 
             .run_until_cancelled(count(&subjects, &mut link, turn))
             .await;
         let Some(counted) = counted else { break };
-        link.settle(&counted);
         if let Err(error) = counted {
             tracing::debug!(%error, "could not count the jobs that wait, trying again");
         }
@@ -41,13 +39,15 @@ async fn count(subjects: &Subjects, link: &mut Link, turn: u32) -> Result<(), sq
     if !stirred.is_empty() {
         let names: Vec<&str> = stirred.iter().map(|subject| &*subject.name).collect();
         let most = subjects.counted();
-        let counts = limited(waiting::of(link.connected().await?, &names, most)).await?;
+        let counts = link.run(async |connection| waiting::of(connection, &names, most).await);
+        let counts = counts.await?;
         for (subject, jobs) in stirred.iter().zip(counts) {
             subject.wait(jobs);
         }
     }
     if turn == 0 && subjects.has_grown() {
-        subjects.wait(limited(waiting::in_all(link.connected().await?)).await?);
+        let in_all = link.run(async |connection| waiting::in_all(connection).await);
+        subjects.wait(in_all.await?);
     }
     Ok(())
 }

@@ -10,8 +10,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::ids::JobId;
-use crate::postgres::link::limited;
-use crate::postgres::{Advised, Backoff, Link};
+use crate::postgres::{Backoff, Link};
 use crate::queue::follow::looks;
 use crate::shutdown::{self, Stop};
 
@@ -106,22 +105,15 @@ impl Watched {
             }
             let mut pause = EVERY;
             for page in jobs.chunks(PAGE) {
-                let looked = async { limited(looks(link.connected().await?, page)).await };
-                let looked = looked.await;
-                link.settle(&looked);
-                match looked {
+                let looked = link.run(async |connection| looks(connection, page).await);
+                match looked.await {
                     Ok(looks) => {
                         backoff.reset();
                         self.compare(looks);
                     }
                     Err(error) => {
-                        pause += backoff.delay();
-                        if backoff.tells() {
-                            tracing::warn!(
-                                error = %Advised(&error),
-                                "could not look at the jobs that requests wait for, trying again"
-                            );
-                        }
+                        let what = "could not look at the jobs that requests wait for";
+                        pause += backoff.failed(&error, what);
                         break;
                     }
                 }

@@ -64,6 +64,29 @@ pub enum KnownBy {
     JobToken,
 }
 
+/// Where it is about something, where there are several shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// In the shard of whoever asks.
+    Owner,
+    /// In any of them: it is the same in each.
+    Anywhere,
+    /// In that of the job that is named.
+    Job,
+    /// In that of whoever asks; whoever looks around may name another.
+    Look,
+    /// In all of them.
+    Everywhere,
+}
+
+impl Reach {
+    /// Whether whoever looks after all may name another shard.
+    #[must_use]
+    pub fn may_be_named(self) -> bool {
+        matches!(self, Self::Job | Self::Look | Self::Everywhere)
+    }
+}
+
 /// How it is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -219,6 +242,32 @@ impl Operation {
                 Some(Scope::Admin)
             }
             Self::CreateTicket | Self::GetMe | Self::CallBack => None,
+        }
+    }
+
+    /// Where it is about something, where there are several shards.
+    #[must_use]
+    pub fn reach(self) -> Reach {
+        match self {
+            Self::SubmitJob | Self::SubmitJobs | Self::CreateTicket => Reach::Owner,
+            Self::GetMe | Self::ListTasks => Reach::Anywhere,
+            Self::GetJob
+            | Self::ListAttempts
+            | Self::ListChunks
+            | Self::FollowJob
+            | Self::CancelJob
+            | Self::RetryJob
+            | Self::CallBack => Reach::Job,
+            Self::ListJobs
+            | Self::FindJobs
+            | Self::CancelJobs
+            | Self::RetryJobs
+            | Self::ListQueues
+            | Self::GetStats
+            | Self::GetOverview
+            | Self::FollowOverview
+            | Self::ListSamples => Reach::Look,
+            Self::SendNotice | Self::PauseQueue | Self::ResumeQueue => Reach::Everywhere,
         }
     }
 

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::Operation;
 pub(super) use answer::{Answer, problem};
+pub(super) use parameters::shard;
 
 /// One operation of the contract.
 pub(super) struct Row {

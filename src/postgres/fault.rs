@@ -31,7 +31,7 @@ impl Fault {
     pub fn is_lost_hint(error: &sqlx::Error) -> bool {
         let is_lost = Self::of(error) == Self::Hints;
         if is_lost {
-            FIGURES.hints_failed.inc();
+            FIGURES.lost_hints();
         }
         is_lost
     }
@@ -82,6 +82,12 @@ impl fmt::Display for Advised<'_> {
     }
 }
 
+/// The SQLSTATE of an error, where the database has said it.
+#[must_use]
+pub fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
+    error.as_database_error()?.code()
+}
+
 /// What somebody has to do before this passes.
 #[must_use]
 pub fn advice(error: &sqlx::Error) -> Option<&'static str> {
@@ -119,12 +125,15 @@ pub(super) fn has_ended(error: &sqlx::Error) -> bool {
 
 /// Whether a server that is there has no room for what was asked, or for one more connection: nothing is wrong with the
 /// connections that there are, and it might not let us have another.
-pub(super) fn is_short(error: &sqlx::Error) -> bool {
+fn is_short(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| code.starts_with("53")) && !has_ended(error)
 }
 
-fn code(error: &sqlx::Error) -> Option<Cow<'_, str>> {
-    error.as_database_error()?.code()
+/// Whether what was done says that its connection is good for nobody any more: the server is away, or takes nothing now.
+/// One whose server only has no room, such as on its disk, is kept: there may be none for another.
+pub(super) fn is_lost<T>(done: &Result<T, sqlx::Error>) -> bool {
+    let is_lost = |error| Fault::of(error) == Fault::Away && !is_short(error);
+    done.as_ref().is_err_and(is_lost)
 }
 
 /// Whether a constraint is what makes a second job of the same id impossible, among the live ones or in the history.

@@ -1,15 +1,18 @@
 //! LISTEN that survives: listen, sweep, wait with a limit, reconnect.
 //!
 //! A hint only says "look". Whoever looks must also look when no hint could reach it: after every (re)connect, and every
-//! few seconds in any case. [`Listener::next`] gives both as one stream of [`Wake`]s.
+//! few seconds in any case. [`Listener::next`] gives both as one stream of [`Wake`]s, with the hints that come another way.
 
+use std::fmt;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::stream::{self, BoxStream, StreamExt};
 use sqlx::postgres::{PgListener, PgPoolOptions};
-
 use tokio::time::Instant;
 
-use super::{Advised, Backoff, Database};
+use super::connect::Way;
+use super::{Backoff, Database};
 use crate::telemetry::FIGURES;
 
 /// How long an idle process waits before it looks by itself.
@@ -42,7 +45,7 @@ pub enum Wake {
     },
 }
 
-/// Whether to use LISTEN at all.
+/// Whether to use LISTEN at all. What comes another way is heard in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hearing {
     /// Listen, and poll now and then.
@@ -51,9 +54,48 @@ pub enum Hearing {
     PollOnly,
 }
 
-/// A connection that listens on some channels, for ever.
-#[derive(Debug)]
+/// Ears for some channels, for ever.
 pub struct Listener {
+    wakes: BoxStream<'static, Wake>,
+}
+
+impl Listener {
+    /// A listener that connects at its first [`next`](Self::next).
+    #[must_use]
+    pub fn new(database: &Database, channels: Vec<String>, hearing: Hearing) -> Self {
+        let beside = database.hints().hear(&channels);
+        let listening = Listening::new(database, channels, hearing);
+        // As streams, neither way has to begin anew, such as to connect, whenever something came the other way.
+        let listening = stream::unfold(listening, |mut listening| async {
+            Some((listening.next().await, listening))
+        });
+        Self {
+            wakes: stream::select(listening, beside).boxed(),
+        }
+    }
+
+    /// Waits for the next reason to look. Each way of hints begins with a [`Wake::Sweep`].
+    ///
+    /// It may be dropped while it waits; nothing is lost by it.
+    pub async fn next(&mut self) -> Wake {
+        let wake = self.wakes.next().await;
+        wake.expect("LISTEN and polls never end")
+    }
+
+    /// A reason to look that is here already, if there is one.
+    pub fn try_next(&mut self) -> Option<Wake> {
+        self.wakes.next().now_or_never().flatten()
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listener").finish_non_exhaustive()
+    }
+}
+
+/// A connection that listens, and the polls beside it.
+struct Listening {
     database: Database,
     channels: Vec<String>,
     hearing: Hearing,
@@ -68,10 +110,8 @@ pub struct Listener {
     swept: bool,
 }
 
-impl Listener {
-    /// A listener that connects at its first [`next`](Self::next).
-    #[must_use]
-    pub fn new(database: &Database, channels: Vec<String>, hearing: Hearing) -> Self {
+impl Listening {
+    fn new(database: &Database, channels: Vec<String>, hearing: Hearing) -> Self {
         Self {
             database: database.clone(),
             channels,
@@ -85,10 +125,8 @@ impl Listener {
         }
     }
 
-    /// Waits for the next reason to look. The first is always a [`Wake::Sweep`].
-    ///
-    /// It may be dropped while it waits; nothing is lost by it.
-    pub async fn next(&mut self) -> Wake {
+    /// The first is always a [`Wake::Sweep`].
+    async fn next(&mut self) -> Wake {
         if self.hearing == Hearing::PollOnly {
             tokio::time::sleep_until(self.next_poll).await;
             self.next_poll = Instant::now() + POLL_WITHOUT_HINTS;
@@ -111,13 +149,7 @@ impl Listener {
                         return Wake::Sweep;
                     }
                     Err(error) => {
-                        let delay = self.backoff.delay();
-                        if self.backoff.tells() {
-                            tracing::warn!(
-                                error = %Advised(&error), delay_ms = delay.as_millis(),
-                                "could not listen for hints, trying again"
-                            );
-                        }
+                        let delay = self.backoff.failed(&error, "could not listen for hints");
                         tokio::time::sleep(delay).await;
                         // Deaf, but not idle: what connections there are still work.
                         if Instant::now() >= self.next_poll {
@@ -171,15 +203,6 @@ impl Listener {
         }
     }
 
-    /// A hint that is here already, if there is one.
-    pub fn try_next(&mut self) -> Option<Wake> {
-        let hint = self.connected.as_mut()?.next_buffered()?;
-        Some(Wake::Hint {
-            channel: hint.channel().to_owned(),
-            payload: hint.payload().to_owned(),
-        })
-    }
-
     async fn connect(&self) -> Result<PgListener, sqlx::Error> {
         let channels = self.channels.iter().map(String::as_str);
         listen(&self.database, "listener", channels).await
@@ -189,16 +212,17 @@ impl Listener {
 /// A connection of its own that listens on some channels, until it is lost.
 pub(super) async fn listen(
     database: &Database,
-    name: &str,
+    name: &'static str,
     channels: impl IntoIterator<Item = &str>,
 ) -> Result<PgListener, sqlx::Error> {
-    // A pool of one, because that is what the library listens on; it is dropped with the connection.
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .max_lifetime(None)
-        .idle_timeout(None)
-        .connect_lazy_with(database.options(name));
     let listening = async {
+        database.settle_on(Way::Direct).await?;
+        // A pool of one, because that is what the library listens on; it is dropped with the connection.
+        let pool = PgPoolOptions::new()
+            .max_connections(1)
+            .max_lifetime(None)
+            .idle_timeout(None)
+            .connect_lazy_with(database.direct_options(name));
         let mut listener = PgListener::connect_with(&pool).await?;
         listener.eager_reconnect(false);
         listener.listen_all(channels).await?;

@@ -26,7 +26,7 @@ pub struct Way {
     /// One connection is served by several server processes, one after another: what is set, listened to or prepared
     /// on it is not there the next time.
     pub is_shared: bool,
-    /// What is asked for at the start of a connection is left out.
+    /// The settings that are asked for at the start of a connection are not there.
     pub drops_settings: bool,
     /// How long a hint took, where it came.
     pub hint: Option<Duration>,
@@ -42,13 +42,10 @@ pub async fn way(reader: &Reader) -> Result<Way, sqlx::Error> {
         let mut one = reader.another().await?;
         let mut other = reader.another().await?;
         let is_shared = is_shared(&mut one, &mut other).await?;
-        let mut drops_settings = false;
-        if reader.refused().is_none() {
-            let setting = one
-                .fetch_one("select current_setting('plan_cache_mode')")
-                .await?;
-            drops_settings = setting.get::<&str, _>(0) != "force_generic_plan";
-        }
+        let setting = one
+            .fetch_one("select current_setting('plan_cache_mode')")
+            .await?;
+        let drops_settings = setting.get::<&str, _>(0) != "force_generic_plan";
         // What listens on a shared process would stay there.
         let hint = match is_shared {
             true => None,
@@ -66,16 +63,20 @@ pub async fn way(reader: &Reader) -> Result<Way, sqlx::Error> {
 }
 
 /// Two connections that are open at once have two server processes, and keep them; unless somebody hands them out.
-async fn is_shared(one: &mut PgConnection, other: &mut PgConnection) -> Result<bool, sqlx::Error> {
+pub(super) async fn is_shared(
+    one: &mut PgConnection,
+    other: &mut PgConnection,
+) -> Result<bool, sqlx::Error> {
     for _ in 0..ROUNDS {
         let first = process(one).await?;
-        if let Err(error) = other.execute("begin").await {
+        let mut transaction = match other.begin().await {
+            Ok(transaction) => transaction,
             // A pooler that gives a process for each statement allows no transactions.
-            return error.as_database_error().map(|_| true).ok_or(error);
-        }
-        let beside = process(other).await?;
+            Err(error) => return error.as_database_error().map(|_| true).ok_or(error),
+        };
+        let beside = process(&mut transaction).await?;
         let then = process(one).await?;
-        other.execute("rollback").await?;
+        transaction.rollback().await?;
         if first == beside || first != then {
             return Ok(true);
         }

@@ -7,8 +7,11 @@ use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 
+use super::address::options;
+use super::hosts::each_host;
 use super::link::limited_to;
-use super::{CONNECT_LIMIT, Fault, options};
+use super::schema::is_read_only;
+use super::{CONNECT_LIMIT, Fault, code};
 
 /// How long the server may take for one look; it gives up before we do, so that the connection stays good.
 const LIMITS: &str =
@@ -32,6 +35,21 @@ impl Reader {
     /// # Errors
     /// When `url` is not a Postgres URL, or the database cannot be reached.
     pub async fn connect(url: &str) -> anyhow::Result<Self> {
+        let mut last = None;
+        // Of several servers, the one that takes what is written.
+        for url in each_host(url) {
+            let mut found = Self::connect_to(&url).await;
+            if let Ok(reader) = &mut found
+                && reader.read(is_read_only).await.is_ok_and(|only| !only)
+            {
+                return found;
+            }
+            last = Some(last.filter(Result::is_ok).unwrap_or(found));
+        }
+        last.expect("a URL names at least one host")
+    }
+
+    async fn connect_to(url: &str) -> anyhow::Result<Self> {
         let own = options(url)?.application_name("ringback doctor");
         let (options, connection, refused) = match open(&own).await {
             Ok(connection) => (own, connection, None),
@@ -117,8 +135,5 @@ async fn open(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
 
 /// A parameter that the other end does not know: Postgres knows all of ours.
 fn is_refusal(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    code.is_some_and(|code| code == "08P01")
+    code(error).is_some_and(|code| code == "08P01")
 }

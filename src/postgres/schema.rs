@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::{ConnectOptions, Executor, PgConnection};
+use sqlx::{Executor, PgConnection};
 
-use super::{Database, Fault};
+use super::{Database, Fault, Way};
+use crate::config::Pooler;
 
 /// The oldest server that Ringback works with, in the server's own way of counting.
 pub const OLDEST_SERVER: i32 = 150_000;
@@ -80,6 +81,18 @@ impl Schema {
     }
 }
 
+/// Whether the server takes nothing: a standby, or one that was told to only read.
+///
+/// # Errors
+/// Those of the database.
+pub async fn is_read_only(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select current_setting('transaction_read_only')::boolean as "is_read_only!""#
+    )
+    .fetch_one(connection)
+    .await
+}
+
 /// How long a migration waits for a lock: everybody else who wants the table waits behind it.
 const LOCK_LIMIT: &str = "set lock_timeout = '1s'";
 
@@ -105,9 +118,20 @@ impl Database {
     /// # Errors
     /// When the database cannot be reached, is older than PostgreSQL 15, or a migration fails.
     pub async fn migrate(&self) -> anyhow::Result<()> {
+        // A connection of its own, since a migration may take its time, and past a pooler.
+        if self.direct.is_none() {
+            if self.pooler != Pooler::None {
+                bail!(
+                    "a migration does not get through a pooler that gives a server process for each transaction; name \
+                     the server itself in DIRECT_DATABASE_URL"
+                );
+            }
+            drop(self.acquire().await?);
+        }
+        let mut connection = self.connect_to("migrate", Way::Direct).await?;
         let version: String =
             sqlx::query_scalar!(r#"select current_setting('server_version_num') as "version!""#)
-                .fetch_one(&mut *self.acquire().await?)
+                .fetch_one(&mut connection)
                 .await
                 .map_err(|error| self.unreachable(error))?;
         if version.parse::<i32>().unwrap_or(0) < OLDEST_SERVER {
@@ -116,12 +140,6 @@ impl Database {
                 self.name()
             );
         }
-        // A connection of its own, since a migration may take its time.
-        let mut connection = self
-            .options("migrate")
-            .connect()
-            .await
-            .map_err(|error| self.unreachable(error))?;
         connection
             .execute(LOCK_LIMIT)
             .await
@@ -148,8 +166,9 @@ impl Database {
     /// # Errors
     /// When it is not, with what to do; or when the database cannot be reached.
     pub async fn check_schema(&self) -> anyhow::Result<()> {
-        let mut connection = self.acquire().await?;
-        let schema = Schema::read(&mut connection).await;
+        drop(self.acquire().await?);
+        let schema = self.run(async |connection| Schema::read(connection).await);
+        let schema = schema.await;
         let schema =
             schema.with_context(|| format!("could not read the schema of {}", self.name()))?;
         if schema.is_older() {

@@ -12,8 +12,8 @@ use super::report::{Report, Said, report};
 use super::{Try, partitions};
 use crate::auth::Secret;
 use crate::ids::{ClaimId, JobId};
-use crate::postgres::Fault;
-use crate::postgres::link::limited;
+use crate::postgres::hints::{Hint, Hinting, Hints};
+use crate::postgres::{Fault, Link};
 use crate::task::RetryDelay;
 use crate::telemetry::FIGURES;
 
@@ -102,9 +102,15 @@ pub async fn wait(
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let claims: Vec<Uuid> = jobs.iter().map(|job| job.claim_id.0).collect();
     let limits: Vec<f64> = jobs.iter().map(|job| job.limit.as_secs_f64()).collect();
-    let waits = sqlx::query_file!("src/queue/wait.sql", &ids, &claims, &limits, this.hints)
-        .fetch_one(connection)
-        .await?;
+    let waits = sqlx::query_file!(
+        "src/queue/wait.sql",
+        &ids,
+        &claims,
+        &limits,
+        this.hints.is_on()
+    )
+    .fetch_one(connection)
+    .await?;
     let early = jobs.len()
         - usize::try_from(waits.waits)
             .unwrap_or_default()
@@ -127,30 +133,37 @@ pub async fn wait(
 /// Those of the database.
 pub async fn call_back(
     connection: &mut PgConnection,
+    hints: &dyn Hints,
     job: JobId,
     token: &Secret,
     said: &CallBack,
 ) -> Result<bool, sqlx::Error> {
-    let mut this = Try::FIRST;
-    loop {
-        match limited(take(connection, job, token, said, this)).await {
-            Err(error) if this.hints && Fault::is_lost_hint(&error) => this.hints = false,
-            Err(error) if Fault::of(&error) == Fault::Partition => {
-                limited(partitions::make_for(connection, &[job])).await?;
-                return limited(take(connection, job, token, said, this)).await;
+    let mut this = Try::first(hints.hinting());
+    let taken = loop {
+        match take(connection, job, token, said, this).await {
+            Err(error) if this.hints.is_on() && Fault::is_lost_hint(&error) => {
+                this.hints = Hinting::Nothing;
             }
-            taken => return taken,
+            Err(error) if Fault::of(&error) == Fault::Partition => {
+                partitions::make_for(connection, &[job]).await?;
+                break take(connection, job, token, said, this).await;
+            }
+            taken => break taken,
         }
-    }
+    };
+    let taken = taken?;
+    hints.send(taken.as_deref().unwrap_or_default());
+    Ok(taken.is_some())
 }
 
+/// Answers the hints to send, where the token is good.
 async fn take(
     connection: &mut PgConnection,
     job: JobId,
     token: &Secret,
     said: &CallBack,
     this: Try,
-) -> Result<bool, sqlx::Error> {
+) -> Result<Option<Vec<Hint>>, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     let found = sqlx::query!(
         r#"
@@ -167,7 +180,7 @@ async fn take(
     .fetch_optional(&mut *transaction)
     .await?;
     let Some(found) = found else {
-        return Ok(false);
+        return Ok(None);
     };
     let (id, claim_id) = (job, found.claim_id);
     let failures = found.failures.saturating_add(1);
@@ -185,11 +198,11 @@ async fn take(
     };
     // For the figures.
     let mut became = None;
-    match said {
+    let hints = match said {
         CallBack::Done(result) => {
             let ended = end(Ending::succeeded(result.clone()));
-            finish(&mut transaction, &[ended], this).await?;
             became = Some("succeeded");
+            finish(&mut transaction, &[ended], this).await?
         }
         CallBack::Failed { code, error, again } => {
             let (code, error) = (code.clone(), error.clone());
@@ -203,37 +216,38 @@ async fn take(
                     let why = Why::Failed { code, error, delay };
                     let back = PutBack { id, claim_id, why };
                     put_back(&mut transaction, &[back], this).await?;
+                    Vec::new()
                 }
                 None => {
                     let ended = end(Ending::Failed { code, error });
-                    finish(&mut transaction, &[ended], this).await?;
                     became = Some("failed");
+                    finish(&mut transaction, &[ended], this).await?
                 }
             }
         }
         CallBack::Progress(progress) => {
             let said = Said::Progress(progress.clone());
             let told = Report { id, claim_id, said };
-            report(&mut transaction, &[told], this).await?;
+            report(&mut transaction, &[told], this).await?
         }
-    }
+    };
     transaction.commit().await?;
     if let Some(outcome) = became {
         FIGURES.ended(&found.task, outcome);
     }
-    Ok(true)
+    Ok(Some(hints))
 }
 
 /// Fails the attempts of those that have waited in vain.
 ///
 /// # Errors
 /// Those of the database.
-pub async fn give_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub async fn give_up(link: &mut Link) -> Result<(), sqlx::Error> {
     let (mut hints, mut has_made) = (true, false);
     loop {
-        let moved = limited(async {
+        let moved = link.run(async |connection| {
             sqlx::query_file!("src/queue/overdue.sql", BATCH, hints)
-                .fetch_one(&mut *connection)
+                .fetch_one(connection)
                 .await
         });
         match moved.await {
@@ -242,7 +256,8 @@ pub async fn give_up(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
             Err(error) if hints && Fault::is_lost_hint(&error) => hints = false,
             // What is given up leaves a trace in the partition of its day.
             Err(error) if !has_made && Fault::of(&error) == Fault::Partition => {
-                limited(partitions::make_for_running(connection)).await?;
+                let made = link.run(async |it| partitions::make_for_running(it).await);
+                made.await?;
                 has_made = true;
             }
             Err(error) => return Err(error),

@@ -7,7 +7,6 @@ use super::actor::{Actor, Theirs};
 use super::partitions;
 use crate::ids::{JobId, WorkerId};
 use crate::postgres::Fault;
-use crate::postgres::link::limited;
 use crate::wire::JobState;
 
 /// The channel that says which jobs of a worker are to end: its id, then theirs.
@@ -54,11 +53,11 @@ pub async fn cancel_all(
 ) -> Result<Vec<(JobId, Cancelled)>, sqlx::Error> {
     let mut hints = true;
     loop {
-        match limited(ask(connection, jobs, actor, states, hints)).await {
+        match ask(connection, jobs, actor, states, hints).await {
             Err(error) if hints && Fault::is_lost_hint(&error) => hints = false,
             Err(error) if Fault::of(&error) == Fault::Partition => {
-                limited(partitions::make_for(connection, jobs)).await?;
-                return limited(ask(connection, jobs, actor, states, hints)).await;
+                partitions::make_for(connection, jobs).await?;
+                return ask(connection, jobs, actor, states, hints).await;
             }
             answer => return answer,
         }

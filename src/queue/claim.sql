@@ -33,14 +33,15 @@ with relaxed as materialized (
     where job.id = any (array(select id from picked))
     returning
         job.id, job.claim_id, job.queue, job.rank, job.task, job.task_type, job.input::text as input, job.attempt,
-        job.failures, job.max_attempts, job.connection_id, job.stream, job.traceparent, job.started_at, job.run_at
+        job.failures, job.max_attempts, job.connection_id, job.stream, job.traceparent, job.started_at, job.run_at,
+        job.created_at
 )
 select
     claimed.id as "id?: JobId", claimed.claim_id as "claim_id?: ClaimId", claimed.queue as "queue?",
     claimed.rank as "rank?", claimed.task as "task?", claimed.task_type as "task_type?", claimed.input as "input?",
     claimed.attempt as "attempt?", claimed.failures as "failures?", claimed.max_attempts as "max_attempts?",
     claimed.connection_id as "connection_id?: ConnectionId", claimed.stream as "stream?", claimed.traceparent as "traceparent?",
-    extract(epoch from claimed.started_at - claimed.run_at)::double precision as "waited?",
+    extract(epoch from claimed.started_at - greatest(claimed.run_at, claimed.created_at))::double precision as "waited?",
     exists (select from paused) as "paused!"
 from (select) as always
 left join claimed on true

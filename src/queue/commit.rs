@@ -7,14 +7,15 @@
 use std::time::{Duration, Instant};
 
 use super::callback::{Waits, wait};
-use super::enqueue::{NewJob, enqueue};
+use super::enqueue::{NewJob, Stored, enqueue};
 use super::finish::{Ended, PutBack, finish, put_back};
 use super::keys::Repeat;
 use super::refusal::Refusal;
 use super::report::{Report, report};
 use super::{Try, partitions};
 use crate::ids::{ClaimId, JobId};
-use crate::postgres::link::{NotSent, limited};
+use crate::postgres::hints::Hinting;
+use crate::postgres::link::NotSent;
 use crate::postgres::{Advised, Backoff, Fault, Link};
 use crate::telemetry::FIGURES;
 
@@ -60,16 +61,16 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
     // The part whose partitions were made just now.
     let mut made_for = None;
     // Parts of the batch still to be written, as positions in it, with what is known of each.
-    let mut parts = vec![(0, rows.len(), Try::FIRST)];
+    let mut parts = vec![(0, rows.len(), Try::first(link.hints().hinting()))];
     while let Some((from, to, this)) = parts.pop() {
         if from == to {
             continue;
         }
         let part = rows.part(from, to);
         let result = write(link, part, this).await;
-        link.settle(&result);
         let error = match result {
-            Ok(repeats) => {
+            Ok(Stored { repeats, hints }) => {
+                link.hints().send(&hints);
                 backoff.reset();
                 FIGURES.batch(part.verb(), part.len());
                 note(&mut answers[from..to], part, &repeats);
@@ -78,21 +79,20 @@ pub async fn commit(link: &mut Link, rows: Rows<'_>, patience: Option<Duration>)
             Err(error) => error,
         };
         match Fault::of(&error) {
-            Fault::Hints if this.hints => {
-                FIGURES.hints_failed.inc();
+            Fault::Hints if this.hints.is_on() => {
+                FIGURES.lost_hints();
                 tracing::warn!(%error, "hints could not be sent; the work goes on, and is found by polling");
                 parts.push((
                     from,
                     to,
                     Try {
-                        hints: false,
+                        hints: Hinting::Nothing,
                         ..this
                     },
                 ));
             }
             Fault::Partition => {
                 let made = make_partitions(link, part).await;
-                link.settle(&made);
                 parts.push((from, to, this));
                 // Made, and missing again: a partition is on its way out, and a reader holds it up.
                 let again = made_for.replace((from, to)) == Some((from, to));
@@ -186,16 +186,20 @@ async fn pause(backoff: &mut Backoff, error: &sqlx::Error, rows: Rows<'_>) {
     tokio::time::sleep(delay).await;
 }
 
-async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<Vec<Repeat>, sqlx::Error> {
-    let connection = link.connected().await?;
-    match rows {
-        Rows::New(jobs) => return limited(enqueue(connection, jobs, this)).await,
-        Rows::Ended(jobs) => limited(finish(connection, jobs, this)).await?,
-        Rows::PutBack(jobs) => limited(put_back(connection, jobs, this)).await?,
-        Rows::Waits(jobs) => limited(wait(connection, jobs, this)).await?,
-        Rows::Reports(reports) => limited(report(connection, reports, this)).await?,
-    }
-    Ok(Vec::new())
+async fn write(link: &mut Link, rows: Rows<'_>, this: Try) -> Result<Stored, sqlx::Error> {
+    link.run(async |connection| {
+        let mut hints = Vec::new();
+        match rows {
+            Rows::New(jobs) => return enqueue(connection, jobs, this).await,
+            Rows::Ended(jobs) => hints = finish(connection, jobs, this).await?,
+            Rows::PutBack(jobs) => put_back(connection, jobs, this).await?,
+            Rows::Waits(jobs) => wait(connection, jobs, this).await?,
+            Rows::Reports(reports) => hints = report(connection, reports, this).await?,
+        }
+        let repeats = Vec::new();
+        Ok(Stored { repeats, hints })
+    })
+    .await
 }
 
 async fn make_partitions(link: &mut Link, rows: Rows<'_>) -> Result<(), sqlx::Error> {
@@ -206,7 +210,8 @@ async fn make_partitions(link: &mut Link, rows: Rows<'_>) -> Result<(), sqlx::Er
         Rows::Waits(jobs) => jobs.iter().map(|job| job.id).collect(),
         Rows::Reports(reports) => reports.iter().map(|report| report.id).collect(),
     };
-    limited(partitions::make_for(link.connected().await?, &ids)).await
+    link.run(async |connection| partitions::make_for(connection, &ids).await)
+        .await
 }
 
 /// Whether a batch that met this error may have been committed all the same: always, when the connection was lost after

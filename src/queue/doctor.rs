@@ -7,7 +7,9 @@ pub mod connections;
 mod due;
 mod exhaustion;
 mod figures;
+mod finding;
 mod fleet;
+mod nats;
 mod partitions;
 mod privileges;
 mod queues;
@@ -15,6 +17,7 @@ mod replication;
 mod schema;
 mod server;
 mod settings;
+mod shard;
 mod snapshots;
 mod tables;
 mod way;
@@ -24,8 +27,15 @@ use std::time::Duration;
 use serde::Serialize;
 use sqlx::PgConnection;
 
+use crate::config::Pooler;
+use crate::nats::Servers;
 use crate::postgres::listener::Hearing;
-use crate::postgres::{Fault, Reader};
+use crate::postgres::{Fault, Reader, code};
+use crate::shards::Place;
+
+use finding::or_ok;
+pub use finding::{Finding, Status};
+pub use way::Pooled;
 
 /// What is looked at, in the order in which it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +44,7 @@ use crate::postgres::{Fault, Reader};
 pub enum Check {
     Server,
     Schema,
+    Shard,
     Privileges,
     Durability,
     Autovacuum,
@@ -44,6 +55,7 @@ pub enum Check {
     Slots,
     Snapshots,
     Hints,
+    Nats,
     DeadRows,
     Wraparound,
     Indexes,
@@ -58,9 +70,10 @@ pub enum Check {
 
 impl Check {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Server,
         Self::Schema,
+        Self::Shard,
         Self::Privileges,
         Self::Durability,
         Self::Autovacuum,
@@ -71,6 +84,7 @@ impl Check {
         Self::Slots,
         Self::Snapshots,
         Self::Hints,
+        Self::Nats,
         Self::DeadRows,
         Self::Wraparound,
         Self::Indexes,
@@ -89,6 +103,7 @@ impl Check {
         match self {
             Self::Server => "server",
             Self::Schema => "schema",
+            Self::Shard => "shard",
             Self::Privileges => "privileges",
             Self::Durability => "durability",
             Self::Autovacuum => "autovacuum",
@@ -99,6 +114,7 @@ impl Check {
             Self::Slots => "slots",
             Self::Snapshots => "snapshots",
             Self::Hints => "hints",
+            Self::Nats => "nats",
             Self::DeadRows => "dead_rows",
             Self::Wraparound => "wraparound",
             Self::Indexes => "indexes",
@@ -112,130 +128,72 @@ impl Check {
         }
     }
 
-    async fn look(
-        self,
-        connection: &mut PgConnection,
-        asked: Asked,
-    ) -> Result<Vec<Finding>, sqlx::Error> {
+    async fn look(self, reader: &mut Reader, asked: &Asked) -> Result<Vec<Finding>, sqlx::Error> {
         match self {
-            Self::Server => server::look(connection).await,
-            Self::Schema => schema::look(connection).await,
-            Self::Privileges => privileges::look(connection).await,
-            Self::Durability => settings::durability(connection).await,
-            Self::Autovacuum => settings::autovacuum(connection).await,
-            Self::TimeLimits => settings::time_limits(connection).await,
-            Self::Connections => connections::look(connection).await,
-            // Not within one connection: see `examine`.
-            Self::Pooler => Ok(Vec::new()),
-            Self::Replication => replication::standbys(connection).await,
-            Self::Slots => replication::slots(connection).await,
-            Self::Snapshots => snapshots::look(connection, asked.long_transaction).await,
-            Self::Hints => exhaustion::hints(connection).await,
-            Self::DeadRows => tables::dead_rows(connection).await,
-            Self::Wraparound => exhaustion::wraparound(connection).await,
-            Self::Indexes => tables::indexes(connection).await,
-            Self::Partitions => partitions::look(connection).await,
-            Self::Clock => clock::look(connection).await,
-            Self::Fleet => fleet::look(connection).await,
-            Self::Circuits => fleet::circuits(connection).await,
-            Self::Queues => queues::look(connection).await,
-            Self::Due => due::look(connection).await,
-            Self::Size => tables::size(connection).await,
-        }
-    }
-}
-
-/// How something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Status {
-    /// As it should be.
-    Ok,
-    /// This login may not look, or looking took too long.
-    Unseen,
-    /// It works, and may not for long.
-    Warning,
-    /// Something does not work, or may be lost.
-    Problem,
-}
-
-impl Status {
-    /// Its name, for people and scripts.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Unseen => "unseen",
-            Self::Warning => "warning",
-            Self::Problem => "problem",
-        }
-    }
-}
-
-/// What a check has found.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// What was looked at.
-    pub check: Check,
-    /// How it is.
-    pub status: Status,
-    /// What was found, with figures and their units.
-    pub found: String,
-    /// What to do: a statement, a setting, a command; nothing, where all is well.
-    pub advice: Option<String>,
-}
-
-impl Finding {
-    fn ok(check: Check, found: impl Into<String>) -> Self {
-        Self {
-            check,
-            status: Status::Ok,
-            found: found.into(),
-            advice: None,
-        }
-    }
-
-    fn new(
-        check: Check,
-        status: Status,
-        found: impl Into<String>,
-        advice: impl Into<String>,
-    ) -> Self {
-        Self {
-            check,
-            status,
-            found: found.into(),
-            advice: Some(advice.into()),
+            Self::Server => reader.read(server::look).await,
+            Self::Schema => reader.read(schema::look).await,
+            Self::Shard => {
+                let look = async |connection: &mut PgConnection| {
+                    shard::look(connection, asked.place).await
+                };
+                reader.read(look).await
+            }
+            Self::Privileges => reader.read(privileges::look).await,
+            Self::Durability => reader.read(settings::durability).await,
+            Self::Autovacuum => reader.read(settings::autovacuum).await,
+            Self::TimeLimits => reader.read(settings::time_limits).await,
+            Self::Connections => reader.read(connections::look).await,
+            Self::Pooler => way::look(reader, asked).await,
+            Self::Replication => reader.read(replication::standbys).await,
+            Self::Slots => reader.read(replication::slots).await,
+            Self::Snapshots => {
+                let look = async |connection: &mut PgConnection| {
+                    snapshots::look(connection, asked.long_transaction).await
+                };
+                reader.read(look).await
+            }
+            Self::Hints => reader.read(exhaustion::hints).await,
+            Self::Nats => Ok(vec![nats::look(asked.nats.as_ref()).await]),
+            Self::DeadRows => reader.read(tables::dead_rows).await,
+            Self::Wraparound => reader.read(exhaustion::wraparound).await,
+            Self::Indexes => reader.read(tables::indexes).await,
+            Self::Partitions => reader.read(partitions::look).await,
+            Self::Clock => reader.read(clock::look).await,
+            Self::Fleet => reader.read(fleet::look).await,
+            Self::Circuits => reader.read(fleet::circuits).await,
+            Self::Queues => reader.read(queues::look).await,
+            Self::Due => reader.read(due::look).await,
+            Self::Size => reader.read(tables::size).await,
         }
     }
 }
 
 /// What whoever asks says of themselves.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Asked {
     /// From when on an open transaction is told of.
     pub long_transaction: Duration,
     /// Whether the fleet listens for hints.
     pub hearing: Hearing,
+    /// Which one of several shards it is taken for.
+    pub place: Place,
+    /// What the way to the database leads through.
+    pub pooler: Pooler,
+    /// The other way, through a pooler, where the database is looked at directly.
+    pub pooled: Option<Pooled>,
+    /// Where the fleet has its hints by, if it is NATS.
+    pub nats: Option<Servers>,
 }
 
 /// Looks at everything.
 ///
 /// # Errors
 /// When the database cannot be reached, or falls silent.
-pub async fn examine(reader: &mut Reader, asked: Asked) -> Result<Vec<Finding>, sqlx::Error> {
+pub async fn examine(reader: &mut Reader, asked: &Asked) -> Result<Vec<Finding>, sqlx::Error> {
     let mut findings = Vec::new();
     for check in Check::ALL {
-        let looked = match check {
-            Check::Pooler => way::look(reader, asked.hearing).await,
-            check => {
-                let look = async |connection: &mut PgConnection| {
-                    Box::pin(check.look(connection, asked)).await
-                };
-                reader.read(look).await
-            }
-        };
-        match looked {
+        // Boxed, since there are many ways to look.
+        match Box::pin(check.look(reader, asked)).await {
             Ok(found) => findings.extend(found),
             Err(error) => findings.push(unseen(check, error)?),
         }
@@ -245,11 +203,7 @@ pub async fn examine(reader: &mut Reader, asked: Asked) -> Result<Vec<Finding>, 
 
 /// Why there is nothing to see; an error, where there is nobody to look at.
 fn unseen(check: Check, error: sqlx::Error) -> Result<Finding, sqlx::Error> {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code)
-        .unwrap_or_default();
-    let (found, advice) = match code.as_ref() {
+    let (found, advice) = match code(&error).unwrap_or_default().as_ref() {
         "42501" => (
             "this login may not look",
             "log in as the program's role: `select ringback.grant_program('name')` makes one, see docs/security.md",

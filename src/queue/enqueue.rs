@@ -11,6 +11,7 @@ use super::keys::{Key, Repeat};
 use super::{Try, sparse};
 use crate::auth::ANONYMOUS;
 use crate::ids::{ConnectionId, GatewayId, JobId, SessionId};
+use crate::postgres::hints::Hint;
 use crate::telemetry::{FIGURES, Traceparent};
 
 /// A job to be stored.
@@ -81,7 +82,16 @@ impl Asker {
     }
 }
 
-/// Inserts jobs, all or none; answers which of them repeat an earlier submission, and are therefore left out.
+/// What came of new jobs.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// Those that repeat an earlier submission, and are therefore left out.
+    pub repeats: Vec<Repeat>,
+    /// What to send when it is committed.
+    pub hints: Vec<Hint>,
+}
+
+/// Inserts jobs, all or none.
 ///
 /// # Errors
 /// Those of the database; [`super::commit()`] knows what to do about them.
@@ -89,12 +99,12 @@ pub async fn enqueue(
     connection: &mut PgConnection,
     jobs: &[NewJob],
     this: Try,
-) -> Result<Vec<Repeat>, sqlx::Error> {
+) -> Result<Stored, sqlx::Error> {
     if !this.again {
         return insert(connection, jobs, this).await;
     }
     let mut transaction = connection.begin().await?;
-    let repeats = insert(&mut transaction, jobs, this).await?;
+    let stored = insert(&mut transaction, jobs, this).await?;
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     // The insert may have waited for a finish that was ending the very job: only now is the history seen to have it.
     sqlx::query!(
@@ -108,14 +118,14 @@ pub async fn enqueue(
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    Ok(repeats)
+    Ok(stored)
 }
 
 pub(super) async fn insert(
     connection: &mut PgConnection,
     jobs: &[NewJob],
     this: Try,
-) -> Result<Vec<Repeat>, sqlx::Error> {
+) -> Result<Stored, sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let tasks: Vec<&str> = jobs.iter().map(|job| job.task.as_str()).collect();
     let task_types: Vec<&str> = jobs.iter().map(|job| job.task_type.as_str()).collect();
@@ -159,8 +169,9 @@ pub(super) async fn insert(
         &names as _,
         &keep as _,
         this.again,
-        this.hints,
-        &traces as _
+        this.hints.notifies(),
+        &traces as _,
+        this.hints.answers()
     )
     .fetch_one(connection)
     .await?;
@@ -175,7 +186,10 @@ pub(super) async fn insert(
         job: JobId(job),
         same,
     };
-    Ok(repeats.map(repeat).collect())
+    Ok(Stored {
+        repeats: repeats.map(repeat).collect(),
+        hints: Hint::of_columns(stored.channels, stored.payloads),
+    })
 }
 
 impl Due {

@@ -5,7 +5,7 @@
 -- A column in which no row has a value may be empty.
 -- $18 says that this batch may be stored already (its connection was cut while it was being committed), so whatever
 -- is stored or over is left out; as a rule nothing is, and looking for it would cost more than storing; $19 whether to
--- hint.
+-- hint, or else $21 whether to answer the hints, for whoever sends them after the commit.
 -- Answers which of them repeat an earlier submission, of which job, and whether they ask for the same.
 with submitted as materialized (
     select
@@ -74,18 +74,22 @@ with submitted as materialized (
             and (select past.id from ringback.job_history past where past.id = submitted.id) is null
         )
     returning queue, rank, state
-), hinted as (
-    select ringback.hint('ringback_ready', queue || ' ' || min(rank))
+), hint as materialized (
+    select 'ringback_ready' as channel, queue || ' ' || min(rank) as payload
     from stored
-    where $19::boolean and state = 'ready'
+    where ($19::boolean or $21::boolean) and state = 'ready'
     group by queue
     union all
-    select ringback.hint('ringback_ready', 'held')
-    where $19::boolean and exists (select from stored where state = 'held')
+    select 'ringback_ready', 'held'
+    where ($19::boolean or $21::boolean) and exists (select from stored where state = 'held')
+), hinted as (
+    select ringback.hint(channel, payload) from hint where $19::boolean
 )
 select
     (select count(*) from stored) as "stored!",
     (select count(*) from hinted) as "hinted!",
+    array(select channel from hint where $21::boolean) as "channels!",
+    array(select payload from hint where $21::boolean) as "payloads!",
     array(select id from repeated order by id) as "submitted!",
     array(select job_id from repeated order by id) as "jobs!",
     array(select same from repeated order by id) as "same!"

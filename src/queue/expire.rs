@@ -12,6 +12,7 @@ use super::export::{self, Failed};
 use super::partitions::{self, Kind, Let, Part};
 use super::turn;
 use crate::config::Keep;
+use crate::ids::first_id;
 
 pub(super) use rows::{Old, before, delete_old, look};
 
@@ -68,7 +69,7 @@ async fn expire_in_turn(
 
     for (kind, name) in partitions::detached(connection).await? {
         if let Some(folder) = folder {
-            export::detached(connection, folder, kind, &name).await?;
+            export::partition(connection, folder, kind, &name).await?;
         }
         count(partitions::drop_table(connection, &name).await?, dropped);
     }
@@ -84,8 +85,9 @@ async fn expire_in_turn(
                 continue;
             }
             if let Some(folder) = folder {
-                export::attached(connection, folder, part.kind, &part.name).await?;
-                // That may have taken long, and a session may have come back for one of them meanwhile.
+                export::partition(connection, folder, part.kind, &part.name).await?;
+                // That may have taken long, and a session may have come back for one of them meanwhile: then the day goes
+                // later, from the table alone.
                 if !partitions::is_over(connection, &part, cutoff).await? {
                     continue;
                 }
@@ -123,9 +125,12 @@ async fn delete_alone(
     cutoffs: &Cutoffs,
     folder: Option<&Path>,
 ) -> Result<(), Failed> {
-    let before = cutoffs.alone(part.kind, folder);
-    // Attempts go with their jobs.
-    if part.kind == Kind::Attempts || part.first > floor(before) {
+    let Some(before) = cutoffs.alone(part.kind, folder) else {
+        return Ok(());
+    };
+    if part.first > floor(before)
+        || (folder.is_some() && export::is_begun(connection, part).await?)
+    {
         return Ok(());
     }
     let old = Old {
@@ -168,25 +173,29 @@ impl Cutoffs {
         }
     }
 
-    /// The same for rows that go alone: with files, at most once a day, so that there are not too many.
-    fn alone(self, kind: Kind, folder: Option<&Path>) -> f64 {
-        let cutoff = self.of(kind);
+    /// The same for rows that go alone: with files, at most once a day, so that there are not too many. None for those that
+    /// go with their jobs, as attempts do, and texts that are not to go before these.
+    fn alone(self, kind: Kind, folder: Option<&Path>) -> Option<f64> {
+        let cutoff = match kind {
+            Kind::History => self.history,
+            Kind::Events if self.events > self.history => self.events,
+            Kind::Events | Kind::Attempts => return None,
+        };
         let before = cutoff - PATIENCE.min(self.now - cutoff);
-        match folder {
+        Some(match folder {
             Some(_) => (before / DAY).floor() * DAY,
             None => before,
-        }
+        })
     }
 }
 
 /// The smallest id of a moment.
 #[expect(
     clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a time since 1970 in milliseconds is far from the ends of the numbers, and what is before it is nothing"
+    reason = "a time since 1970 in milliseconds is far from the ends of the numbers"
 )]
 pub(super) fn floor(seconds: f64) -> Uuid {
-    Uuid::from_u128(((seconds.max(0.0) * 1_000.0).round() as u128) << 80)
+    first_id((seconds * 1_000.0).round() as i64)
 }
 
 #[cfg(test)]
@@ -203,14 +212,25 @@ mod tests {
             history: now - 30.0 * DAY,
             events: now - 3_600.0,
         };
-        let days = |seconds: f64| seconds / DAY;
-        let hour = days(3_600.0);
-        assert_eq!(days(month.alone(Kind::History, None)), 68.0 + hour);
+        let days = |before: Option<f64>| before.map(|seconds| seconds / DAY);
+        let hour = 3_600.0 / DAY;
+        assert_eq!(days(month.alone(Kind::History, None)), Some(68.0 + hour));
         // Twice an hour ago.
-        assert_eq!(month.alone(Kind::Events, None), now - 7_200.0);
+        assert_eq!(month.alone(Kind::Events, None), Some(now - 7_200.0));
         let folder = Some(Path::new("files"));
-        assert_eq!(days(month.alone(Kind::History, folder)), 68.0);
+        assert_eq!(days(month.alone(Kind::History, folder)), Some(68.0));
         assert_eq!(month.latest(), month.events);
+    }
+
+    #[test]
+    fn what_a_job_leaves_goes_with_it_and_is_not_looked_for_once_more() {
+        let same = Cutoffs::new(100.0 * DAY, &Keep::default());
+        assert_eq!(same.events.to_bits(), same.history.to_bits());
+        for folder in [None, Some(Path::new("files"))] {
+            assert!(same.alone(Kind::History, folder).is_some());
+            assert_eq!(same.alone(Kind::Events, folder), None);
+            assert_eq!(same.alone(Kind::Attempts, folder), None);
+        }
     }
 
     #[test]

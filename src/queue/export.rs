@@ -1,8 +1,8 @@
 //! The history as files of CSV, one for each table and day, before it is let go.
 //!
 //! Every row is in one file, once. What is exported is a table that changes no more: a partition in which all is over, or
-//! rows that were moved aside. The name of its file is chosen, and remembered, before the file is there; so whoever was
-//! interrupted writes the same rows to the same file again, and other rows of that day get a file of their own.
+//! rows that were moved aside. A file gets its name when it is whole, and never that of another; which one it is, is noted
+//! before. So whoever goes on after somebody who was killed knows a whole file again, and writes any other anew.
 
 mod copy;
 mod days;
@@ -14,9 +14,9 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use uuid::Uuid;
 
 use self::copy::{Rows, copy};
-use self::file::Place;
+use self::file::{Mark, Place};
 use super::fleet::host;
-use super::partitions::{Kind, is_empty};
+use super::partitions::{Kind, Part, is_empty};
 
 pub use self::days::{Day, day, print};
 pub use self::file::FolderError;
@@ -75,8 +75,8 @@ pub(super) async fn is_anothers(connection: &mut PgConnection) -> Result<bool, s
     Ok(exporter.is_some())
 }
 
-/// Exports a partition that is still in its table: again, where that was done before and it was not let go.
-pub(super) async fn attached(
+/// Exports a partition in which all is over, unless that was done before: what is in a file stays as it is.
+pub(super) async fn partition(
     connection: &mut PgConnection,
     folder: &Path,
     kind: Kind,
@@ -85,23 +85,22 @@ pub(super) async fn attached(
     write(connection, folder, kind, name, name).await
 }
 
-/// Exports a partition that was taken out of its table, unless that was done before.
-pub(super) async fn detached(
+/// Whether something of a day is in a file, or may be: what was in its partition then has to go as a whole, or some of it
+/// would be in a second file as well.
+pub(super) async fn is_begun(
     connection: &mut PgConnection,
-    folder: &Path,
-    kind: Kind,
-    name: &str,
-) -> Result<(), Failed> {
-    let written = sqlx::query_scalar!(
-        r#"select written_at is not null as "written!" from ringback.export_file where source = $1"#,
-        name
+    part: &Part,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"
+        select exists (
+            select from ringback.export_file where right(export_file.source, 8) = right($1, 8)
+        ) as "begun!"
+        "#,
+        part.name
     )
-    .fetch_optional(&mut *connection)
-    .await?;
-    match written {
-        Some(true) => Ok(()),
-        Some(false) | None => write(connection, folder, kind, name, name).await,
-    }
+    .fetch_one(connection)
+    .await
 }
 
 /// Exports what was moved aside, all of it of one day, and empties that place.
@@ -130,7 +129,7 @@ pub(super) async fn aside(connection: &mut PgConnection, folder: &Path) -> Resul
     Ok(())
 }
 
-/// Writes a table to its file; an empty one has none.
+/// Writes a table to a file, unless that was done before; an empty one has none.
 async fn write(
     connection: &mut PgConnection,
     folder: &Path,
@@ -138,71 +137,90 @@ async fn write(
     table: &str,
     base: &str,
 ) -> Result<(), Failed> {
-    if is_empty(connection, table).await? {
+    let begun = sqlx::query!(
+        r#"
+        select file, inode, bytes, written_at is not null as "is_written!"
+        from ringback.export_file
+        where source = $1
+        "#,
+        table
+    )
+    .fetch_optional(&mut *connection)
+    .await?;
+    let is_written = begun.as_ref().is_some_and(|begun| begun.is_written);
+    if is_written || is_empty(connection, table).await? {
         return Ok(());
     }
-    let name = name(connection, folder, table, base).await?;
-    let mut place = Place::make(folder, &name).await?;
-    let rows = Rows {
-        table,
-        key: kind.key(),
-        after: Uuid::nil(),
-        end: Uuid::max(),
+    file::clear(folder, &numbered(base, 1)).await?;
+    let mut whole = None;
+    if let Some(begun) = begun
+        && let (Some(inode), Some(bytes)) = (begun.inode, begun.bytes)
+    {
+        let mark = Mark { inode, bytes };
+        let is_there = file::is_there(folder, &begun.file, mark).await?;
+        whole = is_there.then_some((begun.file, mark));
+    }
+    let (file, mark) = match whole {
+        Some(whole) => whole,
+        None => make(connection, folder, kind, table, base).await?,
     };
-    let written = copy(connection, &rows, &mut place.output).await?;
-    place.sync().await?;
-    // Whoever has lost the connection has lost the turn with it, and leaves it to others.
-    connection.execute("select").await?;
-    place.take().await?;
     sqlx::query!(
         "update ringback.export_file set written_at = clock_timestamp() where source = $1",
         table
     )
     .execute(connection)
     .await?;
-    tracing::info!(
-        file = name,
-        bytes = written,
-        "exported a part of the history"
-    );
+    tracing::info!(file, bytes = mark.bytes, "exported a part of the history");
     Ok(())
 }
 
-/// The name of the file of a table: the one that was chosen for it before, or the first that is free.
-async fn name(
+/// Makes the file of a table, under the first name that is free; answers what it is called, and which it is.
+async fn make(
     connection: &mut PgConnection,
     folder: &Path,
-    source: &str,
+    kind: Kind,
+    table: &str,
     base: &str,
-) -> Result<String, Failed> {
-    let chosen = sqlx::query_scalar!(
-        "select file from ringback.export_file where source = $1",
-        source
-    );
-    if let Some(chosen) = chosen.fetch_optional(&mut *connection).await? {
-        return Ok(chosen);
-    }
-    let mut number = 1;
+) -> Result<(String, Mark), Failed> {
+    let mut place = Place::make(folder, &numbered(base, 1)).await?;
+    let rows = Rows {
+        table,
+        key: kind.key(),
+        after: Uuid::nil(),
+        end: Uuid::max(),
+    };
+    copy(connection, &rows, &mut place.output).await?;
+    let mark = place.sync().await?;
+    let mut number = 0;
     loop {
-        let name = match number {
-            1 => format!("{base}.csv"),
-            number => format!("{base}_{number}.csv"),
-        };
-        if !file::exists(folder, &name).await? {
-            let free = sqlx::query!(
-                r#"
-                insert into ringback.export_file (source, file)
-                select $1, $2
-                where not exists (select from ringback.export_file where export_file.file = $2)
-                "#,
-                source,
-                name
-            );
-            let free = free.execute(&mut *connection).await?;
-            if free.rows_affected() == 1 {
-                return Ok(name);
-            }
-        }
         number += 1;
+        let file = numbered(base, number);
+        if file::exists(folder, &file).await? {
+            continue;
+        }
+        // Whoever has lost the connection has lost the turn with it, and leaves it to others.
+        sqlx::query!(
+            r#"
+            insert into ringback.export_file (source, file, inode, bytes) values ($1, $2, $3, $4)
+            on conflict (source) do update
+            set file = excluded.file, inode = excluded.inode, bytes = excluded.bytes
+            "#,
+            table,
+            file,
+            mark.inode,
+            mark.bytes
+        )
+        .execute(&mut *connection)
+        .await?;
+        if place.take(&file).await? {
+            return Ok((file, mark));
+        }
+    }
+}
+
+fn numbered(base: &str, number: u32) -> String {
+    match number {
+        1 => format!("{base}.csv"),
+        number => format!("{base}_{number}.csv"),
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::follow_up::follow_up;
 use super::{Try, sparse};
 use crate::ids::{ClaimId, JobId};
+use crate::postgres::hints::Hint;
 use crate::task::FollowUp;
 use crate::telemetry::FIGURES;
 
@@ -74,7 +75,7 @@ pub enum Why {
     },
 }
 
-/// Ends jobs, all or none of those that still carry their claim.
+/// Ends jobs, all or none of those that still carry their claim; answers the hints to send when that is committed.
 ///
 /// # Errors
 /// Those of the database; [`super::commit()`] knows what to do about them.
@@ -82,19 +83,19 @@ pub async fn finish(
     connection: &mut PgConnection,
     jobs: &[Ended],
     this: Try,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<Hint>, sqlx::Error> {
     if jobs.iter().all(|job| job.ending.then().is_empty()) {
-        return record(connection, jobs, this, Recorded::Counted)
-            .await
-            .map(drop);
+        let (_, hints) = record(connection, jobs, this, Recorded::Counted).await?;
+        return Ok(hints);
     }
     let mut transaction = connection.begin().await?;
-    let owners = record(&mut transaction, jobs, this, Recorded::Listed).await?;
+    let (owners, mut hints) = record(&mut transaction, jobs, this, Recorded::Listed).await?;
     let followed = jobs
         .iter()
         .filter_map(|job| Some((owners.get(&job.claim_id)?.as_str(), job.ending.then())));
-    follow_up(&mut transaction, followed, this.hints).await?;
-    transaction.commit().await
+    hints.extend(follow_up(&mut transaction, followed, this.hints).await?);
+    transaction.commit().await?;
+    Ok(hints)
 }
 
 /// What is to be known of the jobs that were recorded.
@@ -106,13 +107,13 @@ enum Recorded {
     Listed,
 }
 
-/// Ends jobs; answers whose they are, if that is wanted.
+/// Ends jobs; answers whose they are, if that is wanted, and their hints.
 async fn record(
     connection: &mut PgConnection,
     jobs: &[Ended],
     this: Try,
     wanted: Recorded,
-) -> Result<HashMap<ClaimId, String>, sqlx::Error> {
+) -> Result<(HashMap<ClaimId, String>, Vec<Hint>), sqlx::Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id.0).collect();
     let claims: Vec<Uuid> = jobs.iter().map(|job| job.claim_id.0).collect();
     let states: Vec<&str> = jobs.iter().map(|job| job.ending.state()).collect();
@@ -128,9 +129,10 @@ async fn record(
         &results as _,
         &codes as _,
         &errors as _,
-        this.hints,
+        this.hints.notifies(),
         this.again,
-        wanted == Recorded::Listed
+        wanted == Recorded::Listed,
+        this.hints.answers()
     )
     .fetch_one(connection)
     .await?;
@@ -146,7 +148,8 @@ async fn record(
         );
     }
     let claims = written.claims.into_iter().map(ClaimId);
-    Ok(claims.zip(written.owners).collect())
+    let hints = Hint::of_columns(written.channels, written.payloads);
+    Ok((claims.zip(written.owners).collect(), hints))
 }
 
 /// Puts jobs back, all or none of those that still carry their claim.
@@ -181,7 +184,7 @@ pub async fn put_back(
         &codes as _,
         &errors as _,
         &delays,
-        this.hints
+        this.hints.is_on()
     )
     .fetch_one(connection)
     .await

@@ -2,7 +2,7 @@
 -- of its session, and the gateway is told, a hundred ids to a hint. A job that was asked to end, and has failed, counts as
 -- cancelled. $1..$6 are columns, a row each, or empty where no row has a value; $7 says whether to hint; $8 that one of
 -- the jobs may be over already, so whatever the history has is not recorded again; $9 that it matters which
--- were recorded.
+-- were recorded; $10, where $7 says no, to answer the hints, for whoever sends them after the commit.
 with outcome as materialized (
     select id, claim_id, state, result::jsonb as result, error_code, error
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[])
@@ -53,21 +53,25 @@ with outcome as materialized (
     insert into ringback.mailbox (session_id, job_id)
     select session_id, id from addressed where session_id is not null
     on conflict do nothing
-), hinted as (
-    select ringback.hint('ringback_done_' || replace(gateway_id::text, '-', ''), string_agg(id::text, ' '))
+), hint as materialized (
+    select 'ringback_done_' || replace(gateway_id::text, '-', '') as channel, string_agg(id::text, ' ') as payload
     from (
         select id, gateway_id, (row_number() over (partition by gateway_id) - 1) / 100 as page
         from addressed
-        where $7::boolean and gateway_id is not null
+        where ($7::boolean or $10::boolean) and gateway_id is not null
     ) as paged
     group by gateway_id, page
     union all
-    select ringback.hint('ringback_ready', 'held')
-    where $7::boolean and exists (select from ended where limited)
+    select 'ringback_ready', 'held'
+    where ($7::boolean or $10::boolean) and exists (select from ended where limited)
+), hinted as (
+    select ringback.hint(channel, payload) from hint where $7::boolean
 )
 select
     count(*) as "recorded!",
     (select count(*) from hinted) as "hinted!",
+    array(select channel from hint where $10::boolean) as "channels!",
+    array(select payload from hint where $10::boolean) as "payloads!",
     array(select claim_id from ended where $9::boolean and id = any (array(select id from recorded)) order by id)
         as "claims!",
     array(select owner from ended where $9::boolean and id = any (array(select id from recorded)) order by id)

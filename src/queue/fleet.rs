@@ -35,13 +35,14 @@ pub struct GatewayRow {
     pub listen: String,
 }
 
-/// Says that `worker` lives, and which of its tasks are paused; answers which of the claims it holds are no longer its own.
+/// Says that `worker` lives, whether it was told to stop, and which of its tasks are paused; answers which of the claims it holds are no longer its own.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn beat(
     connection: &mut PgConnection,
     worker: &WorkerRow,
+    stopping: bool,
     held: &[(JobId, ClaimId)],
     paused: &[Open],
 ) -> Result<Vec<(JobId, ClaimId)>, sqlx::Error> {
@@ -72,7 +73,8 @@ pub async fn beat(
         &tasks as _,
         &failures,
         &remaining,
-        &worker.tasks
+        &worker.tasks,
+        stopping
     )
     .fetch_all(connection)
     .await?;
@@ -82,7 +84,7 @@ pub async fn beat(
         .collect())
 }
 
-/// Those of `tasks` that a living worker other than `worker` can run and has not paused.
+/// Those of `tasks` that a living worker other than `worker` can run and has not paused; one that was told to stop runs nothing new.
 ///
 /// # Errors
 /// Those of the database.
@@ -99,6 +101,7 @@ pub async fn run_elsewhere(
             select from ringback.worker
             where id <> $1
                 and gone_at is null
+                and not stopping
                 and beat_at > clock_timestamp() - make_interval(secs => $3)
                 and wanted.task = any (tasks)
                 and (select queue from ringback.task where name = wanted.task) = any (queues)

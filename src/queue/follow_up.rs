@@ -5,22 +5,24 @@ use sqlx::PgConnection;
 use super::enqueue::insert;
 use super::{Asker, Due, NewJob, Try};
 use crate::ids::JobId;
+use crate::postgres::hints::{Hint, Hinting};
 use crate::task::FollowUp;
 
-/// Stores, in the transaction that `connection` is in, what each owner's jobs have asked for.
+/// Stores, in the transaction that `connection` is in, what each owner's jobs have asked for; answers the hints to send
+/// when it is committed.
 ///
 /// # Errors
 /// Those of the database; one of them is that there is no such task, nor a default one.
 pub(super) async fn follow_up<'a>(
     connection: &mut PgConnection,
     followed: impl Iterator<Item = (&'a str, &'a [FollowUp])>,
-    hints: bool,
-) -> Result<(), sqlx::Error> {
+    hints: Hinting,
+) -> Result<Vec<Hint>, sqlx::Error> {
     let asked: Vec<(&str, &FollowUp)> = followed
         .flat_map(|(owner, jobs)| jobs.iter().map(move |job| (owner, job)))
         .collect();
     if asked.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let names: Vec<&str> = asked.iter().map(|(_, job)| job.task.as_str()).collect();
     let found = sqlx::query!(
@@ -57,9 +59,6 @@ pub(super) async fn follow_up<'a>(
         key: None,
     });
     let jobs: Vec<NewJob> = jobs.collect();
-    let this = Try {
-        hints,
-        ..Try::FIRST
-    };
-    insert(connection, &jobs, this).await.map(drop)
+    let stored = insert(connection, &jobs, Try::first(hints)).await?;
+    Ok(stored.hints)
 }

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sqlx::PgConnection;
 
-use crate::postgres::link::limited;
+use crate::postgres::Link;
 
 /// How many rows one statement deletes, at most.
 const BATCH: i64 = 500;
@@ -14,34 +15,50 @@ const BATCH: i64 = 500;
 ///
 /// # Errors
 /// Those of the database.
-pub async fn forget(connection: &mut PgConnection, keep: Duration) -> Result<(), sqlx::Error> {
-    loop {
-        let gone = sqlx::query!(
-            r#"
+pub async fn forget(link: &mut Link, keep: Duration) -> Result<(), sqlx::Error> {
+    link.run_to_the_end(|connection| forget_workers(connection, keep).boxed())
+        .await?;
+    link.run_to_the_end(|connection| forget_gateways(connection, keep).boxed())
+        .await
+}
+
+/// Some of them; answers whether there may be more.
+async fn forget_workers(
+    connection: &mut PgConnection,
+    keep: Duration,
+) -> Result<bool, sqlx::Error> {
+    let deleted = sqlx::query!(
+        r#"
             delete from ringback.worker
             where id = any (array(
                 select worker.id from ringback.worker
                 where worker.gone_at < clock_timestamp() - make_interval(secs => $1)
                     and (
                         select job.id from ringback.job
-                        where job.worker_id = worker.id and job.state in ('running', 'waiting')
+                        where job.worker_id = worker.id and job.state = 'running'
                         limit 1
                     ) is null
+                    -- No index finds those that wait by their worker: all are read once, and not once for each worker.
+                    and (
+                        worker.id in (select job.worker_id from ringback.job where job.state = 'waiting')
+                    ) is not true
                 limit $2
                 for update skip locked
             ))
             "#,
-            keep.as_secs_f64(),
-            BATCH
-        );
-        let deleted = limited(gone.execute(&mut *connection)).await?;
-        if deleted.rows_affected() < BATCH.unsigned_abs() {
-            break;
-        }
-    }
-    loop {
-        let gone = sqlx::query!(
-            r#"
+        keep.as_secs_f64(),
+        BATCH
+    );
+    Ok(deleted.execute(connection).await?.rows_affected() == BATCH.unsigned_abs())
+}
+
+/// Some of them; answers whether there may be more.
+async fn forget_gateways(
+    connection: &mut PgConnection,
+    keep: Duration,
+) -> Result<bool, sqlx::Error> {
+    let deleted = sqlx::query!(
+        r#"
             delete from ringback.gateway
             where id = any (array(
                 select id from ringback.gateway
@@ -50,12 +67,8 @@ pub async fn forget(connection: &mut PgConnection, keep: Duration) -> Result<(),
                 for update skip locked
             ))
             "#,
-            keep.as_secs_f64(),
-            BATCH
-        );
-        let deleted = limited(gone.execute(&mut *connection)).await?;
-        if deleted.rows_affected() < BATCH.unsigned_abs() {
-            return Ok(());
-        }
-    }
+        keep.as_secs_f64(),
+        BATCH
+    );
+    Ok(deleted.execute(connection).await?.rows_affected() == BATCH.unsigned_abs())
 }

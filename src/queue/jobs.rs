@@ -11,6 +11,7 @@ use crate::ids::{ConnectionId, JobId, SessionId, WorkerId};
 use crate::wire::{Attempt, Job, JobState};
 
 pub use filter::Filter;
+pub(super) use filter::names;
 
 /// How many jobs one page has, at most.
 pub const PAGE_LIMIT: i64 = 500;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::ids::{ConnectionId, GatewayId, JobId};
-use crate::postgres::link::limited;
+use crate::postgres::Link;
 
 /// How many keys one statement deletes, at most.
 const BATCH: i64 = 1_000;
@@ -65,10 +66,15 @@ pub async fn readdress(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    loop {
-        let expired = sqlx::query!(
-            r#"
+pub async fn expire(link: &mut Link) -> Result<(), sqlx::Error> {
+    link.run_to_the_end(|connection| expire_some(connection).boxed())
+        .await
+}
+
+/// Some of it; answers whether there may be more.
+async fn expire_some(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let deleted = sqlx::query!(
+        r#"
             delete from ringback.idempotency
             where ctid = any (array(
                 select ctid from ringback.idempotency
@@ -77,11 +83,7 @@ pub async fn expire(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
                 for update skip locked
             ))
             "#,
-            BATCH
-        );
-        let deleted = limited(expired.execute(&mut *connection)).await?;
-        if deleted.rows_affected() < BATCH.unsigned_abs() {
-            return Ok(());
-        }
-    }
+        BATCH
+    );
+    Ok(deleted.execute(connection).await?.rows_affected() == BATCH.unsigned_abs())
 }

@@ -5,16 +5,15 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use crate::postgres::Fault;
-use crate::postgres::link::limited;
 
 /// Lets through what there is room for; answers after what time to look again, if there is one.
 ///
 /// # Errors
 /// Those of the database.
 pub async fn admit(connection: &mut PgConnection) -> Result<Option<Duration>, sqlx::Error> {
-    let admitted = limited(ask(connection, true)).await;
+    let admitted = ask(connection, true).await;
     let seconds = match admitted {
-        Err(error) if Fault::is_lost_hint(&error) => limited(ask(connection, false)).await?,
+        Err(error) if Fault::is_lost_hint(&error) => ask(connection, false).await?,
         admitted => admitted?,
     };
     Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sqlx::{PgConnection, PgExecutor};
 
-use crate::postgres::link::limited;
+use crate::postgres::Link;
 
 /// How many rows one statement deletes, at most.
 const BATCH: i32 = 1_000;
@@ -77,16 +78,17 @@ pub async fn record(
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<(), sqlx::Error> {
-    loop {
-        let expired = sqlx::query_scalar!(
-            r#"select ringback.expire_operator_log(make_interval(secs => $1), $2) as "deleted!""#,
-            keep.as_secs_f64(),
-            BATCH
-        );
-        let deleted = limited(expired.fetch_one(&mut *connection)).await?;
-        if deleted < i64::from(BATCH) {
-            return Ok(());
-        }
-    }
+pub async fn expire(link: &mut Link, keep: Duration) -> Result<(), sqlx::Error> {
+    link.run_to_the_end(|connection| expire_some(connection, keep).boxed())
+        .await
+}
+
+/// Some of it; answers whether there may be more.
+async fn expire_some(connection: &mut PgConnection, keep: Duration) -> Result<bool, sqlx::Error> {
+    let deleted = sqlx::query_scalar!(
+        r#"select ringback.expire_operator_log(make_interval(secs => $1), $2) as "deleted!""#,
+        keep.as_secs_f64(),
+        BATCH
+    );
+    Ok(deleted.fetch_one(connection).await? == i64::from(BATCH))
 }

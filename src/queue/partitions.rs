@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use uuid::Uuid;
 
 use crate::ids::JobId;
+use crate::postgres::link::limited;
 
 pub(super) use detach::{Let, detach, detached, drop_table, held};
 
@@ -158,7 +159,7 @@ pub(super) async fn before(
     Ok(parts.collect())
 }
 
-/// Whether something keeps a partition from being let go as a whole.
+/// Whether nothing keeps a partition from being let go as a whole.
 ///
 /// # Errors
 /// Those of the database.
@@ -174,13 +175,11 @@ pub(super) async fn is_over(
         cutoff,
         // Of what a job said, a key needs nothing.
         part.kind != Kind::Events
-    )
-    .fetch_one(&mut *connection)
-    .await?;
-    match needed.as_str() {
+    );
+    match limited(needed.fetch_one(&mut *connection)).await?.as_str() {
         "nothing" => Ok(true),
         // Of the others a day may have none.
-        "history" if part.kind != Kind::History => is_empty(connection, &part.name).await,
+        "history" if part.kind != Kind::History => limited(is_empty(connection, &part.name)).await,
         _ => Ok(false),
     }
 }

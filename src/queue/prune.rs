@@ -6,6 +6,7 @@ use std::time::Duration;
 use sqlx::PgConnection;
 
 use super::expire::{Old, before, delete_old, floor, look};
+use super::jobs::names;
 use super::partitions::{self, Kind, Let, Part};
 use super::turn;
 use crate::wire::JobState;
@@ -30,6 +31,15 @@ pub struct Prune {
     pub task: Option<String>,
     /// in this queue.
     pub queue: Option<String>,
+}
+
+/// What it is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Somebody else is just letting go of parts of the history, and is waited for.
+    Waits,
+    /// So many jobs more are deleted.
+    Deleted(u64),
 }
 
 /// The jobs that are meant, and where they are.
@@ -73,10 +83,9 @@ pub async fn find(connection: &mut PgConnection, prune: &Prune) -> Result<Found,
     )
     .fetch_one(&mut *connection)
     .await?;
-    let names = prune.states.iter().map(|state| state.name().to_owned());
     let old = Old {
         before: before_then,
-        states: (!prune.states.is_empty()).then(|| names.collect()),
+        states: names(&prune.states),
         task: prune.task.clone(),
         queue: prune.queue.clone(),
     };
@@ -109,8 +118,8 @@ pub async fn is_exported(connection: &mut PgConnection) -> Result<bool, sqlx::Er
         .await
 }
 
-/// Deletes what was found, with its attempts and texts, the oldest first, and tells `progress` of every batch; waits for
-/// the turn of whoever is just letting go of parts of the history.
+/// Deletes what was found, with its attempts and texts, the oldest first, and tells `progress` of every batch. It waits for
+/// whoever is just letting go of parts of the history, and tells of that before.
 ///
 /// Whoever is interrupted has deleted some of it; of the jobs that it was at, the texts and attempts may have gone first.
 ///
@@ -119,12 +128,18 @@ pub async fn is_exported(connection: &mut PgConnection) -> Result<bool, sqlx::Er
 pub async fn prune(
     connection: &mut PgConnection,
     found: &Found,
-    mut progress: impl FnMut(u64),
+    mut progress: impl FnMut(Step),
 ) -> Result<(), sqlx::Error> {
-    while !turn::take(connection).await? {
-        tokio::time::sleep(ASK_EVERY).await;
+    let mut is_ours = turn::take(connection).await?;
+    if !is_ours {
+        progress(Step::Waits);
     }
-    let pruned = prune_in_turn(connection, found, &mut progress).await;
+    while !is_ours {
+        tokio::time::sleep(ASK_EVERY).await;
+        is_ours = turn::take(connection).await?;
+    }
+    let mut deleted = |jobs| progress(Step::Deleted(jobs));
+    let pruned = prune_in_turn(connection, found, &mut deleted).await;
     turn::give_back(connection).await?;
     pruned
 }
@@ -132,13 +147,13 @@ pub async fn prune(
 async fn prune_in_turn(
     connection: &mut PgConnection,
     found: &Found,
-    progress: &mut impl FnMut(u64),
+    deleted: &mut impl FnMut(u64),
 ) -> Result<(), sqlx::Error> {
     for (part, jobs) in &found.days {
         if found.is_all() && drop_day(connection, part, found.old.before).await? {
-            progress(*jobs);
+            deleted(*jobs);
         } else {
-            delete_old(connection, part, &found.old, false, &mut *progress).await?;
+            delete_old(connection, part, &found.old, false, &mut *deleted).await?;
         }
     }
     Ok(())

@@ -2,8 +2,7 @@
 
 use sqlx::{PgConnection, PgExecutor};
 
-use crate::postgres::Fault;
-use crate::postgres::link::limited;
+use crate::postgres::{Fault, code};
 use crate::wire::Queue;
 
 /// Pauses a queue: from the next claim on, no worker takes a job of it. What runs goes on.
@@ -20,11 +19,8 @@ pub async fn pause(executor: impl PgExecutor<'_>, queue: &str) -> Result<(), sql
 /// Whether the error says that there is no such queue.
 #[must_use]
 pub fn is_unknown(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
     // no_data_found
-    code.is_some_and(|code| code == "P0002")
+    code(error).is_some_and(|code| code == "P0002")
 }
 
 /// Lets a paused queue go on.
@@ -32,8 +28,8 @@ pub fn is_unknown(error: &sqlx::Error) -> bool {
 /// # Errors
 /// Those of the database.
 pub async fn resume(connection: &mut PgConnection, queue: &str) -> Result<(), sqlx::Error> {
-    match limited(go_on(connection, queue, true)).await {
-        Err(error) if Fault::is_lost_hint(&error) => limited(go_on(connection, queue, false)).await,
+    match go_on(connection, queue, true).await {
+        Err(error) if Fault::is_lost_hint(&error) => go_on(connection, queue, false).await,
         resumed => resumed,
     }
 }

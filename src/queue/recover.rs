@@ -6,8 +6,7 @@ use futures_util::future::BoxFuture;
 use sqlx::PgConnection;
 
 use super::partitions;
-use crate::postgres::Fault;
-use crate::postgres::link::limited;
+use crate::postgres::{Fault, Link};
 
 /// How long a worker may be silent before its jobs are given to others, by the database's clock.
 pub const LEASE: Duration = Duration::from_secs(15);
@@ -42,9 +41,9 @@ impl Promoted {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn promote(connection: &mut PgConnection) -> Result<Promoted, sqlx::Error> {
+pub async fn promote(link: &mut Link) -> Result<Promoted, sqlx::Error> {
     for _ in 0..PROMOTED_AT_ONCE {
-        if with_or_without_hints(connection, promote_some).await? < BATCH {
+        if with_or_without_hints(link, promote_some).await? < BATCH {
             return Ok(Promoted::All);
         }
     }
@@ -55,13 +54,14 @@ pub async fn promote(connection: &mut PgConnection) -> Result<Promoted, sqlx::Er
 ///
 /// # Errors
 /// Those of the database.
-pub async fn recover(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub async fn recover(link: &mut Link) -> Result<(), sqlx::Error> {
     loop {
-        let moved = match with_or_without_hints(connection, recover_some).await {
+        let moved = match with_or_without_hints(link, recover_some).await {
             // What is taken back leaves a trace in the partition of its day.
             Err(error) if Fault::of(&error) == Fault::Partition => {
-                limited(partitions::make_for_running(connection)).await?;
-                with_or_without_hints(connection, recover_some).await?
+                let made = link.run(async |it| partitions::make_for_running(it).await);
+                made.await?;
+                with_or_without_hints(link, recover_some).await?
             }
             moved => moved?,
         };
@@ -74,12 +74,15 @@ pub async fn recover(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// Moves some jobs, with hints or without, and answers how many.
 type Statement = for<'c> fn(&'c mut PgConnection, bool) -> BoxFuture<'c, Result<i64, sqlx::Error>>;
 
-async fn with_or_without_hints(
-    connection: &mut PgConnection,
-    statement: Statement,
-) -> Result<i64, sqlx::Error> {
-    match limited(statement(connection, true)).await {
-        Err(error) if Fault::is_lost_hint(&error) => limited(statement(connection, false)).await,
+async fn with_or_without_hints(link: &mut Link, statement: Statement) -> Result<i64, sqlx::Error> {
+    match link
+        .run(async |connection| statement(connection, true).await)
+        .await
+    {
+        Err(error) if Fault::is_lost_hint(&error) => {
+            link.run(async |connection| statement(connection, false).await)
+                .await
+        }
         result => result,
     }
 }

@@ -12,8 +12,7 @@ use serde_json::Value;
 use sqlx::{PgConnection, PgExecutor};
 
 use crate::ids::JobId;
-use crate::postgres::Fault;
-use crate::postgres::link::limited;
+use crate::postgres::{Fault, Link};
 
 pub use schedule::{Schedule, ScheduleError};
 
@@ -160,8 +159,8 @@ pub async fn all(executor: impl PgExecutor<'_>) -> Result<Vec<Row>, sqlx::Error>
 /// # Errors
 /// Those of the database when it is away. What cannot be fired otherwise, such as a task that nobody has registered
 /// yet, is tried again the next time.
-pub async fn fire(connection: &mut PgConnection) -> Result<Option<Duration>, sqlx::Error> {
-    let due = sqlx::query!(
+pub async fn fire(link: &mut Link) -> Result<Option<Duration>, sqlx::Error> {
+    let due = link.run(async |connection| { sqlx::query!(
         r#"
         select
             name, cron, time_zone, missed, extract(epoch from next_at)::double precision as "next_at!",
@@ -172,8 +171,8 @@ pub async fn fire(connection: &mut PgConnection) -> Result<Option<Duration>, sql
         limit $1
         "#,
         BATCH
-    );
-    for row in limited(due.fetch_all(&mut *connection)).await? {
+    ).fetch_all(connection).await });
+    for row in due.await? {
         let now = timestamp(row.now);
         let next = match Schedule::parse(&row.cron, &row.time_zone) {
             Ok(schedule) => schedule.after(now),
@@ -184,14 +183,18 @@ pub async fn fire(connection: &mut PgConnection) -> Result<Option<Duration>, sql
         };
         let in_time = row.now - row.next_at <= LATE.as_secs_f64();
         let fires = in_time || row.missed != Missed::Skip.name();
-        let fired = sqlx::query_scalar!(
-            r#"select ringback.fire($1, $2, $3, $4) as "job: JobId""#,
-            row.name,
-            row.next_at,
-            next.map(seconds),
-            fires
-        );
-        match limited(fired.fetch_one(&mut *connection)).await {
+        let fired = link.run(async |connection| {
+            sqlx::query_scalar!(
+                r#"select ringback.fire($1, $2, $3, $4) as "job: JobId""#,
+                row.name,
+                row.next_at,
+                next.map(seconds),
+                fires
+            )
+            .fetch_one(connection)
+            .await
+        });
+        match fired.await {
             Ok(Some(job)) => {
                 tracing::info!(recurring.name = %row.name, job.id = %job, "a recurring job has fired");
             }
@@ -203,15 +206,20 @@ pub async fn fire(connection: &mut PgConnection) -> Result<Option<Duration>, sql
             }
         }
     }
-    let next = sqlx::query_scalar!(
-        r#"
+    let next = link.run(async |connection| {
+        sqlx::query_scalar!(
+            r#"
         select extract(epoch from min(next_at) - clock_timestamp())::double precision
         from ringback.recurring
         where next_at > clock_timestamp() and next_at < 'infinity'
         "#
-    );
-    let next = limited(next.fetch_one(connection)).await?;
-    Ok(next.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+        )
+        .fetch_one(connection)
+        .await
+    });
+    Ok(next
+        .await?
+        .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()))
 }
 
 async fn database_time(connection: &mut PgConnection) -> Result<Timestamp, sqlx::Error> {

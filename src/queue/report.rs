@@ -7,6 +7,8 @@ use uuid::Uuid;
 use super::Try;
 use super::jobs::time;
 use crate::ids::{ClaimId, JobId};
+use crate::postgres::hints::Hint;
+use crate::telemetry::FIGURES;
 use crate::wire;
 
 /// Something that a running job says.
@@ -83,7 +85,7 @@ const TEXT_PAGE: usize = 500;
 /// So many bytes of text end a reading.
 const PAGE_BYTES: usize = 2 * 1024 * 1024;
 
-/// Stores reports, all or none of those whose claim is not over.
+/// Stores reports, all or none of those whose claim is not over; answers the hints to send when that is committed.
 ///
 /// # Errors
 /// Those of the database; [`super::commit()`] knows what to do about them.
@@ -91,7 +93,7 @@ pub async fn report(
     connection: &mut PgConnection,
     reports: &[Report],
     this: Try,
-) -> Result<(), sqlx::Error> {
+) -> Result<Vec<Hint>, sqlx::Error> {
     let ids: Vec<Uuid> = reports.iter().map(|report| report.id.0).collect();
     let claims: Vec<Uuid> = reports.iter().map(|report| report.claim_id.0).collect();
     let numbers: Vec<Option<i32>> = reports.iter().map(|report| report.said.seq()).collect();
@@ -100,18 +102,20 @@ pub async fn report(
         .iter()
         .map(|report| report.said.progress())
         .collect();
-    sqlx::query_file!(
+    let stored = sqlx::query_file!(
         "src/queue/report.sql",
         &ids,
         &claims,
         &numbers as _,
         &texts as _,
         &progress as _,
-        this.hints
+        this.hints.notifies(),
+        this.hints.answers()
     )
     .fetch_one(connection)
-    .await
-    .map(|_| ())
+    .await?;
+    FIGURES.hints(stored.hinted);
+    Ok(Hint::of_columns(stored.channels, stored.payloads))
 }
 
 /// The next pieces of the last attempt of each of these jobs, in their order, as many as one reading takes.

@@ -1,5 +1,6 @@
 -- Stores what running jobs say, and tells the gateways of those who listen. $1..$5 are columns, a row each: the job and
--- its claim, and either a piece of text with its number, or a progress. $6 says whether to hint.
+-- its claim, and either a piece of text with its number, or a progress. $6 says whether to hint,
+-- or else $7 to answer the hints, for whoever sends them after the commit.
 -- What is said under a claim that is over is left out.
 with given as materialized (
     select id, claim_id, seq, text, progress::jsonb as progress
@@ -34,13 +35,19 @@ with given as materialized (
         select session.gateway_id from ringback.session where session.id = live.session_id offset 0
     ) as home on true
     where live.stream or live.session_id is not null
-), hinted as (
-    select ringback.hint('ringback_done_' || replace(gateway_id::text, '-', ''), '* ' || string_agg(id::text, ' '))
+), hint as materialized (
+    select 'ringback_done_' || replace(gateway_id::text, '-', '') as channel, '* ' || string_agg(id::text, ' ') as payload
     from (
         select id, gateway_id, (row_number() over (partition by gateway_id) - 1) / 100 as page
         from addressed
-        where $6::boolean and gateway_id is not null
+        where ($6::boolean or $7::boolean) and gateway_id is not null
     ) as paged
     group by gateway_id, page
+), hinted as (
+    select ringback.hint(channel, payload) from hint where $6::boolean
 )
-select (select count(*) from live) as "live!", (select count(*) from hinted) as "hinted!"
+select
+    (select count(*) from live) as "live!",
+    (select count(*) from hinted) as "hinted!",
+    array(select channel from hint where $7::boolean) as "channels!",
+    array(select payload from hint where $7::boolean) as "payloads!"

@@ -9,7 +9,6 @@ use uuid::Uuid;
 use super::actor::{Actor, Theirs};
 use crate::ids::{GatewayId, JobId};
 use crate::postgres::Fault;
-use crate::postgres::link::limited;
 use crate::wire::JobState;
 
 /// What became of a wish to retry a job.
@@ -57,9 +56,9 @@ pub async fn retry(
     actor: &Actor,
     gateway: Option<GatewayId>,
 ) -> Result<Retried, sqlx::Error> {
-    match limited(ask(connection, old, new, actor, gateway, true)).await {
+    match ask(connection, old, new, actor, gateway, true).await {
         Err(error) if Fault::is_lost_hint(&error) => {
-            limited(ask(connection, old, new, actor, gateway, false)).await
+            ask(connection, old, new, actor, gateway, false).await
         }
         answer => answer,
     }
@@ -74,10 +73,8 @@ pub async fn retry_all(
     jobs: &[JobId],
     actor: &Actor,
 ) -> Result<Vec<(JobId, Retried)>, sqlx::Error> {
-    match limited(ask_all(connection, jobs, actor, true)).await {
-        Err(error) if Fault::is_lost_hint(&error) => {
-            limited(ask_all(connection, jobs, actor, false)).await
-        }
+    match ask_all(connection, jobs, actor, true).await {
+        Err(error) if Fault::is_lost_hint(&error) => ask_all(connection, jobs, actor, false).await,
         answer => answer,
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sqlx::{PgConnection, PgExecutor};
 
 use super::jobs::time;
-use crate::postgres::link::limited;
+use crate::postgres::Link;
 use crate::wire::{Sample, SampleList};
 
 /// What a sample is about.
@@ -42,10 +43,15 @@ pub async fn take(executor: impl PgExecutor<'_>) -> Result<(), sqlx::Error> {
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<(), sqlx::Error> {
-    loop {
-        let expired = sqlx::query!(
-            r#"
+pub async fn expire(link: &mut Link, keep: Duration) -> Result<(), sqlx::Error> {
+    link.run_to_the_end(|connection| expire_some(connection, keep).boxed())
+        .await
+}
+
+/// Some of it; answers whether there may be more.
+async fn expire_some(connection: &mut PgConnection, keep: Duration) -> Result<bool, sqlx::Error> {
+    let deleted = sqlx::query!(
+        r#"
             delete from ringback.sample
             where at = any (array(
                 select at from ringback.sample
@@ -54,14 +60,10 @@ pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<(),
                 limit $2
             ))
             "#,
-            keep.as_secs_f64(),
-            BATCH
-        );
-        let deleted = limited(expired.execute(&mut *connection)).await?;
-        if deleted.rows_affected() < BATCH.unsigned_abs() {
-            return Ok(());
-        }
-    }
+        keep.as_secs_f64(),
+        BATCH
+    );
+    Ok(deleted.execute(connection).await?.rows_affected() == BATCH.unsigned_abs())
 }
 
 /// The newest sample, if there is one.

@@ -11,6 +11,7 @@ use super::enqueue::Due;
 use super::tasks;
 use crate::auth::ANONYMOUS;
 use crate::ids::JobId;
+use crate::postgres::code;
 use crate::task::{Wrong, sentences};
 use crate::telemetry::Traceparent;
 
@@ -124,15 +125,10 @@ pub async fn submit(connection: &mut PgConnection, job: &Request) -> Result<JobI
     )
     .fetch_one(connection)
     .await;
-    id.map_err(|error| {
-        let code = error
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code);
-        match code.as_deref() {
-            // undefined_object and unique_violation
-            Some("42704") => SubmitError::TaskUnknown(job.task.clone()),
-            Some("23505") => SubmitError::Conflict,
-            _ => SubmitError::Database(error),
-        }
+    id.map_err(|error| match code(&error).as_deref() {
+        // undefined_object and unique_violation
+        Some("42704") => SubmitError::TaskUnknown(job.task.clone()),
+        Some("23505") => SubmitError::Conflict,
+        _ => SubmitError::Database(error),
     })
 }

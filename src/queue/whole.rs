@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use sqlx::{Connection, PgConnection};
 
 use super::commit::may_have_committed;
-use super::enqueue::{NewJob, enqueue};
+use super::enqueue::{NewJob, Stored, enqueue};
 use super::{Refusal, Try};
 use crate::ids::JobId;
-use crate::postgres::link::limited;
-use crate::postgres::{Advised, Backoff, Fault, Link};
+use crate::postgres::hints::{Hint, Hinting};
+use crate::postgres::{Backoff, Fault, Link};
 use crate::telemetry::FIGURES;
 
 /// What became of jobs that were to be stored together.
@@ -27,18 +27,17 @@ pub enum Whole {
 pub async fn commit_whole(link: &mut Link, jobs: &[NewJob], patience: Duration) -> Whole {
     let give_up = Instant::now() + patience;
     let mut backoff = Backoff::new();
-    let mut this = Try::FIRST;
+    let mut this = Try::first(link.hints().hinting());
     loop {
         let written = write(link, jobs, this).await;
-        link.settle(&written);
         let error = match written {
             Ok(whole) => return whole,
             Err(error) => error,
         };
         match Fault::of(&error) {
-            Fault::Hints if this.hints => {
-                FIGURES.hints_failed.inc();
-                this.hints = false;
+            Fault::Hints if this.hints.is_on() => {
+                FIGURES.lost_hints();
+                this.hints = Hinting::Nothing;
                 continue;
             }
             Fault::There if !this.again => {
@@ -57,34 +56,31 @@ pub async fn commit_whole(link: &mut Link, jobs: &[NewJob], patience: Duration) 
         if Instant::now() >= give_up {
             return Whole::Refused(Refusal::Away { maybe: this.again });
         }
-        let delay = backoff.delay();
-        if backoff.tells() {
-            tracing::warn!(
-                error = %Advised(&error), delay_ms = delay.as_millis(),
-                "the database is away, trying again"
-            );
-        }
+        let delay = backoff.failed(&error, "the database is away");
         tokio::time::sleep(delay).await;
     }
 }
 
 async fn write(link: &mut Link, jobs: &[NewJob], this: Try) -> Result<Whole, sqlx::Error> {
-    let connection = link.connected().await?;
-    limited(store(connection, jobs, this)).await
+    let written = link.run(async |connection| store(connection, jobs, this).await);
+    let (whole, hints) = written.await?;
+    link.hints().send(&hints);
+    Ok(whole)
 }
 
+/// Answers the hints to send as well.
 async fn store(
     connection: &mut PgConnection,
     jobs: &[NewJob],
     this: Try,
-) -> Result<Whole, sqlx::Error> {
+) -> Result<(Whole, Vec<Hint>), sqlx::Error> {
     let mut transaction = connection.begin().await?;
-    let repeats = enqueue(&mut transaction, jobs, this).await?;
+    let Stored { repeats, hints } = enqueue(&mut transaction, jobs, this).await?;
     let position = |job: JobId| jobs.iter().position(|new| new.id == job);
     let conflict = repeats.iter().find(|repeat| !repeat.same);
     if let Some(number) = conflict.and_then(|repeat| position(repeat.submitted)) {
         transaction.rollback().await?;
-        return Ok(Whole::Conflict(number));
+        return Ok((Whole::Conflict(number), Vec::new()));
     }
     transaction.commit().await?;
     let mut ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
@@ -93,5 +89,5 @@ async fn store(
             ids[number] = repeat.job;
         }
     }
-    Ok(Whole::Stored(ids))
+    Ok((Whole::Stored(ids), hints))
 }

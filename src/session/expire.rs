@@ -1,11 +1,13 @@
-//! Sessions whose time is over, and their mailboxes: in small batches, between which others go on.
+//! Sessions whose time is over, and then their mailboxes: in small batches, between which others go on. A session goes
+//! first, since one that comes back meanwhile has to find all of its mail.
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::postgres::link::limited;
+use crate::postgres::Link;
 
 /// How long a gateway may be silent before its sessions count as left.
 const SILENCE: Duration = Duration::from_secs(300);
@@ -17,15 +19,24 @@ const BATCH: i64 = 1_000;
 ///
 /// # Errors
 /// Those of the database.
-pub async fn expire(connection: &mut PgConnection, keep: Duration) -> Result<(), sqlx::Error> {
-    while limited(leave_silent_gateways(connection)).await? == BATCH {}
-    while limited(end_some(connection, keep)).await? == Ended::Some {}
-    empty_lost_mailboxes(connection).await
+pub async fn expire(link: &mut Link, keep: Duration) -> Result<(), sqlx::Error> {
+    link.run_to_the_end(|connection| leave_silent_gateways(connection).boxed())
+        .await?;
+    link.run_to_the_end(|connection| end_some(connection, keep).boxed())
+        .await?;
+    let mut after = Some((Uuid::nil(), Uuid::nil()));
+    while let Some(last) = after {
+        after = link
+            .run(async |connection| empty_lost_mailboxes(connection, last).await)
+            .await?;
+    }
+    Ok(())
 }
 
-/// Lets go of the sessions of gateways that are gone: their time begins now. Answers of how many.
-async fn leave_silent_gateways(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(
+/// Lets go of the sessions of gateways that are gone: their time begins now. Answers whether there may
+/// be more.
+async fn leave_silent_gateways(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let left = sqlx::query_scalar!(
         r#"
         with recursive seat (gateway_id) as (
             -- Each gateway once, however many sessions it has.
@@ -73,65 +84,41 @@ async fn leave_silent_gateways(connection: &mut PgConnection) -> Result<i64, sql
         BATCH
     )
     .fetch_one(connection)
-    .await
+    .await?;
+    Ok(left == BATCH)
 }
 
-/// How many of the sessions have ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
-    /// All of them.
-    All,
-    /// As many as are ended at once.
-    Some,
-}
-
-/// Ends some sessions, or, where their mailboxes hold much, first empties these.
-async fn end_some(connection: &mut PgConnection, keep: Duration) -> Result<Ended, sqlx::Error> {
-    let done = sqlx::query!(
+/// Ends some sessions; answers whether there may be more.
+async fn end_some(connection: &mut PgConnection, keep: Duration) -> Result<bool, sqlx::Error> {
+    let ended = sqlx::query!(
         r#"
-        with over as materialized (
-            select id from ringback.session
-            where gateway_id is null and seen_at < clock_timestamp() - make_interval(secs => $1)
-            order by seen_at
+        delete from ringback.session
+        where ctid = any (array(
+            -- A session that somebody has just come back to is looked at again once it is ours, and is not over.
+            select over.ctid from ringback.session as over
+            where over.gateway_id is null
+                and over.seen_at < (select clock_timestamp() - make_interval(secs => $1))
+            order by over.seen_at
             limit $2
             for update skip locked
-        ), mail as materialized (
-            select held.at
-            from over
-            cross join lateral (
-                select mailbox.ctid as at from ringback.mailbox
-                where mailbox.session_id = over.id
-                limit $2
-                for update skip locked
-            ) as held
-            limit $2
-        ), emptied as (
-            delete from ringback.mailbox where ctid = any (array(select at from mail)) returning session_id
-        ), ended as (
-            -- A session goes once there is nothing more in the mailboxes.
-            delete from ringback.session
-            where id = any (array(select id from over where (select count(*) from mail) < $2))
-            returning id
-        )
-        select
-            (select count(*) from over) as "over!", (select count(*) from emptied) as "emptied!",
-            (select count(*) from ended) as "ended!"
+        ))
         "#,
         keep.as_secs_f64(),
         BATCH
     )
-    .fetch_one(connection)
+    .execute(connection)
     .await?;
-    let is_more = done.emptied == BATCH || done.ended == BATCH;
-    Ok(if is_more { Ended::Some } else { Ended::All })
+    Ok(ended.rows_affected() == BATCH.unsigned_abs())
 }
 
-/// Deletes what a job left that ended at the very moment its session did.
-async fn empty_lost_mailboxes(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    let mut after = (Uuid::nil(), Uuid::nil());
-    loop {
-        let page = sqlx::query!(
-            r#"
+/// Deletes the mail of sessions that there are no more, of a page of what comes after a mail: of those that have just
+/// ended, and of those that did at the very moment a job of theirs ended. Answers the last mail of the page.
+async fn empty_lost_mailboxes(
+    connection: &mut PgConnection,
+    after: (Uuid, Uuid),
+) -> Result<Option<(Uuid, Uuid)>, sqlx::Error> {
+    let page = sqlx::query!(
+        r#"
             with page as materialized (
                 select mail.session_id, mail.job_id from ringback.mailbox as mail
                 where (mail.session_id, mail.job_id) > ($1, $2)
@@ -150,13 +137,10 @@ async fn empty_lost_mailboxes(connection: &mut PgConnection) -> Result<(), sqlx:
             order by session_id desc, job_id desc
             limit 1
             "#,
-            after.0,
-            after.1,
-            BATCH
-        );
-        match limited(page.fetch_optional(&mut *connection)).await? {
-            Some(last) => after = (last.session_id, last.job_id),
-            None => return Ok(()),
-        }
-    }
+        after.0,
+        after.1,
+        BATCH
+    );
+    let last = page.fetch_optional(connection).await?;
+    Ok(last.map(|last| (last.session_id, last.job_id)))
 }

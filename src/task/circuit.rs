@@ -42,8 +42,6 @@ struct State {
     tried: bool,
     /// The job that was tried last.
     last_tried: Option<JobId>,
-    /// Whether another worker runs the same task and has not paused it.
-    runs_elsewhere: bool,
 }
 
 /// That one call is made, and has to be answered for: whether whoever is called is there.
@@ -72,12 +70,6 @@ pub(super) enum Blame {
     Job,
     /// It has only found out that nobody is there yet, and waits so long.
     Nobody(Duration),
-}
-
-/// All of them that the tasks of a program have.
-#[derive(Clone, Debug, Default)]
-pub struct Circuits {
-    all: Vec<Arc<Circuit>>,
 }
 
 /// One that is open.
@@ -139,7 +131,8 @@ impl Circuit {
         })
     }
 
-    fn open(&self) -> Option<Open> {
+    /// What there is to say of it, if it is open.
+    pub(super) fn open(&self) -> Option<Open> {
         let state = self.lock();
         Some(Open {
             task: self.task.clone(),
@@ -148,10 +141,11 @@ impl Circuit {
         })
     }
 
-    /// Whether its jobs are better left to others for now.
-    fn is_left_to_others(&self) -> bool {
-        let state = self.lock();
-        state.runs_elsewhere && state.until.is_some_and(|until| until > Instant::now())
+    /// Its task, while no call is made for the jobs of that.
+    pub(super) fn paused(&self) -> Option<&str> {
+        let until = self.lock().until;
+        let is_paused = until.is_some_and(|until| until > Instant::now());
+        is_paused.then_some(&self.task)
     }
 
     fn close(&self) {
@@ -245,39 +239,6 @@ impl Drop for Passage {
             self.circuit.count(self.trial);
         } else if self.trial.is_some() {
             self.circuit.lock().tried = false;
-        }
-    }
-}
-
-impl Circuits {
-    /// Those that are open.
-    #[must_use]
-    pub fn open(&self) -> Vec<Open> {
-        self.all
-            .iter()
-            .filter_map(|circuit| circuit.open())
-            .collect()
-    }
-
-    /// Takes note of which tasks others run and have not paused.
-    pub fn run_elsewhere(&self, tasks: &[String]) {
-        for circuit in &self.all {
-            circuit.lock().runs_elsewhere = tasks.contains(&circuit.task);
-        }
-    }
-
-    /// Whether jobs of this task are better left to others for now.
-    #[must_use]
-    pub fn leaves_to_others(&self, task: &str) -> bool {
-        let mut all = self.all.iter();
-        all.any(|circuit| circuit.task == task && circuit.is_left_to_others())
-    }
-}
-
-impl FromIterator<Arc<Circuit>> for Circuits {
-    fn from_iter<I: IntoIterator<Item = Arc<Circuit>>>(circuits: I) -> Self {
-        Self {
-            all: circuits.into_iter().collect(),
         }
     }
 }

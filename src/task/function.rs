@@ -6,7 +6,6 @@ mod signature;
 mod stream;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use reqwest::{Client, Method, Url, redirect};
 use super::circuit::Circuit;
 use super::kind::from_json;
 use super::{Environment, Kind, TaskError};
+use crate::config::is_here;
 use request::Call;
 use signature::Key;
 
@@ -144,11 +144,9 @@ fn address(text: &str, is_http_allowed: bool) -> anyhow::Result<Url> {
     let host = url
         .host_str()
         .with_context(|| format!("{text:?} names no host"))?;
-    let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
-    let is_here = host == "localhost" || address.is_some_and(|address| address.is_loopback());
     match url.scheme() {
         "https" => {}
-        "http" if is_here || is_http_allowed => {}
+        "http" if is_here(host) || is_http_allowed => {}
         "http" => bail!(
             "{text} is not encrypted, so whoever is on the way reads and changes what is sent; use https, or say allow_http = true"
         ),

@@ -11,6 +11,8 @@ use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Value, json};
 
+use super::words::shortened_to;
+
 /// How many things that are wrong with one value are said,
 const MOST: usize = 20;
 
@@ -174,7 +176,7 @@ impl Wrong {
         Self {
             path,
             kind,
-            message: shortened(error.masked().to_string()),
+            message: shortened_to(LONGEST, &error.masked().to_string()),
         }
     }
 
@@ -183,7 +185,7 @@ impl Wrong {
         Self {
             path: path.collect(),
             kind: WrongKind::Value,
-            message: shortened(error.inner().to_string()),
+            message: shortened_to(LONGEST, &error.inner().to_string()),
         }
     }
 }
@@ -195,14 +197,6 @@ impl fmt::Display for Wrong {
         }
         f.write_str(&self.message)
     }
-}
-
-fn shortened(mut text: String) -> String {
-    if text.len() > LONGEST {
-        text.truncate(text.floor_char_boundary(LONGEST));
-        text.push('…');
-    }
-    text
 }
 
 /// Whether a value has few parts.

@@ -1,16 +1,21 @@
 //! What others say, made fit to be kept and shown.
 
 /// The longest sentence that is kept of an error, in bytes.
-const LONGEST_ERROR: usize = 8 * 1024;
+pub(super) const LONGEST_ERROR: usize = 8 * 1024;
 
 /// An error's sentence as it is kept: its beginning, where it is long.
 #[must_use]
 pub fn shortened(error: &str) -> String {
-    if error.len() <= LONGEST_ERROR {
-        return error.to_owned();
+    shortened_to(LONGEST_ERROR, error)
+}
+
+/// The beginning of a text that is longer than so many bytes.
+pub(super) fn shortened_to(longest: usize, text: &str) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
     }
-    let end = error.floor_char_boundary(LONGEST_ERROR);
-    format!("{}…", &error[..end])
+    let end = text.floor_char_boundary(longest);
+    format!("{}…", &text[..end])
 }
 
 /// A text without what moves a cursor, or cannot be stored.

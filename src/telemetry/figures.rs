@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::{Family, MetricConstructor};
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Metric, Registry};
 
 use super::readings::exposed;
 
@@ -40,9 +40,9 @@ pub struct Figures {
     jobs: Family<TaskOutcome, Counter>,
     retries: Family<OfTask, Counter>,
     put_back: Family<OfTask, Counter>,
-    wait: Family<OfQueue, Histogram, Long>,
-    run: Family<OfTask, Histogram, Long>,
-    batch: Family<OfPart, Histogram, Size>,
+    wait: Family<OfQueue, Histogram>,
+    run: Family<OfTask, Histogram>,
+    batch: Family<OfPart, Histogram>,
     closes: Family<OfReason, Counter>,
     connects: Family<OfPart, Counter>,
     /// How long a claim takes, found or not.
@@ -52,8 +52,7 @@ pub struct Figures {
     /// Outcomes that no hint told of.
     pub polled: Counter,
     hints: Counter,
-    /// Hints that could not be sent.
-    pub hints_failed: Counter,
+    hints_failed: Counter,
     /// Jobs that run here.
     pub running: Gauge,
     /// Sockets that are open here.
@@ -80,133 +79,108 @@ struct OfQueue {
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfPart {
-    part: String,
+    part: &'static str,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfReason {
-    reason: String,
-}
-
-/// Makes histograms of long times,
-#[derive(Clone, Copy, Debug)]
-struct Long;
-
-impl MetricConstructor<Histogram> for Long {
-    fn new_metric(&self) -> Histogram {
-        Histogram::new(LONG)
-    }
-}
-
-/// or of sizes.
-#[derive(Clone, Copy, Debug)]
-struct Size;
-
-impl MetricConstructor<Histogram> for Size {
-    fn new_metric(&self) -> Histogram {
-        Histogram::new(SIZES)
-    }
+    reason: &'static str,
 }
 
 impl Figures {
+    /// In the order in which they are exposed.
     fn new() -> Self {
-        let mut figures = Self {
-            registry: Registry::with_prefix("ringback"),
-            jobs: Family::default(),
-            retries: Family::default(),
-            put_back: Family::default(),
-            wait: Family::new_with_constructor(Long),
-            run: Family::new_with_constructor(Long),
-            batch: Family::new_with_constructor(Size),
-            closes: Family::default(),
-            connects: Family::default(),
-            claim: Histogram::new(SHORT),
-            delivery: Histogram::new(SHORT),
-            polled: Counter::default(),
-            hints: Counter::default(),
-            hints_failed: Counter::default(),
-            running: Gauge::default(),
-            sockets: Gauge::default(),
-            outbox: Gauge::default(),
-        };
-        figures.register();
-        figures
-    }
-
-    fn register(&mut self) {
-        let to = &mut self.registry;
-        to.register(
-            "jobs",
-            "Jobs that have ended, by task and outcome (succeeded, failed or cancelled)",
-            self.jobs.clone(),
-        );
-        to.register(
-            "retries",
-            "Attempts that have failed and are followed by another",
-            self.retries.clone(),
-        );
-        to.register(
-            "put_back",
-            "Jobs that went back to their queue without having failed",
-            self.put_back.clone(),
-        );
-        to.register(
-            "wait_seconds",
-            "From when a job may start until it is claimed",
-            self.wait.clone(),
-        );
-        to.register(
-            "claim_seconds",
-            "How long the statement that claims jobs takes",
-            self.claim.clone(),
-        );
-        to.register(
-            "run_seconds",
-            "From the claim of a job until its attempt is over",
-            self.run.clone(),
-        );
-        to.register(
-            "delivery_seconds",
-            "From the end of a job until its gateway has the outcome to write",
-            self.delivery.clone(),
-        );
-        to.register(
-            "polled_outcomes",
-            "Outcomes that a gateway has found by itself, because no hint told of them",
-            self.polled.clone(),
-        );
-        to.register(
-            "batch_jobs",
-            "How many jobs one statement takes, by what it does",
-            self.batch.clone(),
-        );
-        to.register("sockets", "Sockets that are open", self.sockets.clone());
-        to.register(
-            "outbox_bytes",
-            "Bytes that wait for clients to read them",
-            self.outbox.clone(),
-        );
-        to.register(
-            "closes",
-            "Sockets that the gateway has closed, by the reason that it gave",
-            self.closes.clone(),
-        );
-        to.register(
-            "running",
-            "Jobs that run in this process",
-            self.running.clone(),
-        );
-        to.register("hints", "Hints that were sent", self.hints.clone());
-        to.register(
-            "hints_failed",
-            "Times that hints could not be sent, and the work went on without",
-            self.hints_failed.clone(),
-        );
-        to.register(
-            "connects",
-            "Connections made to the database by the parts that keep one; more than one is a reconnect",
-            self.connects.clone(),
-        );
+        let mut registry = Registry::with_prefix("ringback");
+        let to = &mut registry;
+        Self {
+            jobs: registered(
+                to,
+                "jobs",
+                "Jobs that have ended, by task and outcome (succeeded, failed or cancelled)",
+                Family::default(),
+            ),
+            retries: registered(
+                to,
+                "retries",
+                "Attempts that have failed and are followed by another",
+                Family::default(),
+            ),
+            put_back: registered(
+                to,
+                "put_back",
+                "Jobs that went back to their queue without having failed",
+                Family::default(),
+            ),
+            wait: registered(
+                to,
+                "wait_seconds",
+                "From when a job may start until it is claimed",
+                Family::new_with_constructor(|| Histogram::new(LONG)),
+            ),
+            claim: registered(
+                to,
+                "claim_seconds",
+                "How long the statement that claims jobs takes",
+                Histogram::new(SHORT),
+            ),
+            run: registered(
+                to,
+                "run_seconds",
+                "From the claim of a job until its attempt is over",
+                Family::new_with_constructor(|| Histogram::new(LONG)),
+            ),
+            delivery: registered(
+                to,
+                "delivery_seconds",
+                "From the end of a job until its gateway has the outcome to write",
+                Histogram::new(SHORT),
+            ),
+            polled: registered(
+                to,
+                "polled_outcomes",
+                "Outcomes that a gateway has found by itself, because no hint told of them",
+                Counter::default(),
+            ),
+            batch: registered(
+                to,
+                "batch_jobs",
+                "How many jobs one statement takes, by what it does",
+                Family::new_with_constructor(|| Histogram::new(SIZES)),
+            ),
+            sockets: registered(to, "sockets", "Sockets that are open", Gauge::default()),
+            outbox: registered(
+                to,
+                "outbox_bytes",
+                "Bytes that wait for clients to read them",
+                Gauge::default(),
+            ),
+            closes: registered(
+                to,
+                "closes",
+                "Sockets that the gateway has closed, by the reason that it gave",
+                Family::default(),
+            ),
+            running: registered(
+                to,
+                "running",
+                "Jobs that run in this process",
+                Gauge::default(),
+            ),
+            hints: registered(to, "hints", "Hints that were sent", Counter::default()),
+            hints_failed: registered(
+                to,
+                "hints_failed",
+                "Times that hints could not be sent, and the work went on without",
+                Counter::default(),
+            ),
+            connects: registered(
+                to,
+                "connects",
+                "Connections made to the database by the parts that keep one; more than one is a reconnect",
+                Family::default(),
+            ),
+            registry,
+        }
     }
 
     /// A job has ended: `succeeded`, `failed` or `cancelled`.
@@ -227,11 +201,13 @@ impl Figures {
         self.put_back.get_or_create(&of_task(task)).inc();
     }
 
-    /// So long a job could have started before it did.
-    pub fn waited(&self, queue: &str, time: Duration) {
+    /// So long jobs of a queue could have started before they did.
+    pub fn waited(&self, queue: &str, times: impl IntoIterator<Item = Duration>) {
         let queue = queue.to_owned();
         let histogram = self.wait.get_or_create(&OfQueue { queue });
-        histogram.observe(time.as_secs_f64());
+        for time in times {
+            histogram.observe(time.as_secs_f64());
+        }
     }
 
     /// So long an attempt took.
@@ -241,27 +217,29 @@ impl Figures {
     }
 
     /// A statement did this to so many jobs.
-    pub fn batch(&self, part: &str, jobs: usize) {
-        let part = part.to_owned();
+    pub fn batch(&self, part: &'static str, jobs: usize) {
         let histogram = self.batch.get_or_create(&OfPart { part });
         histogram.observe(jobs as f64);
     }
 
     /// A socket was closed.
-    pub fn closed(&self, reason: &str) {
-        let reason = reason.to_owned();
+    pub fn closed(&self, reason: &'static str) {
         self.closes.get_or_create(&OfReason { reason }).inc();
     }
 
     /// A part has a new connection to the database.
-    pub fn connected(&self, part: &str) {
-        let part = part.to_owned();
+    pub fn connected(&self, part: &'static str) {
         self.connects.get_or_create(&OfPart { part }).inc();
     }
 
     /// A statement has sent so many hints.
     pub fn hints(&self, sent: i64) {
         self.hints.inc_by(u64::try_from(sent).unwrap_or_default());
+    }
+
+    /// Hints could not be sent.
+    pub fn lost_hints(&self) {
+        self.hints_failed.inc();
     }
 
     /// All of them, in the text format of Prometheus.
@@ -274,4 +252,9 @@ impl Figures {
 fn of_task(task: &str) -> OfTask {
     let task = task.to_owned();
     OfTask { task }
+}
+
+fn registered<M: Metric + Clone>(to: &mut Registry, name: &str, help: &str, figure: M) -> M {
+    to.register(name, help, figure.clone());
+    figure
 }

@@ -49,11 +49,18 @@ impl Marker {
         })
         .await?;
         self.seen.insert(id);
-        eventually(&what, async || Ok(jobs::find(database.pool(), id).await?)).await
+        eventually(&what, async || {
+            Ok(database
+                .run(async |connection| jobs::find(connection, id).await)
+                .await?)
+        })
+        .await
     }
 
     async fn over(&self) -> anyhow::Result<Vec<JobId>> {
-        let mut connection = self.database.pool().acquire().await?;
-        Ok(jobs::ids(&mut connection, &self.filter).await?)
+        Ok(self
+            .database
+            .run(async |connection| jobs::ids(connection, &self.filter).await)
+            .await?)
     }
 }

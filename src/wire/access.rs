@@ -24,6 +24,8 @@ pub struct Me {
     pub scopes: Vec<String>,
     /// When their token ends; null where there is none.
     pub token_ends_at: Option<Timestamp>,
+    /// Among how many databases owners are spread: an operator can name one of them by `shard`.
+    pub shards: u32,
 }
 
 /// A fresh ticket for an open socket.

@@ -24,9 +24,10 @@ use tokio::task::JoinError;
 use uuid::Uuid;
 
 use super::Settings;
-use super::engine::Engine;
+use super::engine::{Engine, Work};
 use super::held::Fate;
 use super::layer::FinishLayer;
+use super::slots::Slots;
 use crate::postgres::Database;
 use crate::queue::tasks::TaskRow;
 use crate::queue::{Claimed, Ending, Why};
@@ -39,12 +40,10 @@ use push::Pushing;
 /// Nothing is connected before it is used, and nothing is claimed before a worker runs on it.
 pub struct Backend<Args> {
     database: Database,
-    tasks: Vec<TaskRow>,
-    /// What pauses some of them.
-    circuits: Circuits,
-    /// How long the executions of some are waited for when they were told to end.
-    overtimes: Arc<BTreeMap<String, Duration>>,
+    work: Work,
     settings: Settings,
+    /// Those that it shares with others; otherwise it has its own.
+    slots: Option<Slots>,
     stop: Stop,
     engine: Option<Engine>,
     /// Why the engine could not be started, to be reported when the worker first asks.
@@ -108,10 +107,13 @@ impl<Args> Backend<Args> {
         Self {
             pushing: Pushing::new(&database),
             database,
-            tasks,
-            circuits: Circuits::default(),
-            overtimes: Arc::default(),
+            work: Work {
+                tasks,
+                circuits: Circuits::default(),
+                overtimes: Arc::default(),
+            },
             settings,
+            slots: None,
             stop,
             engine: None,
             broken: None,
@@ -122,13 +124,19 @@ impl<Args> Backend<Args> {
 
     /// The same, which says which of its tasks are paused.
     pub(super) fn with_circuits(mut self, circuits: Circuits) -> Self {
-        self.circuits = circuits;
+        self.work.circuits = circuits;
+        self
+    }
+
+    /// The same, which has its slots together with others.
+    pub(super) fn with_slots(mut self, slots: Slots) -> Self {
+        self.slots = Some(slots);
         self
     }
 
     /// The same, which waits so long for executions of these tasks when they were told to end.
     pub(super) fn with_overtimes(mut self, overtimes: BTreeMap<String, Duration>) -> Self {
-        self.overtimes = Arc::new(overtimes);
+        self.work.overtimes = Arc::new(overtimes);
         self
     }
 }
@@ -221,12 +229,13 @@ impl<Args> BackendConfig for Backend<Args> {
 
     /// Called once, when a worker starts to run: the engine starts with it.
     fn middleware(&mut self, worker: &mut WorkerContext) -> FinishLayer {
+        let slots = self.slots.take();
+        let slots = slots.unwrap_or_else(|| Slots::of(&self.settings, 1).remove(0));
         match Engine::start(
             &self.database,
-            self.tasks.clone(),
-            self.circuits.clone(),
-            Arc::clone(&self.overtimes),
+            self.work.clone(),
             &self.settings,
+            slots,
             worker.clone(),
             self.stop.clone(),
         ) {
@@ -252,7 +261,7 @@ impl<Args> BackendConfig for Backend<Args> {
 impl<Args> std::fmt::Debug for Backend<Args> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Backend")
-            .field("tasks", &self.tasks)
+            .field("tasks", &self.work.tasks)
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::held::Claim;
 use crate::auth::Secret;
 use crate::postgres::Database;
-use crate::postgres::link::limited;
 use crate::queue::callback;
 use crate::task::{Callback, RetryDelay, TaskError};
 
@@ -30,8 +29,10 @@ impl Callbacks {
     ) -> Result<Callback, TaskError> {
         let token = Secret::random();
         let (job, claim_id) = (claim.job.id, claim.job.claim_id);
-        let pool = self.database.pool();
-        let why = match limited(callback::expect(pool, job, claim_id, &token, delay)).await {
+        let expected = self.database.run(async |connection| {
+            callback::expect(connection, job, claim_id, &token, delay).await
+        });
+        let why = match expected.await {
             Ok(true) => {
                 let base = self.public_url.trim_end_matches('/');
                 let url = format!("{base}/api/v1/callbacks/{job}");

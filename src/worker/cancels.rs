@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::held::Held;
 use crate::ids::{JobId, WorkerId};
 use crate::postgres::Database;
-use crate::postgres::link::limited;
 use crate::queue::cancel::asked_to_end;
 use crate::shutdown::Stop;
 
@@ -24,10 +23,7 @@ pub(super) async fn run(
         if held.is_empty() {
             continue;
         }
-        let asked = limited(Box::pin(async {
-            let mut connection = database.pool().acquire().await?;
-            asked_to_end(&mut connection, worker).await
-        }));
+        let asked = database.run(async |connection| asked_to_end(connection, worker).await);
         match stop.run_until_cancelled(asked).await {
             Some(Ok(jobs)) => jobs.into_iter().for_each(|job| held.cancel(job)),
             // It is told again at the next poll.

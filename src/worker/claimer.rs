@@ -1,5 +1,6 @@
 //! Claims jobs ahead of the runtime, never more than there are free slots.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,8 +15,7 @@ use super::lease::Lease;
 use super::slots::Slots;
 use super::stranded;
 use crate::ids::WorkerId;
-use crate::postgres::link::limited;
-use crate::postgres::{Advised, Backoff, Fault, Link};
+use crate::postgres::{Backoff, Fault, Link, STATEMENT_LIMIT};
 use crate::queue::claim::{self, Claims, Commit, Want};
 use crate::queue::tasks::{self, TaskRow};
 use crate::queue::{Claimed, Cursor, limits};
@@ -25,6 +25,10 @@ use crate::telemetry::FIGURES;
 
 /// How long after a stop a claim on its way may still take.
 const LATE: Duration = Duration::from_secs(5);
+
+/// How long a database may take that claims for slots that it shares with others: a hanging one keeps some of them so long,
+/// once, until it is known to hang.
+const SHARED: Duration = Duration::from_secs(3);
 
 /// How soon limits are looked at again at the earliest, when nobody says that there is room.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -64,48 +68,54 @@ impl Claimer {
         let mut doubtful = false;
         // When a limit has room again, if that is known.
         let mut room_at = None;
+        let all: Vec<String> = self.tasks.iter().map(|task| task.name.clone()).collect();
         loop {
             let were_free = self.slots.are_free();
-            let next = async {
-                self.lease.fresh().await;
-                self.slots.free().await
-            };
-            let Some(slots) = stop.run_until_cancelled(next).await else {
+            if stop.run_until_cancelled(self.lease.fresh()).await.is_none() {
                 break;
-            };
-            if !were_free {
-                self.idle.worked();
             }
-            let width = slots.len();
-            let names = self.wanted();
             let work = async {
                 if !registered {
                     self.register().await?;
                     registered = true;
+                    // It looks for work from now on: that its start took long does not mean that there is none.
+                    self.idle.worked();
                 }
                 if doubtful {
                     self.give_back().await?;
+                    doubtful = false;
                 }
+                // A database that is away, and one that is known to hang, is waited for with nobody's slots.
+                self.link.ready().await?;
+                let Some(slots) = stop.run_until_cancelled(self.slots.free()).await else {
+                    return Ok(None);
+                };
+                if !were_free {
+                    self.idle.worked();
+                }
+                let names = self.wanted(&all);
                 if self.limits.swap(false, Ordering::Relaxed) {
                     let next = self.admit().await?;
                     room_at = next.map(|next| Instant::now() + next.max(LOOK_AGAIN));
                 }
-                self.claim(&names, width).await
+                let turn = self.slots.turn().await;
+                let claims = self.claim(&names, slots.len()).await?;
+                let paused = claims.paused || names.len() < all.len();
+                Ok(Some((claims.jobs, paused, slots, turn)))
             };
             let Some(claimed) = until_late(work, &stop).await else {
                 break;
             };
-            self.link.settle(&claimed);
             match claimed {
-                Ok(Claims { jobs, paused }) => {
+                Ok(None) => break,
+                Ok(Some((jobs, paused, slots, turn))) => {
                     backoff.reset();
-                    doubtful = false;
-                    let found = jobs.len();
+                    let (found, width) = (jobs.len(), slots.len());
                     if found > 0 {
                         self.idle.worked();
                     }
                     self.hand_over(jobs, slots).await;
-                    let paused = paused || names.len() < self.tasks.len();
+                    drop(turn);
                     let paused = paused.then(|| Instant::now() + PAUSED);
                     // All that was there: wait until somebody says that there is more.
                     if found < width && !self.rest(room_at, paused, &stop).await {
@@ -113,16 +123,9 @@ impl Claimer {
                     }
                 }
                 Err(error) => {
-                    drop(slots);
                     doubtful = true;
                     self.limits.store(true, Ordering::Relaxed);
-                    let delay = backoff.delay();
-                    if backoff.tells() {
-                        tracing::warn!(
-                            error = %Advised(&error), delay_ms = delay.as_millis(),
-                            "could not claim jobs, trying again"
-                        );
-                    }
+                    let delay = backoff.failed(&error, "could not claim jobs");
                     if !sleep(delay, &stop).await {
                         break;
                     }
@@ -132,23 +135,21 @@ impl Claimer {
         self.link.close().await;
     }
 
-    /// The tasks whose jobs it claims: not those that it has paused, while others go on with them.
+    /// Those of its tasks whose jobs it claims: not those that it has paused, while others go on with them.
     ///
     /// Where nobody does, they are claimed and put off: what stays ready would be in the way of every claim.
-    fn wanted(&self) -> Vec<String> {
-        let names = self.tasks.iter().map(|task| &task.name);
-        let wanted = names.filter(|name| !self.circuits.leaves_to_others(name));
+    fn wanted<'a>(&self, all: &'a [String]) -> Cow<'a, [String]> {
+        let left = self.circuits.left_to_others();
+        if left.is_empty() {
+            return Cow::Borrowed(all);
+        }
+        let wanted = all.iter().filter(|name| !left.contains(&name.as_str()));
         wanted.cloned().collect()
     }
 
     /// Waits until it is woken, a limit has room or a paused queue is to be looked at; not, when it is told to stop, or
     /// has had nothing to do for long enough.
-    async fn rest(
-        &mut self,
-        room_at: Option<Instant>,
-        paused: Option<Instant>,
-        stop: &Stop,
-    ) -> bool {
+    async fn rest(&self, room_at: Option<Instant>, paused: Option<Instant>, stop: &Stop) -> bool {
         let until = async |time: Option<Instant>| match time {
             Some(time) => tokio::time::sleep_until(time).await,
             None => std::future::pending().await,
@@ -167,9 +168,22 @@ impl Claimer {
         true
     }
 
+    /// How long the database may take while slots wait for it.
+    fn limit(&self) -> Duration {
+        if self.slots.are_shared() {
+            SHARED
+        } else {
+            STATEMENT_LIMIT
+        }
+    }
+
     /// Lets held jobs through; answers after what time to look again, if there is one.
     async fn admit(&mut self) -> Result<Option<Duration>, sqlx::Error> {
-        match limits::admit(self.link.connected().await?).await {
+        let limit = self.limit();
+        let admitted = self
+            .link
+            .run_for(limit, async |connection| limits::admit(connection).await);
+        match admitted.await {
             Err(error) if Fault::of(&error) != Fault::Away => {
                 // Whatever is wrong with a limit, the jobs that have none go on.
                 tracing::warn!(%error, "could not look at the limits, trying again");
@@ -180,8 +194,11 @@ impl Claimer {
     }
 
     async fn register(&mut self) -> Result<(), sqlx::Error> {
-        let connection = self.link.connected().await?;
-        limited(tasks::register(connection, Some(self.worker), &self.tasks)).await
+        let (worker, tasks) = (Some(self.worker), &self.tasks);
+        let registered = self
+            .link
+            .run(async |connection| tasks::register(connection, worker, tasks).await);
+        registered.await
     }
 
     async fn claim(&mut self, names: &[String], width: usize) -> Result<Claims, sqlx::Error> {
@@ -190,31 +207,31 @@ impl Claimer {
         if self.tasks.iter().any(TaskRow::is_limited) {
             want.commit = Commit::Durable;
         }
-        let connection = self.link.connected().await?;
-        let asked = Instant::now();
-        let claims = limited(claim::claim(connection, &self.cursor, &want)).await?;
+        let cursor = &self.cursor;
+        let limit = self.limit();
+        let claims = self.link.run_for(limit, async |connection| {
+            let asked = Instant::now();
+            let claims = claim::claim(connection, cursor, &want).await?;
+            Ok((claims, asked))
+        });
+        let (claims, asked) = claims.await?;
         FIGURES.claim.observe(asked.elapsed().as_secs_f64());
         if !claims.jobs.is_empty() {
             FIGURES.batch("claim", claims.jobs.len());
         }
-        for job in &claims.jobs {
-            FIGURES.waited(&job.queue, job.waited);
+        for of_one in claims.jobs.chunk_by(|one, other| one.queue == other.queue) {
+            FIGURES.waited(&of_one[0].queue, of_one.iter().map(|job| job.waited));
         }
         Ok(claims)
     }
 
     /// Only we claim in this worker's name, one claim after the other: what is not held by now was lost on its way.
     async fn give_back(&mut self) -> Result<(), sqlx::Error> {
-        let connection = self.link.connected().await?;
-        let age = Duration::ZERO;
-        limited(stranded::give_back(
-            connection,
-            self.worker,
-            age,
-            &self.held,
-            &self.outcomes,
-        ))
-        .await
+        let (worker, held, outcomes) = (self.worker, &self.held, &self.outcomes);
+        let given_back = self.link.run(async |connection| {
+            stranded::give_back(connection, worker, Duration::ZERO, held, outcomes).await
+        });
+        given_back.await
     }
 
     async fn hand_over(&self, jobs: Vec<Claimed>, places: Vec<OwnedSemaphorePermit>) {

@@ -15,7 +15,6 @@ use super::ears::Ears;
 use super::finisher::Finisher;
 use super::heartbeat::Heartbeat;
 use super::held::{Claim, Fate, Held};
-use super::idle::Idle;
 use super::layer::FinishLayer;
 use super::lease::Lease;
 use super::slots::Slots;
@@ -53,26 +52,37 @@ pub(super) struct Engine {
     heartbeat: std::thread::JoinHandle<()>,
 }
 
+/// What an engine works on.
+#[derive(Clone, Debug)]
+pub(super) struct Work {
+    pub(super) tasks: Vec<TaskRow>,
+    /// What pauses some of them.
+    pub(super) circuits: Circuits,
+    /// How long the executions of some are waited for when they were told to end.
+    pub(super) overtimes: Arc<BTreeMap<String, Duration>>,
+}
+
 impl Engine {
     pub(super) fn start(
         database: &Database,
-        tasks: Vec<TaskRow>,
-        circuits: Circuits,
-        overtimes: Arc<BTreeMap<String, Duration>>,
+        work: Work,
         settings: &Settings,
+        slots: Slots,
         runtime: WorkerContext,
         stop: Stop,
     ) -> std::io::Result<Self> {
-        let concurrency = settings.concurrency.max(1);
+        let Work {
+            tasks,
+            circuits,
+            overtimes,
+        } = work;
+        let concurrency = slots.concurrency();
         let mut queues: Vec<String> = settings.queues.keys().cloned().collect();
         if queues.is_empty() {
             queues.extend(tasks.iter().map(|task| task.queue.clone()));
         }
         queues.sort();
         queues.dedup();
-        let widths = settings.queues.iter();
-        let widths = widths.filter_map(|(queue, width)| Some((queue.clone(), (*width)?)));
-        let widths: BTreeMap<String, usize> = widths.collect();
         let worker = WorkerRow {
             id: WorkerId::random(),
             host: host(),
@@ -87,7 +97,7 @@ impl Engine {
         let lease = Lease::new();
         let silence = Stop::new();
         let cursor = Arc::new(Mutex::new(Cursor::new(queues)));
-        let wake = Arc::new(Notify::new());
+        let wake = slots.room();
         let limits = Arc::new(AtomicBool::new(true));
         let told = Arc::new(Notify::new());
         let look_for_cancels = Arc::new(Notify::new());
@@ -101,6 +111,7 @@ impl Engine {
             held: held.clone(),
             outcomes: outcomes.clone(),
             lease: lease.clone(),
+            stop: stop.clone(),
         };
         let heartbeat = heartbeat.start(database, silence.clone())?;
         let last_outcome = Stop::new();
@@ -114,11 +125,11 @@ impl Engine {
             cursor: Arc::clone(&cursor),
             wake: Arc::clone(&wake),
             limits: Arc::clone(&limits),
-            slots: Slots::new(concurrency, &widths, Arc::clone(&wake)),
+            idle: slots.idle(),
+            slots,
             lease: lease.clone(),
             held: held.clone(),
             told: Arc::clone(&told),
-            idle: Idle::new(settings.until_idle),
             jobs: send_job,
             outcomes: outcomes.clone(),
         };

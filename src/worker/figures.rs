@@ -8,8 +8,8 @@ use crate::telemetry::FIGURES;
 pub(super) fn count(claim: &Claim, fate: &Fate) {
     let task = &claim.job.task;
     FIGURES.ran(task, claim.claimed.elapsed());
-    // What was asked to end and has not succeeded, has.
-    let is_cancelled = claim.cancelled.is_cancelled();
+    // What was asked to end and has not succeeded, has; unless it was the worker that let go of it, which asks the same.
+    let is_cancelled = claim.cancelled.is_cancelled() && !claim.dropped.is_cancelled();
     let (outcome, code) = match fate {
         Fate::Ended(Ending::Succeeded { .. }) => {
             FIGURES.ended(task, "succeeded");

@@ -12,8 +12,7 @@ use super::finisher::Outcome;
 use super::held::Held;
 use super::lease::Lease;
 use super::stranded;
-use crate::postgres::link::limited_to;
-use crate::postgres::{Advised, Backoff, Database, Link};
+use crate::postgres::{Backoff, Database, Link};
 use crate::queue::fleet::{self, WorkerRow};
 use crate::queue::tasks::{self, TaskRow};
 use crate::shutdown::{Stop, sleep};
@@ -38,27 +37,34 @@ pub(super) struct Heartbeat {
     pub(super) held: Held,
     pub(super) outcomes: mpsc::Sender<Outcome>,
     pub(super) lease: Lease,
+    /// Given when it claims nothing more.
+    pub(super) stop: Stop,
 }
 
 impl Heartbeat {
-    /// Starts the thread. It ends after `stop` is given, when the worker holds nothing any more, having said so.
-    pub(super) fn start(self, database: &Database, stop: Stop) -> std::io::Result<JoinHandle<()>> {
+    /// Starts the thread. It ends after `silence` is given, when the worker holds nothing any more, having said so.
+    pub(super) fn start(
+        self,
+        database: &Database,
+        silence: Stop,
+    ) -> std::io::Result<JoinHandle<()>> {
         let link = database.link("heartbeat");
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
         std::thread::Builder::new()
             .name("heartbeat".to_owned())
-            .spawn(move || runtime.block_on(self.run(link, stop)))
+            .spawn(move || runtime.block_on(self.run(link, silence)))
     }
 
-    async fn run(self, mut link: Link, stop: Stop) {
+    async fn run(self, mut link: Link, silence: Stop) {
         let worker = self.worker.id;
         let mut backoff = Backoff::new();
         let mut beats: u32 = 0;
         loop {
             let sent = Instant::now();
-            let pause = match self.beat(&mut link).await {
+            let stopping = self.stop.is_cancelled();
+            let pause = match self.beat(&mut link, stopping).await {
                 Ok(()) => {
                     self.lease.renew(sent);
                     backoff.reset();
@@ -72,63 +78,62 @@ impl Heartbeat {
                     EVERY
                 }
                 Err(error) => {
-                    let delay = backoff.delay();
-                    if backoff.tells() {
-                        tracing::warn!(
-                            worker.id = %worker, error = %Advised(&error), "could not beat, trying again"
-                        );
-                    }
-                    delay
+                    backoff.failed(&error, format_args!("worker {worker} could not beat"))
                 }
             };
-            if !sleep(pause, &stop).await {
-                break;
+            tokio::select! {
+                go_on = sleep(pause, &silence) => if !go_on { break },
+                // Heard at once, so that nobody leaves a job to it.
+                () = self.stop.cancelled(), if !stopping => {}
             }
         }
-        let left = async { fleet::worker_left(link.connected().await?, worker).await };
         // Otherwise its silence will say the same.
-        if limited_to(LIMIT, left).await.is_ok() {
+        if link
+            .run_for(LIMIT, async |connection| {
+                fleet::worker_left(connection, worker).await
+            })
+            .await
+            .is_ok()
+        {
             link.close().await;
         }
     }
 
-    async fn beat(&self, link: &mut Link) -> Result<(), sqlx::Error> {
+    async fn beat(&self, link: &mut Link, stopping: bool) -> Result<(), sqlx::Error> {
         let claims = self.held.list();
         let paused = self.circuits.open();
-        let beat =
-            async { fleet::beat(link.connected().await?, &self.worker, &claims, &paused).await };
-        let result = limited_to(LIMIT, beat).await;
-        link.settle(&result);
-        for (job, claim_id) in result? {
+        let beat = link.run_for(LIMIT, async |connection| {
+            fleet::beat(connection, &self.worker, stopping, &claims, &paused).await
+        });
+        for (job, claim_id) in beat.await? {
             self.held.drop_one(job, claim_id);
         }
+        let mut elsewhere = Vec::new();
         if !paused.is_empty() {
             let tasks: Vec<String> = paused.into_iter().map(|open| open.task).collect();
-            let look = async {
-                fleet::run_elsewhere(link.connected().await?, self.worker.id, &tasks).await
-            };
-            let elsewhere = limited_to(LIMIT, look).await;
-            link.settle(&elsewhere);
-            self.circuits.run_elsewhere(&elsewhere?);
+            let asked = link.run_for(LIMIT, async |connection| {
+                fleet::run_elsewhere(connection, self.worker.id, &tasks).await
+            });
+            elsewhere = asked.await?;
         }
+        self.circuits.run_elsewhere(elsewhere);
         Ok(())
     }
 
     /// Gives back the claims that were made in its name without its hearing of them.
     async fn give_back(&self, link: &mut Link) {
-        let look = async {
-            let connection = link.connected().await?;
-            let worker = self.worker.id;
-            stranded::give_back(connection, worker, STRANDED, &self.held, &self.outcomes).await
-        };
-        let looked = limited_to(LIMIT, look).await;
-        link.settle(&looked);
+        let worker = self.worker.id;
+        // What it cannot look for now is found the next time.
+        let _ = link
+            .run_for(LIMIT, async |connection| {
+                stranded::give_back(connection, worker, STRANDED, &self.held, &self.outcomes).await
+            })
+            .await;
     }
 
     /// Says again what its tasks are, where whoever has said it last is gone or was there before.
     async fn register_again(&self, link: &mut Link) -> Result<(), sqlx::Error> {
-        let again = async {
-            let connection = link.connected().await?;
+        link.run_for(LIMIT, async |connection| {
             let WorkerRow { id, tasks, .. } = &self.worker;
             let names = tasks::to_register(&mut *connection, *id, tasks).await?;
             if names.is_empty() {
@@ -137,9 +142,7 @@ impl Heartbeat {
             let own = self.tasks.iter();
             let own = own.filter(|task| names.contains(&task.name)).cloned();
             tasks::register(connection, Some(*id), &own.collect::<Vec<_>>()).await
-        };
-        let again = limited_to(LIMIT, again).await;
-        link.settle(&again);
-        again
+        })
+        .await
     }
 }

@@ -179,6 +179,14 @@ export function list(value) {
   return Array.isArray(value) ? value : value === undefined || value === null ? [] : [value];
 }
 
+/**
+ * What JSON calls the type of a value.
+ * @param {unknown} value
+ */
+export function kindOf(value) {
+  return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+}
+
 /** @param {unknown} value */
 export function asName(value) {
   return typeof value === "string" || typeof value === "number" ? String(value) : "";

@@ -1,6 +1,6 @@
 // What the contract has against a frame, before it is sent. The server has the last word.
 
-import { dict, list, pairs } from "./contract.js";
+import { dict, kindOf, list, pairs } from "./contract.js";
 /** @import { Contract, Dict } from "./contract.js" */
 
 const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
@@ -114,9 +114,4 @@ function named(type) {
   return list(type)
     .map((one) => words[one] ?? String(one))
     .join(" or ");
-}
-
-/** @param {unknown} value */
-function kindOf(value) {
-  return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
 }

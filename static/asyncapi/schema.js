@@ -1,7 +1,7 @@
 // A schema as a table of its fields, or its type in a line where it has none.
 
 import { element } from "../dom.js";
-import { asName, dict, list, pairs } from "./contract.js";
+import { asName, dict, kindOf, list, pairs } from "./contract.js";
 import { facts, joined, link, present, prose, row, table } from "./parts.js";
 /** @import { Contract, Dict } from "./contract.js" */
 
@@ -156,11 +156,6 @@ export class SchemaView {
     }
     return document.createTextNode(schema.format && type !== "null" ? `${type} (${schema.format})` : type);
   }
-}
-
-/** @param {unknown} value */
-function kindOf(value) {
-  return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
 }
 
 /**

@@ -1,6 +1,7 @@
 // What the console asks of the gateway, and what comes back; what goes wrong comes back as a sentence.
 
 import { authorization, signIn } from "../token.js";
+import { inShard } from "./inshard.js";
 
 /** @typedef {"scheduled" | "held" | "ready" | "running" | "waiting" | "succeeded" | "failed" | "cancelled"} JobState */
 
@@ -142,7 +143,7 @@ export async function ask(path, how = {}) {
   }
   let answer;
   try {
-    answer = await fetch(`/api/v1${path}`, request);
+    answer = await fetch(inShard(`/api/v1${path}`), request);
   } catch (error) {
     if (how.signal?.aborted) throw error;
     throw new Problem("The gateway does not answer.", 0);

@@ -7,6 +7,7 @@ import { begin as signedIn } from "../token.js";
 import { Feed } from "./feed.js";
 import { List } from "./list.js";
 import { Overview } from "./overview.js";
+import { offer } from "./shard.js";
 import { Story } from "./story.js";
 
 /**
@@ -128,6 +129,8 @@ document.addEventListener("click", (event) => {
 });
 window.addEventListener("scroll", () => places.set(location.hash, window.scrollY), { passive: true });
 window.addEventListener("hashchange", route);
+// Where it is not known, there is nothing to choose.
+void offer(byId("views", HTMLElement)).catch(() => {});
 byId("skip", HTMLButtonElement).addEventListener("click", () => {
   focusHeading();
   main.scrollIntoView();

@@ -1,5 +1,6 @@
 // The feed of how everything is, pushed by the gateway; and how the feed itself is, said truthfully.
 
+import { inShard } from "./inshard.js";
 import { Stream } from "./stream.js";
 import { ageOf, timeOfDay } from "./words.js";
 
@@ -41,7 +42,7 @@ export class Feed {
   constructor(shown, said) {
     this.shown = shown;
     this.said = said;
-    new Stream("/api/v1/overview/events", {
+    new Stream(inShard("/api/v1/overview/events"), {
       events: ["overview"],
       silence: SILENCE,
       onEvent: (_name, data) => {

@@ -5,6 +5,7 @@ import { ask, isAbort, problem } from "./api.js";
 import { confirm } from "./dialog.js";
 import { copied, facts } from "./facts.js";
 import { isLive } from "./filter.js";
+import { inShard } from "./inshard.js";
 import { write } from "./keyed.js";
 import { Said } from "./said.js";
 import { Stream } from "./stream.js";
@@ -189,7 +190,7 @@ export class Story {
 
   /** Hears of what the job says while it is not over. */
   #follow() {
-    this.#stream ??= new Stream(`/api/v1/jobs/${encodeURIComponent(this.id)}/events`, {
+    this.#stream ??= new Stream(inShard(`/api/v1/jobs/${encodeURIComponent(this.id)}/events`), {
       events: ["job_chunk", "job_progress", ...ENDS],
       onEvent: (name, data) => this.#hear(name, data),
       // Refused, or over before it began: the job itself says which.

@@ -68,10 +68,18 @@ async fn a_subject_that_asks_too_fast_is_told_so_on_all_its_sockets_and_requests
     ping(&mut first, 100).await;
     assert!(refused(&ping(&mut second, 100).await) > 50);
     let api = Api::with_token(&gateway, &alice);
-    ping(&mut first, 100).await;
-    let answer = api.get("/api/v1/jobs").await;
-    answer.is_error(429, "rate_limited");
-    assert_eq!(answer.retry_after.as_deref(), Some("1"));
+    // On a busy machine, a twentieth of a second may pass between the last ping and the request: then one may pass.
+    eventually("a request should be refused as well", async || {
+        ping(&mut first, 100).await;
+        let answer = api.get("/api/v1/jobs").await;
+        if answer.status == 200 {
+            return false;
+        }
+        answer.is_error(429, "rate_limited");
+        assert_eq!(answer.retry_after.as_deref(), Some("1"));
+        true
+    })
+    .await;
     let mut other = Client::with_token(&gateway, &bob).await;
     assert_eq!(refused(&ping(&mut other, 10).await), 0);
     assert_eq!(

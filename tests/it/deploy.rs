@@ -7,8 +7,6 @@ mod image;
 #[cfg(target_os = "linux")]
 mod balancer;
 #[cfg(target_os = "linux")]
-mod names;
-#[cfg(target_os = "linux")]
 mod units;
 
 use std::collections::BTreeSet;

@@ -1,6 +1,6 @@
 //! Several gateways and workers on one database.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crate::support::{Client, Program, TestDatabase};
@@ -92,17 +92,24 @@ async fn everything_is_right_with_polling_alone() {
         )
         .await;
     let mut client = Client::connect(&gateway).await;
-    let mut jobs = HashSet::new();
+    let mut expected = HashMap::new();
     for number in 0..20 {
-        jobs.insert(client.submit("default", &number.to_string()).await);
+        let content = number.to_string();
+        let job = client
+            .submit_amid_results("default", &content, &mut expected)
+            .await;
+        expected.insert(job, format!("✅ Processed: {content}"));
     }
     let mut notify = Program::start(&database, &["notify", "still here"]);
     assert!(notify.ended().await.success(), "{}", notify.output());
     let mut notices = 0;
-    while !jobs.is_empty() || notices == 0 {
+    while !expected.is_empty() || notices == 0 {
         let message = client.next().await;
         match message.action() {
-            "job_result" => assert!(jobs.remove(&message.job_id())),
+            "job_result" => {
+                let text = expected.remove(&message.job_id());
+                assert_eq!(text.as_deref(), Some(message.text()));
+            }
             "system_notification" => notices += 1,
             other => panic!("an unexpected {other}"),
         }

@@ -153,8 +153,7 @@ async fn a_server_without_a_connection_to_spare_is_waited_for() {
     ] {
         database.execute(statement).await;
     }
-    database.end_server("INT").await;
-    database.start_server().await;
+    database.restart_server().await;
     let host = database.url.rsplit_once('@').unwrap().1.to_owned();
     let url = |user: &str| format!("postgres://{user}:secret@{host}");
     database.url = url("fleet");

@@ -84,8 +84,7 @@ async fn a_restart_of_the_database_between_two_questions_is_no_reason() {
     let gateway = Program::serve(&database, &[]).await;
     let api = Api::of(&gateway);
     assert_eq!(readyz(&api).await.0, 200);
-    database.end_server("INT").await;
-    database.start_server().await;
+    database.restart_server().await;
     tokio::time::sleep(STALE).await;
     let asked = Instant::now();
     let (status, text) = readyz(&api).await;
@@ -112,7 +111,7 @@ async fn a_database_that_hangs_keeps_nobody_waiting_and_is_asked_by_one_connecti
         "{since}"
     );
     assert!(told.iter().all(|(_, text)| text == since), "{told:?}");
-    TestDatabase::thaw_server(&frozen);
+    drop(frozen);
     eventually("it should be ready again", async || {
         readyz(&api).await.0 == 200
     })

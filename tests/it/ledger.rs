@@ -15,8 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::support::eventually;
 use book::{Book, Complaint, keep_book};
-use fleet::Fleet;
-pub(crate) use fleet::announce;
+use fleet::{Fleet, announce};
 
 /// How many clients there are.
 pub(crate) const CLIENTS: usize = 12;
@@ -43,20 +42,9 @@ async fn under_any_schedule_of_faults_nothing_acknowledged_is_lost_doubled_or_mi
     let time = Duration::from_secs(number("RINGBACK_FAULT_SECONDS").unwrap_or(30));
     let mut fleet = Fleet::new().await;
     let world = Arc::clone(&fleet.world);
-    let clients = (0..CLIENTS as u64).map(|client| keep_book(client, seed, &world));
-    let clients = futures_util::future::join_all(clients);
     let url = fleet.database.url.clone();
-    let operator = async {
-        eventually("every client should have a session", async || {
-            world.sessions.load(Ordering::Relaxed) == CLIENTS
-        })
-        .await;
-        let announcing = announce(url, Arc::clone(&world));
-        let (announced, faults) = tokio::join!(announcing, fleet.suffer(seed, time));
-        world.end(announced);
-        faults
-    };
-    let (books, faults) = tokio::join!(clients, operator);
+    let faults = fleet.suffer(seed, time);
+    let (books, faults) = under_load(seed, &url, &world, faults).await;
 
     let ledger = ledger(seed, &faults, &books, &world);
     let complaints: Vec<_> = books.iter().flat_map(|book| &book.complaints).collect();
@@ -73,6 +61,35 @@ async fn under_any_schedule_of_faults_nothing_acknowledged_is_lost_doubled_or_mi
     let recorded = database.count("ringback.job_history").await;
     assert_eq!(recorded, stored, "{ledger}");
     assert_eq!(database.count("ringback.job").await, 0, "{ledger}");
+}
+
+/// Keeps clients busy, and sends them notices, while somebody does something; gives their books once everything that was
+/// asked for should be there, and what that somebody says.
+pub(crate) async fn under_load<T>(
+    seed: u64,
+    url: &str,
+    world: &Arc<World>,
+    operator: impl Future<Output = T>,
+) -> (Vec<Book>, T) {
+    let clients = (0..CLIENTS as u64).map(|client| keep_book(client, seed, world));
+    let clients = futures_util::future::join_all(clients);
+    let operator = async {
+        // Whoever has none yet has no right to a notice.
+        eventually("every client should have a session", async || {
+            world.sessions.load(Ordering::Relaxed) == CLIENTS
+        })
+        .await;
+        let announcing = announce(url.to_owned(), Arc::clone(world));
+        let operating = async {
+            let said = operator.await;
+            world.is_over.store(true, Ordering::Relaxed);
+            said
+        };
+        let (announced, said) = tokio::join!(announcing, operating);
+        world.end(announced);
+        said
+    };
+    tokio::join!(clients, operator)
 }
 
 fn ledger(seed: u64, faults: &[String], books: &[Book], world: &World) -> String {
@@ -109,8 +126,17 @@ fn ledger(seed: u64, faults: &[String], books: &[Book], world: &World) -> String
     )
 }
 
+/// Makes sure that nobody has lost anything, nor was shown anything twice.
+pub(crate) fn complete(books: &[Book], world: &World) {
+    let complaints: Vec<_> = books.iter().flat_map(|book| &book.complaints).collect();
+    assert!(complaints.is_empty(), "{complaints:#?}");
+    let open: Vec<_> = books.iter().flat_map(|book| book.open.keys()).collect();
+    assert!(open.is_empty(), "{open:?}");
+    assert_eq!(missing(books, world), 0, "notices");
+}
+
 /// How many notices clients have not seen.
-pub(crate) fn missing(books: &[Book], world: &World) -> usize {
+fn missing(books: &[Book], world: &World) -> usize {
     let announced = world.announced.lock().unwrap();
     let announced = announced.as_ref().expect("the operator has ended");
     let unseen = |book: &Book| {

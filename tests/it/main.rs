@@ -31,6 +31,8 @@ mod health;
 mod help;
 mod history;
 mod hostile;
+#[cfg(target_os = "linux")]
+mod hosts;
 mod http;
 mod idempotency;
 mod jobs;
@@ -42,6 +44,7 @@ mod limits;
 mod lines;
 mod logs;
 mod metrics;
+mod nats;
 mod notices;
 mod operators;
 mod order;
@@ -51,6 +54,7 @@ mod own_functions;
 mod own_tasks;
 mod places;
 mod poison;
+mod pooler;
 mod private;
 mod processes;
 mod prune;
@@ -60,15 +64,18 @@ mod roles;
 mod rolling;
 mod scale;
 mod sessions;
+mod shards;
 /// The program of the tutorial, whose tests are run here.
 #[path = "../../examples/shout.rs"]
 #[expect(dead_code, reason = "it is a program, and not started here")]
 mod shout;
 mod silence;
 mod slow;
+mod standby;
 mod stops;
 mod stream;
 mod subjects;
+mod throwaway;
 mod tickets;
 mod tls;
 mod tokens;

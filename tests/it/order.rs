@@ -6,6 +6,7 @@ mod moves;
 use std::time::Duration;
 
 use ringback::ids::{ClaimId, JobId};
+use ringback::postgres::hints::Hinting;
 use ringback::queue::finish::finish;
 use ringback::queue::{Ended, Ending, Try};
 use serde_json::json;
@@ -20,7 +21,7 @@ const TRIES: usize = 20;
 
 const FIRST_TIME: Try = Try {
     again: false,
-    hints: true,
+    hints: Hinting::Notify,
 };
 
 /// Claims a job by hand; gives the outcome that it will have.

@@ -1,8 +1,10 @@
 //! The private Postgres under real processes: made, shared, killed, found again.
 
+mod starts;
+
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Command;
 
 use sqlx::PgPool;
 
@@ -155,27 +157,6 @@ async fn a_server_that_comes_back_on_another_port_is_found_by_everyone() {
 }
 
 #[tokio::test]
-async fn ctrl_c_while_the_server_starts_leaves_none_behind() {
-    let folder = DataDir::new();
-    let mut dev = Program::spawn(folder.command("dev").args(["--listen", "127.0.0.1:0"]));
-    dev.printed("starting the private Postgres").await;
-    dev.signal("INT");
-    assert!(dev.ended().await.success(), "{}", dev.output());
-    assert!(!dev.output().contains("is ready"), "{}", dev.output());
-    none_lives_in(folder.path()).await;
-}
-
-#[tokio::test]
-async fn a_verb_that_is_stopped_before_its_end_has_failed() {
-    let folder = DataDir::new();
-    let mut migrate = Program::spawn(&mut folder.command("migrate"));
-    migrate.printed("making a private Postgres").await;
-    migrate.signal("TERM");
-    assert!(!migrate.ended().await.success(), "{}", migrate.output());
-    none_lives_in(folder.path()).await;
-}
-
-#[tokio::test]
 async fn a_stop_does_not_wait_for_a_migration_that_waits() {
     let folder = DataDir::new();
     let first = Program::spawn(&mut folder.command("worker"));
@@ -186,13 +167,16 @@ async fn a_stop_does_not_wait_for_a_migration_that_waits() {
         .execute(&mut *blocking)
         .await
         .unwrap();
-    let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
-    for (before, verb) in [(0, "dev"), (1, "worker")] {
+    let waiting = async || -> Vec<i32> {
+        let waiting = "select pid from pg_stat_activity where wait_event_type = 'Lock'";
+        sqlx::query_scalar(waiting).fetch_all(&pool).await.unwrap()
+    };
+    for verb in ["dev", "worker"] {
+        // What the server has of one that was stopped may still wait, for a second.
+        let before = waiting().await;
         let mut second = Program::spawn(&mut folder.command(verb));
-        // What the server has of one that was stopped still waits.
         eventually("the migration should wait", async || {
-            let waiting: i64 = sqlx::query_scalar(waits).fetch_one(&pool).await.unwrap();
-            waiting > before
+            waiting().await.iter().any(|pid| !before.contains(pid))
         })
         .await;
         second.signal("INT");
@@ -223,84 +207,6 @@ async fn a_closed_terminal_is_a_stop_unless_it_was_to_be_outlived() {
     outliving.signal("TERM");
     assert!(outliving.ended().await.success());
     outliving.printed("stopping: SIGTERM").await;
-}
-
-#[tokio::test]
-async fn whoever_waits_while_another_is_killed_as_it_starts_the_server_goes_on() {
-    let folder = DataDir::new();
-    let migrated = folder.command("migrate").output().unwrap();
-    assert!(migrated.status.success(), "{migrated:?}");
-    for turn in 0..8 {
-        let mut first = Program::spawn(&mut folder.command("worker"));
-        first.printed("starting the private Postgres").await;
-        let mut second = Program::spawn(&mut folder.command("migrate"));
-        // Somewhere between the first sign of the server and its readiness.
-        tokio::time::sleep(std::time::Duration::from_millis(turn * 8)).await;
-        first.kill();
-        assert!(second.ended().await.success(), "{}", second.output());
-        assert!(!lives_in(folder.path()), "{}", second.output());
-    }
-}
-
-#[tokio::test]
-async fn a_first_start_that_was_killed_is_begun_anew() {
-    let folder = DataDir::new();
-    let mut first = Program::spawn(&mut folder.command("migrate"));
-    first.printed("making a private Postgres").await;
-    first.kill();
-    let mut second = Program::spawn(&mut folder.command("migrate"));
-    assert!(second.ended().await.success(), "{}", second.output());
-    eventually("nothing half made should stay", async || {
-        let third = folder.command("migrate").output().unwrap();
-        assert!(third.status.success(), "{third:?}");
-        let made = std::fs::read_dir(folder.path()).unwrap().flatten();
-        let mut names = made.map(|entry| entry.file_name().into_string().unwrap());
-        !names.any(|name| name.starts_with("making-"))
-    })
-    .await;
-    none_lives_in(folder.path()).await;
-}
-
-#[tokio::test]
-async fn a_disk_without_room_is_named_and_does_no_lasting_harm() {
-    let folder = DataDir::new();
-    let migrate = folder.command("migrate");
-    // No file may grow past a megabyte, and a part of the write-ahead log has sixteen.
-    let limited = Command::new("sh")
-        .args(["-c", "ulimit -f 2000; exec \"$0\" \"$@\""])
-        .arg(migrate.get_program())
-        .args(migrate.get_args())
-        .env("DATABASE_URL", "")
-        .output()
-        .unwrap();
-    assert!(!limited.status.success());
-    let words = words(&limited);
-    assert!(words.contains("cannot make a database in"), "{words}");
-    assert!(words.contains("initdb failed"), "{words}");
-
-    let again = folder.command("migrate").output().unwrap();
-    assert!(again.status.success(), "{again:?}");
-}
-
-#[tokio::test]
-async fn without_postgres_the_error_names_the_ways_out_and_where_it_looked() {
-    let folder = DataDir::new();
-    let nowhere = folder.path().join("bin");
-    let output = folder
-        .command("dev")
-        .env("PG_BIN", &nowhere)
-        .output()
-        .unwrap();
-    assert!(!output.status.success());
-    let words = words(&output);
-    let nowhere = nowhere.to_str().unwrap();
-    for word in ["DATABASE_URL", "install", "PG_BIN", "initdb", nowhere] {
-        assert!(words.contains(word), "{word}: {words}");
-    }
-}
-
-fn words(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Whether a server runs whose files are in a folder, or where they are if its user cannot enter it.

@@ -1,8 +1,9 @@
 //! `ringback jobs prune`: deletes what is over before its time, and nothing else.
 
 use serde_json::json;
+use sqlx::Executor;
 
-use crate::support::{BATCH, Client, Program, TestDatabase, eventually};
+use crate::support::{BATCH, Client, PARTITIONED, Program, TestDatabase, eventually};
 
 async fn ended(database: &TestDatabase, arguments: &[&str]) -> (Option<i32>, String) {
     let mut verb = Program::start(database, &[&["jobs", "prune"], arguments].concat());
@@ -44,8 +45,7 @@ async fn what_is_meant_goes_after_saying_how_much_and_nothing_else() {
              insert into ringback.idempotency select 'a', 'a', id, '', now() + interval '1 h' from two where number = 2",
         )
         .await;
-    let tables = ["job_history", "job_attempt", "job_event"];
-    database.note_batches(&tables, "0").await;
+    database.note_batches(&PARTITIONED, "0").await;
     let (code, said) = ended(&database, &[&failed_and_even[..], &["--yes"]].concat()).await;
     assert_eq!(code, Some(0), "{said}");
     assert!(said.starts_with("998 jobs deleted"), "{said}");
@@ -54,7 +54,7 @@ async fn what_is_meant_goes_after_saying_how_much_and_nothing_else() {
     let old =
         format!("ringback.job_history where {meant} and finished_at < now() - interval '7 d'");
     assert_eq!(database.count(&old).await, 2);
-    for table in tables {
+    for table in PARTITIONED {
         let batches = database.batches(table).await;
         assert_eq!(batches.iter().sum::<i64>(), 998, "{table}");
         assert!(
@@ -81,22 +81,14 @@ async fn whole_days_go_at_once_and_what_is_not_over_stays() {
     for days_ago in [3, 7, 8, 9] {
         database.past(days_ago, 300).await;
     }
-    database
-        .execute(
-            "insert into ringback.job (id, task, task_type, queue, input, state, rank, run_at, max_attempts)
-             select overlay(gen_random_uuid()::text placing
-                     left(ringback.uuid_floor(now() - interval '8 d')::text, 13) from 1 for 13)::uuid,
-                 'nobodys', 'a', 'default', '1', 'scheduled', 0, now() + interval '1 d', 5",
-        )
-        .await;
-    let tables = ["job_history", "job_attempt", "job_event"];
-    database.note_batches(&tables, "0").await;
+    database.keeps_one_of(8).await;
+    database.note_batches(&PARTITIONED, "0").await;
     let (code, said) = ended(&database, &["--older-than", "7d", "--yes"]).await;
     assert_eq!(code, Some(0), "{said}");
     // The seventh day from its midnight on is younger than seven days, or partly.
     let left = "ringback.job_history where finished_at < now() - interval '7 d'";
     assert_eq!(database.count(left).await, 0);
-    for table in tables {
+    for table in PARTITIONED {
         assert!(!database.has_partition(table, 9).await, "{table}");
         assert!(database.has_partition(table, 8).await, "{table}");
     }
@@ -112,6 +104,56 @@ async fn whole_days_go_at_once_and_what_is_not_over_stays() {
     assert_eq!(code, Some(2), "{said}");
     let (code, _) = ended(&database, &["--older-than", "7d", "--state", "running"]).await;
     assert_eq!(code, Some(2));
+}
+
+#[tokio::test]
+async fn that_none_of_it_is_exported_is_said_before_it_is_done() {
+    let database = TestDatabase::new().await;
+    database.past(8, 30).await;
+    let arguments = ["--older-than", "7d"];
+    let dry = ["--older-than", "7d", "--dry-run"];
+    let files = "They will not be in the files that the history is exported to.";
+    for arguments in [&arguments[..], &dry] {
+        let (_, said) = ended(&database, arguments).await;
+        assert!(said.contains("30 jobs"), "{said}");
+        assert!(!said.contains(files), "{said}");
+    }
+    database
+        .execute("insert into ringback.exporter (host, folder) values ('a', '/files')")
+        .await;
+    for (arguments, begin) in [
+        (&arguments[..], "Delete 30 jobs"),
+        (&dry, "30 jobs would be"),
+    ] {
+        let (_, said) = ended(&database, arguments).await;
+        assert!(said.contains(begin) && said.contains(files), "{said}");
+    }
+    let (_, said) = ended(&database, &["--older-than", "9d", "--dry-run"]).await;
+    assert!(!said.contains(files), "{said}");
+    assert_eq!(database.count("ringback.job_history").await, 30);
+}
+
+#[tokio::test]
+async fn who_has_to_wait_for_somebody_else_is_told_so() {
+    let database = TestDatabase::new().await;
+    database.past(8, 30).await;
+    let mut other = database.pool.acquire().await.unwrap();
+    other
+        .execute("select pg_advisory_lock(hashtextextended('ringback.expire', 0))")
+        .await
+        .unwrap();
+    let arguments = ["jobs", "prune", "--older-than", "7d", "--yes"];
+    let mut prune = Program::start(&database, &arguments);
+    prune.printed("somebody else").await;
+    assert_eq!(database.count("ringback.job_history").await, 30);
+    other
+        .execute("select pg_advisory_unlock_all()")
+        .await
+        .unwrap();
+    assert!(prune.ended().await.success(), "{}", prune.output());
+    let said = prune.output();
+    assert!(said.contains("30 jobs deleted"), "{said}");
+    assert_eq!(said.matches("somebody else").count(), 1, "{said}");
 }
 
 #[tokio::test]

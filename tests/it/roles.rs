@@ -138,7 +138,8 @@ async fn the_program_works_as_a_role_that_owns_no_schema() {
         )
         .await
         .unwrap();
-    operator_log::expire(connection, month).await.unwrap();
+    operator_log::expire(&mut link, month).await.unwrap();
+    let connection = link.connected().await.unwrap();
     let ticket = Secret::random();
     ticket::issue(&mut *connection, &ticket, &Identity::anyone(), month)
         .await

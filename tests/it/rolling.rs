@@ -3,10 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
-use crate::ledger::book::{Book, keep_book};
-use crate::ledger::{CLIENTS, World, announce, missing, sum};
+use crate::ledger::book::Book;
+use crate::ledger::{World, complete, sum, under_load};
 use crate::support::{Program, TestDatabase, eventually};
 
 /// How many processes of each kind there are.
@@ -104,34 +103,14 @@ impl Rolling {
     /// Keeps clients busy while `operator` does something, and checks that their books balance.
     async fn under_load(mut self, operator: impl AsyncFnOnce(&mut Self)) {
         let world = Arc::clone(&self.world);
-        let seed = fastrand::u64(..);
-        let clients = (0..CLIENTS as u64).map(|client| keep_book(client, seed, &world));
-        let clients = futures_util::future::join_all(clients);
         let url = self.database.url.clone();
-        let operated = async {
-            // Whoever has none yet has no right to a notice.
-            eventually("every client should have a session", async || {
-                world.sessions.load(Ordering::Relaxed) == CLIENTS
-            })
-            .await;
-            let announcing = announce(url, Arc::clone(&world));
-            let operating = async {
-                operator(&mut self).await;
-                world.is_over.store(true, Ordering::Relaxed);
-            };
-            let (announced, ()) = tokio::join!(announcing, operating);
-            world.end(announced);
-        };
-        let (books, ()) = tokio::join!(clients, operated);
+        let operator = operator(&mut self);
+        let (books, ()) = under_load(fastrand::u64(..), &url, &world, operator).await;
         self.balances(&books).await;
     }
 
     async fn balances(&self, books: &[Book]) {
-        let complaints: Vec<_> = books.iter().flat_map(|book| &book.complaints).collect();
-        assert!(complaints.is_empty(), "{complaints:#?}");
-        let open: Vec<_> = books.iter().flat_map(|book| book.open.keys()).collect();
-        assert!(open.is_empty(), "{open:?}");
-        assert_eq!(missing(books, &self.world), 0, "notices");
+        complete(books, &self.world);
         let stored = i64::try_from(sum(books, |book| book.done.len())).unwrap();
         assert!(stored > 200, "{stored} jobs");
         assert_eq!(self.database.count("ringback.job_history").await, stored);

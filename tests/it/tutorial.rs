@@ -3,11 +3,10 @@
 //! The word after a block's language is the file that it is, or how its commands run: `running` ones stay, those that run
 //! `instead` end what ran of Ringback before, and of those that `fail` it is shown that they do.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::support::{DataDir, Program, eventually, example};
+use crate::support::{DataDir, Program, eventually, example, free_port};
 
 /// What a block is for.
 #[derive(Debug, PartialEq)]
@@ -62,10 +61,7 @@ struct Shell {
 
 impl Shell {
     fn new(folder: &Path) -> Self {
-        let free = || {
-            let free = TcpListener::bind("127.0.0.1:0").unwrap();
-            free.local_addr().unwrap().to_string()
-        };
+        let free = || format!("127.0.0.1:{}", free_port());
         Self {
             folder: folder.to_owned(),
             gateway: free(),

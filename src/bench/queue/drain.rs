@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::TASK;
 use crate::bench::Progress;
-use crate::postgres::Database;
+use crate::postgres::{Database, Shard};
 use crate::queue::stats;
+use crate::shards::Shards;
 use crate::shutdown::Stop;
 use crate::task::{Kind, Tasks, from_fn};
 use crate::worker::{self, Settings};
@@ -16,29 +17,37 @@ use crate::worker::{self, Settings};
 /// How often it is seen whether everything is done.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Works off so many jobs, which are all that there is; answers how long that took, from the worker's start until the
-/// last was recorded.
+/// Works off so many jobs, which are all that there are in these shards; answers how long that took, from the worker's
+/// start until the last was recorded.
 ///
 /// # Errors
-/// Those of the database.
+/// Those of the databases.
 pub async fn drain(
-    database: &Database,
+    databases: &Shards<Database>,
     jobs: usize,
     concurrency: usize,
     progress: &Progress,
 ) -> anyhow::Result<Duration> {
-    work_off(database, jobs, concurrency, progress, async || {
-        loop {
-            let mut connection = database.pool().acquire().await?;
-            let left = stats::stats(&mut connection).await?.live;
-            if left.ready + left.running == 0 {
-                return Ok(());
-            }
-            drop(connection);
-            tokio::time::sleep(LOOK_EVERY).await;
+    let shards = databases.map_each(|_, database| Shard::there(database.clone()));
+    work_off(shards, jobs, concurrency, progress, async || {
+        for database in databases.iter() {
+            empty(database).await?;
         }
+        Ok(())
     })
     .await
+}
+
+/// Waits until there is nothing to do.
+async fn empty(database: &Database) -> Result<(), sqlx::Error> {
+    loop {
+        let stats = database.run(async |connection| stats::stats(connection).await);
+        let left = stats.await?.live;
+        if left.ready + left.running == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
 }
 
 /// Works off so many of the jobs that there are; answers how long that took, from the worker's start until the last of
@@ -52,12 +61,13 @@ pub async fn drain_some(
     concurrency: usize,
     progress: &Progress,
 ) -> anyhow::Result<Duration> {
-    work_off(database, jobs, concurrency, progress, async || Ok(())).await
+    let shards = database.clone().into();
+    work_off(shards, jobs, concurrency, progress, async || Ok(())).await
 }
 
 /// Runs a worker until so many jobs have been run, and `then` has ended.
 async fn work_off(
-    database: &Database,
+    shards: Shards<Shard>,
     jobs: usize,
     concurrency: usize,
     progress: &Progress,
@@ -72,7 +82,7 @@ async fn work_off(
         })
     };
     let stop = Stop::new();
-    let worker = working(database, task, concurrency, &stop);
+    let worker = working(shards, task, concurrency, &stop);
     let began = Instant::now();
     let watching = async {
         // The database is not asked before that, so as not to be what is measured.
@@ -90,7 +100,7 @@ async fn work_off(
 
 /// A worker that can run this task, so many at once.
 pub(super) fn working(
-    database: &Database,
+    shards: Shards<Shard>,
     task: Kind,
     concurrency: usize,
     stop: &Stop,
@@ -99,10 +109,5 @@ pub(super) fn working(
         concurrency,
         ..Settings::default()
     };
-    worker::run(
-        database.clone(),
-        Tasks::new().with(task),
-        settings,
-        stop.clone(),
-    )
+    worker::run(shards, Tasks::new().with(task), settings, stop.clone())
 }

@@ -3,10 +3,12 @@
 use clap::Args;
 
 use super::{Gateway, size, tell, with_a_bar};
+use crate::auth::ANONYMOUS;
 use crate::bench::Progress;
 use crate::bench::fanout::{Load, run};
-use crate::cli::database::{self, Open, Private};
+use crate::cli::database::{Open, Private};
 use crate::cli::exit::Exit;
+use crate::cli::shards;
 use crate::config::DatabaseConfig;
 
 #[derive(Args, Debug)]
@@ -37,19 +39,24 @@ impl Fanout {
             notices: size(self.notices),
             burst: self.burst,
         };
-        database::once(&self.database, Private::MustBeThere, async |open: &Open| {
-            let progress = Progress::default();
-            let address = &self.gateway.gateway;
-            let running = run(address, &open.database, &load, &progress);
-            let messages = u64::from(self.sockets) * u64::from(self.notices);
-            let found = with_a_bar(messages, &progress, running).await?;
-            tell("fanout", &load, &found)?;
-            if found.missing > 0 {
-                let text = "not every message came: see the figures";
-                return Err(Exit::NotDone(text.to_owned()).into());
-            }
-            Ok(())
-        })
+        shards::of(
+            &self.database,
+            Private::MustBeThere,
+            ANONYMOUS,
+            async |open: &Open| {
+                let progress = Progress::default();
+                let address = &self.gateway.gateway;
+                let running = run(address, &open.database, &load, &progress);
+                let messages = u64::from(self.sockets) * u64::from(self.notices);
+                let found = with_a_bar(messages, &progress, running).await?;
+                tell("fanout", &load, &found)?;
+                if found.missing > 0 {
+                    let text = "not every message came: see the figures";
+                    return Err(Exit::NotDone(text.to_owned()).into());
+                }
+                Ok(())
+            },
+        )
         .await
     }
 }

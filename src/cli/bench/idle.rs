@@ -4,9 +4,11 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{Gateway, size, tell, with_a_bar};
+use crate::auth::ANONYMOUS;
 use crate::bench::Progress;
 use crate::bench::idle::{Load, run};
-use crate::cli::database::{self, Open, Private};
+use crate::cli::database::{Open, Private};
+use crate::cli::shards;
 use crate::config::DatabaseConfig;
 use crate::queue::fleet;
 
@@ -38,17 +40,25 @@ impl Idle {
             opening: size(self.opening),
             notices: size(self.notices),
         };
-        database::once(&self.database, Private::MustBeThere, async |open: &Open| {
-            let address = &self.gateway.gateway;
-            let pid = fleet::gateway_at(open.database.pool(), address)
-                .await
-                .context("could not read which gateways there are")?
-                .with_context(|| format!("no gateway of this database serves {address}"))?;
-            let progress = Progress::default();
-            let running = run(address, pid, &open.database, &load, &progress);
-            let found = with_a_bar(u64::from(self.sockets), &progress, running).await?;
-            tell("idle", &load, &found)
-        })
+        shards::of(
+            &self.database,
+            Private::MustBeThere,
+            ANONYMOUS,
+            async |open: &Open| {
+                let address = &self.gateway.gateway;
+                let pid = open
+                    .database
+                    .run(async |connection| fleet::gateway_at(connection, address).await);
+                let pid = pid
+                    .await
+                    .context("could not read which gateways there are")?
+                    .with_context(|| format!("no gateway of this database serves {address}"))?;
+                let progress = Progress::default();
+                let running = run(address, pid, &open.database, &load, &progress);
+                let found = with_a_bar(u64::from(self.sockets), &progress, running).await?;
+                tell("idle", &load, &found)
+            },
+        )
         .await
     }
 }

@@ -3,11 +3,11 @@
 use anyhow::Context;
 use clap::Args;
 
-use super::super::database::{self, Open, Private};
+use super::super::database::Open;
 use super::super::exit::Exit;
 use super::super::output::say;
 use super::super::record::record;
-use super::many::{BATCH, Chosen, Many, bar};
+use super::many::{BATCH, Many, bar};
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
 use crate::queue::cancel::{self, Cancelled};
@@ -35,19 +35,9 @@ const LIVE: [JobState; 5] = [
 
 impl Cancel {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let chosen = self.many.chosen(&LIVE)?;
-        let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
-            open.database.check_schema().await?;
-            match &chosen {
-                Chosen::Named(jobs) => named(open, jobs).await,
-                Chosen::Found(filter) => {
-                    let jobs = self.many.found(open, filter, "Cancel").await?;
-                    all(open, &jobs, &filter.states).await
-                }
-            }
-        })
-        .await
+        self.many
+            .change("Cancel", &LIVE, &self.database, named, all)
+            .await
     }
 }
 
@@ -109,15 +99,10 @@ async fn cancelled(
     jobs: &[JobId],
     states: &[JobState],
 ) -> anyhow::Result<Vec<(JobId, Cancelled)>> {
-    let mut connection = open
-        .database
-        .pool()
-        .acquire()
-        .await
-        .context("could not reach the database")?;
     let named: Vec<String> = jobs.iter().map(ToString::to_string).collect();
-    record(&mut connection, Deed::CancelJobs, &named).await?;
-    cancel::cancel_all(&mut connection, jobs, &Actor::Operator, states)
-        .await
-        .context("could not cancel the jobs")
+    record(&open.database, Deed::CancelJobs, &named).await?;
+    let done = open.database.run(async |connection| {
+        cancel::cancel_all(connection, jobs, &Actor::Operator, states).await
+    });
+    done.await.context("could not cancel the jobs")
 }

@@ -6,9 +6,10 @@ use anyhow::Context;
 use clap::Args;
 use jiff::civil::Date;
 
-use super::super::database::{self, Open, Private};
+use super::super::database::Open;
 use super::super::exit::Exit;
 use super::super::output::say;
+use super::super::shards;
 use crate::config::DatabaseConfig;
 use crate::queue::export::{self, Day, Failed};
 
@@ -39,18 +40,13 @@ impl Export {
             return Err(Exit::Usage(text).into());
         }
         let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
-            self.export(open).await
-        })
-        .await
+        shards::one(&config, async |open| self.export(open).await).await
     }
 
     async fn export(&self, open: &Open) -> anyhow::Result<()> {
-        open.database.check_schema().await?;
-        let mut link = open.database.link("export");
-        let connection = link.connected().await;
-        let connection =
-            connection.with_context(|| format!("could not reach {}", open.database.name()))?;
+        open.check().await?;
+        let mut link = open.direct_link("export").await?;
+        let connection = link.connected().await.context("could not connect")?;
         match &self.folder {
             None => {
                 let printed = export::print(connection, day(self.from)?, day(self.to)?).await;

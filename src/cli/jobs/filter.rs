@@ -81,8 +81,14 @@ impl Which {
 }
 
 fn state(text: &str) -> Result<JobState, String> {
-    JobState::named(text).ok_or_else(|| {
-        let names: Vec<&str> = JobState::ALL.map(JobState::name).to_vec();
+    one_of(&JobState::ALL, text)
+}
+
+/// One of some states, by its name.
+pub(super) fn one_of(states: &[JobState], text: &str) -> Result<JobState, String> {
+    let state = JobState::named(text).filter(|state| states.contains(state));
+    state.ok_or_else(|| {
+        let names: Vec<&str> = states.iter().map(|state| state.name()).collect();
         format!("{text:?} is not one of {}", names.join(", "))
     })
 }

@@ -5,12 +5,12 @@ use clap::Args;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::database::{self, Open, Private};
+use super::super::database::{Open, Private};
 use super::super::output::{lines, list_json, on_one_line, say};
+use super::super::shards;
 use super::filter::Which;
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
-use crate::postgres::link::limited;
 use crate::queue::jobs::{self, PAGE_LIMIT};
 use crate::wire::Job;
 
@@ -45,23 +45,22 @@ pub(super) struct List {
 impl List {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
+        shards::each(&config, Private::MustBeThere, async |open| {
             self.list(open).await
         })
         .await
     }
 
-    async fn list(self, open: &Open) -> anyhow::Result<()> {
-        open.database.check_schema().await?;
+    async fn list(&self, open: &Open) -> anyhow::Result<()> {
+        open.check().await?;
         let filter = self.which.filter();
         let mut before = self.before.map(JobId);
         let mut left = self.limit;
         let mut rows = Vec::new();
         // A page may be cut short where jobs are large, or few are found.
         while left > 0 {
-            let page = limited(async {
-                let mut connection = open.database.browsing().acquire().await?;
-                jobs::page(&mut connection, &filter, before, left.min(PAGE_LIMIT)).await
+            let page = open.database.browse(async |connection| {
+                jobs::page(connection, &filter, before, left.min(PAGE_LIMIT)).await
             });
             let page = page.await.context("could not read the jobs")?;
             left -= i64::try_from(page.jobs.len()).unwrap_or(left);

@@ -8,11 +8,12 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use uuid::Uuid;
 
-use super::super::database::Open;
+use super::super::database::{Open, Private};
 use super::super::exit::Exit;
+use super::super::shards;
 use super::filter::Which;
+use crate::config::DatabaseConfig;
 use crate::ids::JobId;
-use crate::postgres::link::limited_to;
 use crate::queue::jobs::{Filter, ids};
 use crate::wire::JobState;
 
@@ -38,7 +39,7 @@ pub(super) struct Many {
 }
 
 /// Which jobs a verb is to change.
-pub(super) enum Chosen {
+enum Chosen {
     /// Those that are named.
     Named(Vec<JobId>),
     /// Those that a filter finds.
@@ -46,8 +47,31 @@ pub(super) enum Chosen {
 }
 
 impl Many {
+    /// Does something with them: with those that are named, or with those in `states` that a filter finds which names no
+    /// states itself.
+    pub(super) async fn change(
+        &self,
+        verb: &str,
+        states: &[JobState],
+        database: &DatabaseConfig,
+        named: impl AsyncFn(&Open, &[JobId]) -> anyhow::Result<()>,
+        all: impl AsyncFn(&Open, &[JobId], &[JobState]) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        match self.chosen(states)? {
+            Chosen::Named(jobs) => shards::with_jobs(database, &jobs, named).await,
+            Chosen::Found(filter) => {
+                shards::each(database, Private::MustBeThere, async |open| {
+                    open.check().await?;
+                    let jobs = self.found(open, &filter, verb).await?;
+                    all(open, &jobs, &filter.states).await
+                })
+                .await
+            }
+        }
+    }
+
     /// What was named, or a filter, whose states are `states` where it says nothing of them.
-    pub(super) fn chosen(&self, states: &[JobState]) -> Result<Chosen, Exit> {
+    fn chosen(&self, states: &[JobState]) -> Result<Chosen, Exit> {
         match (self.jobs.is_empty(), self.which.is_said()) {
             (false, false) => Ok(Chosen::Named(
                 self.jobs.iter().map(|id| JobId(*id)).collect(),
@@ -71,16 +95,10 @@ impl Many {
     }
 
     /// The jobs that a filter finds, if whoever asked still wants it once the number is known.
-    pub(super) async fn found(
-        &self,
-        open: &Open,
-        filter: &Filter,
-        verb: &str,
-    ) -> anyhow::Result<Vec<JobId>> {
-        let found = limited_to(FINDING, async {
-            let mut connection = open.database.browsing().acquire().await?;
-            ids(&mut connection, filter).await
-        });
+    async fn found(&self, open: &Open, filter: &Filter, verb: &str) -> anyhow::Result<Vec<JobId>> {
+        let found = open
+            .database
+            .browse_for(FINDING, async |connection| ids(connection, filter).await);
         let found = found.await.context("could not find the jobs")?;
         if found.is_empty() || self.yes {
             return Ok(found);

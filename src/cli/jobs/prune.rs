@@ -7,15 +7,17 @@ use clap::Args;
 use indicatif::ProgressBar;
 use jiff::Timestamp;
 
-use super::super::database::{self, Open, Private};
+use super::super::database::Open;
 use super::super::exit::Exit;
-use super::super::output::say;
+use super::super::output::{note, say};
 use super::super::record::record;
+use super::super::shards;
+use super::filter::one_of;
 use super::many::{bar, is_sure, jobs};
-use crate::config::{DatabaseConfig, duration};
+use crate::config::{DatabaseConfig, at_least};
 use crate::postgres::Link;
 use crate::queue::Deed;
-use crate::queue::prune::{self, Found, Prune as Which, YOUNGEST};
+use crate::queue::prune::{self, Found, Prune as Which, Step, YOUNGEST};
 use crate::wire::JobState;
 
 /// Settings of `jobs prune`.
@@ -52,9 +54,9 @@ pub(super) struct Prune {
 impl Prune {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
-            open.database.check_schema().await?;
-            let mut link = open.database.link("prune");
+        shards::one(&config, async |open| {
+            open.check().await?;
+            let mut link = open.direct_link("prune").await?;
             let pruned = self.prune(open, &mut link).await;
             link.close().await;
             pruned
@@ -63,9 +65,7 @@ impl Prune {
     }
 
     async fn prune(&self, open: &Open, link: &mut Link) -> anyhow::Result<()> {
-        let connection = link.connected().await;
-        let connection =
-            connection.with_context(|| format!("could not reach {}", open.database.name()))?;
+        let connection = link.connected().await.context("could not connect")?;
         let which = Which {
             older: self.older_than,
             states: self.state.clone(),
@@ -77,30 +77,29 @@ impl Prune {
             .context("could not find the jobs")?;
         let words = self.words(&found)?;
         let (count, of) = (jobs(found.jobs()), words.join(", "));
+        let exported = prune::is_exported(connection).await;
+        let exported = exported.context("could not ask whether the history is exported")?;
+        let mut files = "";
+        if exported && found.jobs() > 0 {
+            files = " They will not be in the files that the history is exported to.";
+        }
         if self.dry_run {
-            return say(format!("{count} would be deleted ({of})"));
+            let end = if files.is_empty() { "" } else { "." };
+            return say(format!("{count} would be deleted ({of}){end}{files}"));
         }
         if found.jobs() == 0 {
             return say(format!("0 jobs deleted ({of})"));
         }
-        if !self.yes {
-            let exported = prune::is_exported(connection).await;
-            let mut question = format!("Delete {count} ({of})?");
-            if exported.context("could not ask whether the history is exported")? {
-                question
-                    .push_str(" They will not be in the files that the history is exported to.");
-            }
-            if !is_sure(question).await? {
-                return Err(Exit::NotDone("nothing was deleted".to_owned()).into());
-            }
+        if !self.yes && !is_sure(format!("Delete {count} ({of})?{files}")).await? {
+            return Err(Exit::NotDone("nothing was deleted".to_owned()).into());
         }
-        record(connection, Deed::PruneJobs, &words).await?;
+        record(&open.database, Deed::PruneJobs, &words).await?;
         let mut progress = Progress {
             bar: bar(usize::try_from(found.jobs()).unwrap_or(usize::MAX)),
             deleted: 0,
             is_over: false,
         };
-        prune::prune(connection, &found, |deleted| progress.add(deleted))
+        prune::prune(connection, &found, |step| progress.hears(step))
             .await
             .context("could not delete all of the jobs; the same again goes on")?;
         progress.is_over = true;
@@ -133,9 +132,18 @@ struct Progress {
 }
 
 impl Progress {
-    fn add(&mut self, deleted: u64) {
-        self.deleted += deleted;
-        self.bar.inc(deleted);
+    fn hears(&mut self, step: Step) {
+        match step {
+            Step::Waits => self.bar.suspend(|| {
+                note(
+                    "somebody else is just letting go of parts of the history; this waits for them, and goes on by itself",
+                );
+            }),
+            Step::Deleted(deleted) => {
+                self.deleted += deleted;
+                self.bar.inc(deleted);
+            }
+        }
     }
 }
 
@@ -153,22 +161,16 @@ impl Drop for Progress {
 }
 
 fn age(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        age if age >= YOUNGEST => Ok(age),
-        _ => Err(
-            "must be at least an hour: what is younger may still be on its way to whoever waits for it"
-                .to_owned(),
-        ),
-    }
+    at_least(
+        YOUNGEST,
+        text,
+        "an hour: what is younger may still be on its way to whoever waits for it",
+    )
 }
 
 fn state(text: &str) -> Result<JobState, String> {
-    let state = JobState::named(text).filter(|state| state.is_over());
-    state.ok_or_else(|| {
-        let over = JobState::ALL.into_iter().filter(|state| state.is_over());
-        let names: Vec<&str> = over.map(JobState::name).collect();
-        format!("{text:?} is not one of {}", names.join(", "))
-    })
+    let over = JobState::ALL.into_iter().filter(|state| state.is_over());
+    one_of(&over.collect::<Vec<_>>(), text)
 }
 
 #[cfg(test)]

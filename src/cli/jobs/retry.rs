@@ -3,11 +3,11 @@
 use anyhow::Context;
 use clap::Args;
 
-use super::super::database::{self, Open, Private};
+use super::super::database::Open;
 use super::super::exit::Exit;
 use super::super::output::say;
 use super::super::record::record;
-use super::many::{BATCH, Chosen, Many, bar};
+use super::many::{BATCH, Many, bar};
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
 use crate::queue::retry::{Retried, retry_all};
@@ -26,19 +26,10 @@ pub(super) struct Retry {
 
 impl Retry {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let chosen = self.many.chosen(&[JobState::Failed])?;
-        let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
-            open.database.check_schema().await?;
-            match &chosen {
-                Chosen::Named(jobs) => named(open, jobs).await,
-                Chosen::Found(filter) => {
-                    let jobs = self.many.found(open, filter, "Retry").await?;
-                    all(open, &jobs).await
-                }
-            }
-        })
-        .await
+        let all = async |open: &Open, jobs: &[JobId], _: &[JobState]| all(open, jobs).await;
+        self.many
+            .change("Retry", &[JobState::Failed], &self.database, named, all)
+            .await
     }
 }
 
@@ -93,15 +84,10 @@ async fn all(open: &Open, jobs: &[JobId]) -> anyhow::Result<()> {
 }
 
 async fn retried(open: &Open, jobs: &[JobId]) -> anyhow::Result<Vec<(JobId, Retried)>> {
-    let mut connection = open
-        .database
-        .pool()
-        .acquire()
-        .await
-        .context("could not reach the database")?;
     let named: Vec<String> = jobs.iter().map(ToString::to_string).collect();
-    record(&mut connection, Deed::RetryJobs, &named).await?;
-    retry_all(&mut connection, jobs, &Actor::Operator)
-        .await
-        .context("could not retry the jobs")
+    record(&open.database, Deed::RetryJobs, &named).await?;
+    let done = open
+        .database
+        .run(async |connection| retry_all(connection, jobs, &Actor::Operator).await);
+    done.await.context("could not retry the jobs")
 }

@@ -5,13 +5,13 @@ use clap::Args;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::super::database::{self, Open, Private};
+use super::super::database::Open;
 use super::super::exit::Exit;
 use super::super::output::{on_one_line, safe, say, say_json};
+use super::super::shards;
 use super::list::shown;
 use crate::config::DatabaseConfig;
 use crate::ids::JobId;
-use crate::postgres::link::limited;
 use crate::queue::jobs;
 use crate::wire::{Attempt, Job};
 
@@ -33,21 +33,19 @@ pub(super) struct Show {
 impl Show {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
-            self.show(open).await
-        })
-        .await
+        shards::of_job(&config, JobId(self.job), async |open| self.show(open).await).await
     }
 
     async fn show(self, open: &Open) -> anyhow::Result<()> {
-        open.database.check_schema().await?;
         let id = JobId(self.job);
-        let pool = open.database.pool();
-        let found = limited(jobs::find(pool, id)).await;
+        let database = &open.database;
+        let found = database.run(async |connection| jobs::find(connection, id).await);
+        let found = found.await;
         let Some(job) = found.context("could not read the job")? else {
             return Err(Exit::NotDone(format!("{id} is no job")).into());
         };
-        let attempts = limited(jobs::attempts(pool, id)).await;
+        let attempts = database.run(async |connection| jobs::attempts(connection, id).await);
+        let attempts = attempts.await;
         let attempts = attempts.context("could not read the attempts of the job")?;
         if self.json {
             return say_json(&json!({ "job": job, "attempts": attempts }));

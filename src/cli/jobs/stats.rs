@@ -3,10 +3,10 @@
 use anyhow::Context;
 use clap::Args;
 
-use super::super::database::{self, Open, Private};
+use super::super::database::{Open, Private};
 use super::super::output::{lines, say, say_json};
+use super::super::shards;
 use crate::config::DatabaseConfig;
-use crate::postgres::link::limited;
 use crate::queue::stats;
 use crate::wire::{Stats as Numbers, TaskStats};
 
@@ -24,18 +24,17 @@ pub(super) struct Stats {
 impl Stats {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
+        shards::each(&config, Private::MustBeThere, async |open| {
             self.stats(open).await
         })
         .await
     }
 
-    async fn stats(self, open: &Open) -> anyhow::Result<()> {
-        open.database.check_schema().await?;
-        let stats = limited(async {
-            let mut connection = open.database.pool().acquire().await?;
-            stats::stats(&mut connection).await
-        });
+    async fn stats(&self, open: &Open) -> anyhow::Result<()> {
+        open.check().await?;
+        let stats = open
+            .database
+            .run(async |connection| stats::stats(connection).await);
         let stats = stats.await.context("could not count the jobs")?;
         if self.json {
             return say_json(&stats);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::Args;
 use uuid::Uuid;
 
-use super::super::database::{self, Private};
+use super::super::shards;
 use super::super::wait::{Shows, wait};
 use crate::config::{DatabaseConfig, duration};
 use crate::ids::JobId;
@@ -37,9 +37,9 @@ impl Wait {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let shows = Shows::asked(self.json, self.stream);
         let config = self.database.clone();
-        database::once(&config, Private::MustBeThere, async |open| {
-            open.database.check_schema().await?;
-            wait(open, JobId(self.job), self.timeout, shows).await
+        let job = JobId(self.job);
+        shards::of_job(&config, job, async |open| {
+            wait(open, job, self.timeout, shows).await
         })
         .await
     }

@@ -1,21 +1,22 @@
 //! Who asks, and tickets for sockets.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use jiff::Timestamp;
 
 use super::super::Shared;
+use super::super::front::Front;
 use super::super::identify::Who;
 use super::Refused;
 use super::answer::{Answer, json};
 use crate::auth::Secret;
-use crate::postgres::link::limited;
 use crate::ticket;
 use crate::wire::{ErrorItem, Me, Ticket};
 
-pub(super) async fn ticket(State(shared): State<Shared>, who: Who) -> Answer {
+pub(super) async fn ticket(Extension(shared): Extension<Shared>, who: Who) -> Answer {
     if let Some(subject) = who.subject(&shared)
         && let Err(after) = subject.buy()
     {
@@ -24,8 +25,11 @@ pub(super) async fn ticket(State(shared): State<Shared>, who: Who) -> Answer {
     }
     let Who(who) = who;
     let secret = Secret::random();
-    let (pool, good_for) = (shared.database.pool(), shared.settings.keep_tickets);
-    let issued = limited(ticket::issue(pool, &secret, &who, good_for)).await;
+    let good_for = shared.settings.keep.tickets;
+    let issued = shared
+        .database
+        .run(async |connection| ticket::issue(connection, &secret, &who, good_for).await);
+    let issued = issued.await;
     let expires = issued.map_err(|error| Refused::by_the_database(&error, "sell a ticket"))?;
     let ticket = Ticket {
         ticket: secret.reveal().to_owned(),
@@ -35,11 +39,12 @@ pub(super) async fn ticket(State(shared): State<Shared>, who: Who) -> Answer {
     Ok(json(StatusCode::CREATED, &ticket))
 }
 
-pub(super) async fn me(Who(who): Who) -> Answer {
+pub(super) async fn me(State(front): State<Arc<Front>>, Who(who): Who) -> Answer {
     let me = Me {
         subject: who.subject.to_string(),
         scopes: who.scopes.names().map(str::to_owned).collect(),
         token_ends_at: who.until.map(timestamp),
+        shards: u32::try_from(front.count()).unwrap_or(u32::MAX),
     };
     Ok(json(StatusCode::OK, &me))
 }

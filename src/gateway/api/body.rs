@@ -1,12 +1,13 @@
 //! The body of a request: JSON, not too large, and not for ever on its way.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
 
-use super::super::Shared;
+use super::super::front::Front;
 use super::Refused;
 use crate::wire::Problem;
 
@@ -16,12 +17,12 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The body of a request.
 pub(super) struct JsonBody(pub(super) Bytes);
 
-impl FromRequest<Shared> for JsonBody {
+impl FromRequest<Arc<Front>> for JsonBody {
     type Rejection = Refused;
 
-    async fn from_request(request: Request, shared: &Shared) -> Result<Self, Refused> {
+    async fn from_request(request: Request, front: &Arc<Front>) -> Result<Self, Refused> {
         check_kind(request.headers())?;
-        let limit = shared.settings.max_frame;
+        let limit = front.settings.max_frame;
         let too_large = || {
             let detail = format!("the body is over {limit} bytes");
             Problem::of_the_request(413, detail)

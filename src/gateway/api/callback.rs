@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts, State};
+use axum::extract::{Extension, FromRequestParts};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
@@ -17,7 +17,6 @@ use super::query::Id;
 use super::read::no_job;
 use crate::auth::Secret;
 use crate::postgres::Fault;
-use crate::postgres::link::limited;
 use crate::queue::callback::{self, CallBack, Retry};
 use crate::task::{readable, shortened};
 use crate::wire::{CallBackBody, ErrorItem, parse_call_back};
@@ -26,7 +25,7 @@ use crate::wire::{CallBackBody, ErrorItem, parse_call_back};
 const FAILED: &str = "task_failed";
 
 pub(super) async fn call_back(
-    State(shared): State<Shared>,
+    Extension(shared): Extension<Shared>,
     JobToken(token): JobToken,
     Id(job): Id,
     JsonBody(body): JsonBody,
@@ -35,10 +34,10 @@ pub(super) async fn call_back(
         return Err(no_job());
     }
     let said = said(parse_call_back(&body)?);
-    let taken = limited(async {
-        let mut database = shared.database.pool().acquire().await?;
-        callback::call_back(&mut database, job, &token, &said).await
-    });
+    let hints = shared.database.hints();
+    let taken = shared
+        .database
+        .run(async |database| callback::call_back(database, hints, job, &token, &said).await);
     match Box::pin(taken).await {
         Ok(true) => Ok(StatusCode::NO_CONTENT.into_response()),
         Ok(false) => Err(no_job()),
@@ -54,12 +53,12 @@ pub(super) async fn call_back(
 }
 
 /// The token that a request has; before its body is read.
-pub(super) struct JobToken(Secret);
+pub(super) struct JobToken(pub(super) Secret);
 
-impl FromRequestParts<Shared> for JobToken {
+impl<S: Send + Sync> FromRequestParts<S> for JobToken {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
         match bearer(&parts.headers) {
             Some(token) => Ok(Self(Secret::given(token.to_owned()))),
             None => {

@@ -1,6 +1,6 @@
 //! Ending jobs, and giving them another chance.
 
-use axum::extract::State;
+use axum::extract::Extension;
 use axum::http::StatusCode;
 
 use super::super::Shared;
@@ -9,19 +9,17 @@ use super::Refused;
 use super::answer::{Answer, link};
 use super::query::Id;
 use super::read::no_job;
-use crate::postgres::link::limited;
 use crate::queue::Deed;
 use crate::queue::cancel::{self, Cancelled};
 use crate::queue::retry::{self, Retried};
 use crate::wire::ErrorItem;
 
-pub(super) async fn cancel(State(shared): State<Shared>, who: Who, Id(id): Id) -> Answer {
+pub(super) async fn cancel(Extension(shared): Extension<Shared>, who: Who, Id(id): Id) -> Answer {
     who.record(&shared, Deed::CancelJobs, &[id.to_string()])
         .await?;
-    let cancelled = limited(async {
-        let mut database = shared.database.pool().acquire().await?;
-        cancel::cancel(&mut database, id, &who.actor()).await
-    });
+    let cancelled = shared
+        .database
+        .run(async |database| cancel::cancel(database, id, &who.actor()).await);
     match cancelled.await {
         Ok(Cancelled::Ended) => Ok(link(StatusCode::OK, id)),
         Ok(Cancelled::Asked) => Ok(link(StatusCode::ACCEPTED, id)),
@@ -31,14 +29,13 @@ pub(super) async fn cancel(State(shared): State<Shared>, who: Who, Id(id): Id) -
     }
 }
 
-pub(super) async fn retry(State(shared): State<Shared>, who: Who, Id(id): Id) -> Answer {
+pub(super) async fn retry(Extension(shared): Extension<Shared>, who: Who, Id(id): Id) -> Answer {
     let _grant = who.grant(&shared, 1)?;
     who.record(&shared, Deed::RetryJobs, &[id.to_string()])
         .await?;
-    let retried = limited(async {
-        let mut database = shared.database.pool().acquire().await?;
+    let retried = shared.database.run(async |database| {
         let gateway = Some(shared.gateway);
-        retry::retry(&mut database, id, None, &who.actor(), gateway).await
+        retry::retry(database, id, None, &who.actor(), gateway).await
     });
     match retried.await {
         Ok(Retried::Due(job)) => Ok(link(StatusCode::OK, job)),

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::Extension;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::response::sse::{self, KeepAlive, Sse};
@@ -21,8 +21,7 @@ use super::answer::Answer;
 use super::query::Id;
 use super::read::find_in_time;
 use super::values::position;
-use crate::postgres::link::limited;
-use crate::postgres::{Advised, Backoff};
+use crate::postgres::Backoff;
 use crate::queue::follow::{Event, Follower};
 use crate::queue::report::Position;
 use crate::shutdown;
@@ -38,7 +37,7 @@ pub(super) const COME_BACK: Duration = Duration::from_secs(1);
 const OVER: &str = "over";
 
 pub(super) async fn follow(
-    State(shared): State<Shared>,
+    Extension(shared): Extension<Shared>,
     who: Who,
     Id(id): Id,
     headers: HeaderMap,
@@ -128,13 +127,7 @@ impl Following {
                     self.ready.extend(events.into_iter().map(event_of));
                 }
                 Err(error) => {
-                    let delay = backoff.delay();
-                    if backoff.tells() {
-                        tracing::warn!(
-                            error = %Advised(&error), delay_ms = delay.as_millis(),
-                            "could not follow a job, trying again"
-                        );
-                    }
+                    let delay = backoff.failed(&error, "could not follow a job");
                     if !shutdown::sleep(delay, &self.shared.stop).await {
                         return None;
                     }
@@ -147,11 +140,10 @@ impl Following {
         let Self {
             follower, shared, ..
         } = self;
-        limited(async {
-            let mut database = shared.database.pool().acquire().await?;
-            follower.look(&mut database).await
-        })
-        .await
+        shared
+            .database
+            .run(async |database| follower.look(database).await)
+            .await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Ending many jobs, and giving many another chance: those that are named, each or none.
 
-use axum::extract::State;
+use axum::extract::Extension;
 use axum::http::StatusCode;
 
 use super::super::Shared;
@@ -8,14 +8,13 @@ use super::super::identify::Who;
 use super::Refused;
 use super::answer::{Answer, json};
 use super::body::JsonBody;
-use crate::postgres::link::limited;
 use crate::queue::Deed;
 use crate::queue::cancel::{self, Cancelled};
 use crate::queue::retry::{self, Retried};
 use crate::wire::{CancelledJobs, RetriedJobs, parse_cancel, parse_retry};
 
 pub(super) async fn cancel(
-    State(shared): State<Shared>,
+    Extension(shared): Extension<Shared>,
     who: Who,
     JsonBody(body): JsonBody,
 ) -> Answer {
@@ -23,9 +22,8 @@ pub(super) async fn cancel(
     let states = wanted.states.unwrap_or_default();
     let named: Vec<String> = wanted.ids.iter().map(ToString::to_string).collect();
     who.record(&shared, Deed::CancelJobs, &named).await?;
-    let cancelled = limited(async {
-        let mut database = shared.database.pool().acquire().await?;
-        cancel::cancel_all(&mut database, &wanted.ids, &who.actor(), &states).await
+    let cancelled = shared.database.run(async |database| {
+        cancel::cancel_all(database, &wanted.ids, &who.actor(), &states).await
     });
     let cancelled = cancelled.await;
     let cancelled = cancelled.map_err(|error| Refused::by_the_database(&error, "cancel jobs"))?;
@@ -42,7 +40,7 @@ pub(super) async fn cancel(
 }
 
 pub(super) async fn retry(
-    State(shared): State<Shared>,
+    Extension(shared): Extension<Shared>,
     who: Who,
     JsonBody(body): JsonBody,
 ) -> Answer {
@@ -50,10 +48,9 @@ pub(super) async fn retry(
     let named: Vec<String> = wanted.ids.iter().map(ToString::to_string).collect();
     let _grant = who.grant(&shared, named.len())?;
     who.record(&shared, Deed::RetryJobs, &named).await?;
-    let retried = limited(async {
-        let mut database = shared.database.pool().acquire().await?;
-        retry::retry_all(&mut database, &wanted.ids, &who.actor()).await
-    });
+    let retried = shared
+        .database
+        .run(async |database| retry::retry_all(database, &wanted.ids, &who.actor()).await);
     let retried = retried.await;
     let retried = retried.map_err(|error| Refused::by_the_database(&error, "retry jobs"))?;
     let mut became = RetriedJobs::default();

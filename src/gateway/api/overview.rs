@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::Extension;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::response::sse::{self, KeepAlive, Sse};
@@ -17,7 +17,6 @@ use super::Refused;
 use super::answer::{Answer, json};
 use super::events::{COME_BACK, PULSE};
 use super::query::Query;
-use crate::postgres::link::limited;
 use crate::queue::{overview, samples};
 use crate::shutdown::Stop;
 use crate::wire::ErrorItem;
@@ -25,11 +24,10 @@ use crate::wire::ErrorItem;
 /// What the event is called.
 const OVERVIEW: &str = "overview";
 
-pub(super) async fn now(State(shared): State<Shared>) -> Answer {
-    let overview = limited(async {
-        let mut database = shared.database.browsing().acquire().await?;
-        overview::overview(&mut database).await
-    });
+pub(super) async fn now(Extension(shared): Extension<Shared>) -> Answer {
+    let overview = shared
+        .database
+        .browse(async |database| overview::overview(database).await);
     match overview.await {
         Ok(overview) => Ok(json(StatusCode::OK, &overview)),
         Err(error) => Err(Refused::by_the_database(
@@ -39,15 +37,19 @@ pub(super) async fn now(State(shared): State<Shared>) -> Answer {
     }
 }
 
-pub(super) async fn samples(State(shared): State<Shared>, query: Query) -> Answer {
+pub(super) async fn samples(Extension(shared): Extension<Shared>, query: Query) -> Answer {
     let span = query.span()?;
-    match limited(samples::during(shared.database.browsing(), span)).await {
+    match shared
+        .database
+        .browse(async |connection| samples::during(connection, span).await)
+        .await
+    {
         Ok(samples) => Ok(json(StatusCode::OK, &samples)),
         Err(error) => Err(Refused::by_the_database(&error, "say how things were")),
     }
 }
 
-pub(super) async fn follow(State(shared): State<Shared>, who: Who) -> Answer {
+pub(super) async fn follow(Extension(shared): Extension<Shared>, who: Who) -> Answer {
     let place = who.stay(&shared)?;
     let Some(news) = shared.feed.follow() else {
         return Err(ErrorItem::busy().into());

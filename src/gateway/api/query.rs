@@ -8,7 +8,6 @@ use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use uuid::Uuid;
 
-use super::super::Shared;
 use super::Refused;
 use super::values::{cursor, ids, position, text, text_with_nul, time, too_long, whole};
 use crate::ids::JobId;
@@ -21,14 +20,17 @@ use crate::wire::{ErrorItem, ErrorType, JobState, KEY_LIMIT, WAIT_LIMIT, Wrong, 
 /// How many jobs a page has when nothing is said.
 const PAGE: i64 = 50;
 
+/// What names one of several shards.
+const SHARD: &str = "shard";
+
 /// The job that a path names.
 pub(super) struct Id(pub(super) JobId);
 
-impl FromRequestParts<Shared> for Id {
+impl<S: Send + Sync> FromRequestParts<S> for Id {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Refused> {
-        let named = named(parts, shared).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let named = named(parts, state).await?;
         let id = Uuid::parse_str(&named).map_err(|error| {
             let msg = format!("Input should be a valid UUID, {error}");
             ErrorItem::new(ErrorType::UuidParsing, &["path", "id"], msg)
@@ -40,11 +42,11 @@ impl FromRequestParts<Shared> for Id {
 /// The queue that a path names.
 pub(super) struct QueueName(pub(super) String);
 
-impl FromRequestParts<Shared> for QueueName {
+impl<S: Send + Sync> FromRequestParts<S> for QueueName {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, shared: &Shared) -> Result<Self, Refused> {
-        let name = named(parts, shared).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let name = named(parts, state).await?;
         let loc = ["path", "name"];
         if name.contains('\0') {
             return Err(text_with_nul(&loc).into());
@@ -56,8 +58,8 @@ impl FromRequestParts<Shared> for QueueName {
     }
 }
 
-async fn named(parts: &mut Parts, shared: &Shared) -> Result<String, Refused> {
-    let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, shared).await;
+async fn named<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<String, Refused> {
+    let path: Result<Path<String>, PathRejection> = Path::from_request_parts(parts, state).await;
     match path {
         Ok(Path(name)) => Ok(name),
         Err(_) => {
@@ -74,10 +76,10 @@ pub(super) struct Query {
     errors: Vec<ErrorItem>,
 }
 
-impl FromRequestParts<Shared> for Query {
+impl<S: Send + Sync> FromRequestParts<S> for Query {
     type Rejection = Refused;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
         let query = parts.uri.query().unwrap_or_default();
         Ok(Self {
             pairs: form_urlencoded::parse(query.as_bytes())
@@ -111,6 +113,13 @@ impl Query {
         let span = self.one("span", |text| whole(text, 60, samples::LONGEST.as_secs()));
         self.done()?;
         Ok(Duration::from_secs(span.unwrap_or(3_600)))
+    }
+
+    /// Which of so many shards to look at, if it says.
+    pub(super) fn shard(mut self, shards: usize) -> Result<Option<usize>, Refused> {
+        let shard = self.one(SHARD, |text| whole(text, 1, shards));
+        self.done()?;
+        Ok(shard)
     }
 
     /// After which piece of a text to begin: before the first, if it does not say.

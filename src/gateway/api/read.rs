@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::Extension;
 use axum::http::StatusCode;
 use tokio::time::Instant;
 
@@ -13,7 +13,6 @@ use super::answer::{Answer, json};
 use super::query::{Id, Query};
 use crate::ids::JobId;
 use crate::postgres::Backoff;
-use crate::postgres::link::limited;
 use crate::queue::{jobs, report};
 use crate::shutdown;
 use crate::wire::{AttemptList, ChunkList, ErrorItem, ErrorType, IdPage, Job, JobPage};
@@ -21,13 +20,12 @@ use crate::wire::{AttemptList, ChunkList, ErrorItem, ErrorType, IdPage, Job, Job
 /// How long whoever wants to follow a job waits for a database that is away.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) async fn list(State(shared): State<Shared>, who: Who, query: Query) -> Answer {
+pub(super) async fn list(Extension(shared): Extension<Shared>, who: Who, query: Query) -> Answer {
     let (filter, before, limit) = query.page()?;
     let filter = who.only_theirs(filter);
-    let page = limited(async {
-        let mut database = shared.database.browsing().acquire().await?;
-        jobs::page(&mut database, &filter, before, limit).await
-    });
+    let page = shared
+        .database
+        .browse(async |database| jobs::page(database, &filter, before, limit).await);
     let page = page
         .await
         .map_err(|error| Refused::by_the_database(&error, "list jobs"))?;
@@ -38,13 +36,12 @@ pub(super) async fn list(State(shared): State<Shared>, who: Who, query: Query) -
     Ok(json(StatusCode::OK, &page))
 }
 
-pub(super) async fn ids(State(shared): State<Shared>, who: Who, query: Query) -> Answer {
+pub(super) async fn ids(Extension(shared): Extension<Shared>, who: Who, query: Query) -> Answer {
     let (filter, before) = query.jobs()?;
     let filter = who.only_theirs(filter);
-    let found = limited(async {
-        let mut database = shared.database.browsing().acquire().await?;
-        jobs::some_ids(&mut database, &filter, before).await
-    });
+    let found = shared
+        .database
+        .browse(async |database| jobs::some_ids(database, &filter, before).await);
     let found = found.await;
     let found = found.map_err(|error| Refused::by_the_database(&error, "find jobs"))?;
     let page = IdPage {
@@ -55,7 +52,7 @@ pub(super) async fn ids(State(shared): State<Shared>, who: Who, query: Query) ->
 }
 
 pub(super) async fn job(
-    State(shared): State<Shared>,
+    Extension(shared): Extension<Shared>,
     who: Who,
     Id(id): Id,
     query: Query,
@@ -65,23 +62,29 @@ pub(super) async fn job(
     Ok(json(StatusCode::OK, &job))
 }
 
-pub(super) async fn attempts(State(shared): State<Shared>, who: Who, Id(id): Id) -> Answer {
+pub(super) async fn attempts(Extension(shared): Extension<Shared>, who: Who, Id(id): Id) -> Answer {
     find(&shared, &who, id).await?;
-    let attempts = limited(jobs::attempts(shared.database.pool(), id)).await;
+    let attempts = shared
+        .database
+        .run(async |connection| jobs::attempts(connection, id).await)
+        .await;
     let attempts =
         attempts.map_err(|error| Refused::by_the_database(&error, "list the attempts of a job"))?;
     Ok(json(StatusCode::OK, &AttemptList { attempts }))
 }
 
 pub(super) async fn chunks(
-    State(shared): State<Shared>,
+    Extension(shared): Extension<Shared>,
     who: Who,
     Id(id): Id,
     query: Query,
 ) -> Answer {
     let after = query.position()?;
     find(&shared, &who, id).await?;
-    let text = limited(report::text_of(shared.database.pool(), id, after)).await;
+    let text = shared
+        .database
+        .run(async |connection| report::text_of(connection, id, after).await)
+        .await;
     let (chunks, is_cut) =
         text.map_err(|error| Refused::by_the_database(&error, "read what a job has said"))?;
     let last = chunks.last().filter(|_| is_cut);
@@ -158,7 +161,10 @@ pub(super) async fn find_in_time(shared: &Shared, who: &Who, id: JobId) -> Resul
 
 /// The job, which has to be there, and theirs: that of somebody else is not.
 pub(super) async fn find(shared: &Shared, who: &Who, id: JobId) -> Result<Job, Refused> {
-    let found = limited(jobs::find(shared.database.pool(), id)).await;
+    let found = shared
+        .database
+        .run(async |connection| jobs::find(connection, id).await)
+        .await;
     match found {
         Ok(Some(job)) if who.may_see(&job) => Ok(job),
         Ok(_) => Err(no_job()),

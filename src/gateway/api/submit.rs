@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::Extension;
 use axum::http::{HeaderMap, StatusCode};
 
 use super::super::Shared;
@@ -16,7 +16,7 @@ use super::read::when_over;
 use crate::wire::{ErrorItem, ErrorType, JobsQueuedPayload, Problem, parse_jobs, parse_task};
 
 pub(super) async fn one(
-    State(shared): State<Shared>,
+    Extension(shared): Extension<Shared>,
     who: Who,
     headers: HeaderMap,
     query: Query,
@@ -65,7 +65,7 @@ pub(super) async fn one(
 }
 
 pub(super) async fn many(
-    State(shared): State<Shared>,
+    Extension(shared): Extension<Shared>,
     who: Who,
     headers: HeaderMap,
     JsonBody(body): JsonBody,

@@ -17,7 +17,7 @@ impl Hub {
     ) -> Vec<(JobId, Position)> {
         let here = self.lock();
         let least = |job: &JobId| {
-            let askers = here.askers.get(job)?.iter();
+            let askers = here.askers.of(*job).iter();
             askers.filter_map(|asker| asker.listens(*job, look)).min()
         };
         let listening = jobs.iter().filter_map(|job| Some((*job, least(job)?)));

@@ -56,7 +56,7 @@ impl Hub {
     ) -> Vec<JobId> {
         let mut here = self.lock();
         for job in unread.jobs() {
-            here.ask(job, connection);
+            here.askers.add(job, connection);
         }
         connection.resumed(text, unread, have)
     }
@@ -81,7 +81,7 @@ impl Hub {
         };
         let news: Vec<JobId> = unread.jobs().filter(|job| connection.adopt(*job)).collect();
         for job in &news {
-            here.ask(*job, &connection);
+            here.askers.add(*job, &connection);
         }
         news
     }
@@ -113,5 +113,143 @@ impl Here {
         {
             self.sessions.remove(&session);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::gateway::hub::Ended;
+
+    const JOB: JobId = JobId(Uuid::nil());
+    const SESSION: SessionId = SessionId(Uuid::nil());
+
+    fn seat(epoch: i64) -> Seat {
+        Seat {
+            session: SESSION,
+            epoch,
+            notified: 0,
+        }
+    }
+
+    fn ended() -> Ended {
+        Ended {
+            job: JOB,
+            session: Some(SESSION),
+            text: "result".into(),
+        }
+    }
+
+    #[test]
+    fn what_is_heard_while_a_socket_catches_up_is_looked_at_afterwards() {
+        let (hub, [connection, _]) = Hub::with_two();
+        hub.belong(&connection, seat(2));
+        hub.deliver(&ended());
+        hub.notify(1, &"notice".into());
+        let look = hub.resumed(
+            &connection,
+            "resumed".into(),
+            &Unread::default(),
+            &HashMap::new(),
+        );
+        assert_eq!(look, [JOB]);
+        let asked = connection.behind().unwrap();
+        assert_eq!(asked.after, 0);
+        // Its time was over.
+        connection.catch_up(asked, Vec::new());
+        hub.notify(1, &"notice".into());
+        hub.deliver(&ended());
+        hub.deliver(&ended());
+        assert_eq!(connection.texts(), ["resumed", "result"]);
+    }
+
+    #[test]
+    fn what_was_missed_comes_once_and_counts_until_it_is_acknowledged() {
+        let (hub, [connection, _]) = Hub::with_two();
+        hub.belong(&connection, seat(1));
+        let unread = Unread {
+            finished: vec![JOB],
+            pending: Vec::new(),
+        };
+        assert_eq!(
+            hub.resumed(&connection, "resumed".into(), &unread, &HashMap::new()),
+            [JOB]
+        );
+        hub.deliver(&ended());
+        assert!(hub.found(SESSION, &unread).is_empty());
+        hub.deliver(&ended());
+        assert_eq!(connection.texts(), ["resumed", "result"]);
+        let acknowledged =
+            hub.acknowledge(&connection, &[JOB.to_string(), "of another".to_owned()]);
+        assert_eq!(acknowledged.unwrap().jobs, [JOB]);
+        assert!(hub.lock().askers.is_empty());
+    }
+
+    #[test]
+    fn what_an_earlier_socket_was_sent_and_the_client_acknowledges_is_not_sent_again() {
+        let (hub, [connection, _]) = Hub::with_two();
+        hub.belong(&connection, seat(2));
+        let unread = Unread {
+            finished: vec![JOB],
+            pending: Vec::new(),
+        };
+        hub.resumed(&connection, "resumed".into(), &unread, &HashMap::new());
+        hub.acknowledge(&connection, &[JOB.to_string()]).unwrap();
+        hub.deliver(&Ended {
+            session: None,
+            ..ended()
+        });
+        assert_eq!(connection.texts(), ["resumed"]);
+        assert!(hub.lock().askers.is_empty());
+    }
+
+    #[test]
+    fn an_outcome_that_was_read_before_it_was_acknowledged_is_not_sent_again() {
+        let (hub, [connection, _]) = Hub::with_two();
+        hub.belong(&connection, seat(1));
+        hub.resumed(
+            &connection,
+            "resumed".into(),
+            &Unread::default(),
+            &HashMap::new(),
+        );
+        hub.deliver(&ended());
+        hub.acknowledge(&connection, &[JOB.to_string()]).unwrap();
+        hub.deliver(&ended());
+        let unread = Unread {
+            finished: vec![JOB],
+            pending: Vec::new(),
+        };
+        assert!(hub.found(SESSION, &unread).is_empty());
+        assert_eq!(connection.texts(), ["resumed", "result"]);
+    }
+
+    #[test]
+    fn only_a_later_socket_ends_an_earlier_one() {
+        let (hub, [first, second]) = Hub::with_two();
+        hub.belong(&first, seat(1));
+        hub.taken_over(SESSION, 1);
+        assert_eq!(first.take().close, None);
+        hub.belong(&second, seat(2));
+        assert_eq!(first.take().close, Some(Close::TakenOver));
+        // The earlier one leaves; the session stays.
+        hub.leave(&first);
+        assert_eq!(hub.seats(), [seat(2)]);
+        hub.taken_over(SESSION, 3);
+        assert_eq!(second.take().close, Some(Close::TakenOver));
+        assert!(hub.seats().is_empty());
+    }
+
+    #[test]
+    fn a_socket_that_took_a_session_over_later_keeps_it_although_it_was_faster() {
+        let (hub, [slow, fast]) = Hub::with_two();
+        hub.belong(&fast, seat(3));
+        hub.belong(&slow, seat(2));
+        assert_eq!(fast.take().close, None);
+        assert_eq!(slow.take().close, Some(Close::TakenOver));
+        hub.leave(&slow);
+        assert_eq!(hub.seats(), [seat(3)]);
     }
 }

@@ -1,6 +1,6 @@
 //! What there is to look at, gathered from hints and polls.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use uuid::Uuid;
@@ -11,14 +11,8 @@ use crate::postgres::listener::Wake;
 /// What there is to look at.
 #[derive(Debug, Default)]
 pub(super) struct Look {
-    /// Jobs that may be over.
-    pub(super) jobs: BTreeSet<JobId>,
-    /// Those of them that a hint was about; where its session is elsewhere, it is passed on, once.
-    pub(super) hinted: HashSet<JobId>,
-    /// Whether hints are listened to.
-    pub(super) hears: bool,
-    /// Those of them that nobody has told of.
-    pub(super) polled: HashSet<JobId>,
+    /// Jobs that may be over, and why to look at them.
+    pub(super) jobs: BTreeMap<JobId, Why>,
     /// Jobs that may have said something.
     pub(super) said: BTreeSet<JobId>,
     /// Sessions that have gone to another gateway, with their new epoch.
@@ -27,6 +21,19 @@ pub(super) struct Look {
     /// The number of the newest notice, as far as it is known.
     pub(super) newest_notice: i64,
     pub(super) unheard: Option<Unheard>,
+}
+
+/// Why to look at a job; what says more comes later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Why {
+    /// Somebody has come who asks for it.
+    Asked,
+    /// Nobody has told of it for a while.
+    Polled,
+    /// Another gateway has passed on that it is over.
+    PassedOn,
+    /// A hint was about it; where its session is elsewhere, that is passed on.
+    Hinted,
 }
 
 /// Which of the jobs that sockets wait for to ask for.
@@ -60,6 +67,14 @@ impl Look {
         }
     }
 
+    /// Notes jobs that may be over.
+    pub(super) fn note_jobs(&mut self, jobs: impl IntoIterator<Item = JobId>, why: Why) {
+        for job in jobs {
+            let known = self.jobs.entry(job).or_insert(why);
+            *known = why.max(*known);
+        }
+    }
+
     /// Reads `ID ID …`, the same after a `+` when another gateway has passed it on, or after a `*` where they have only
     /// said something; or `session ID EPOCH`.
     fn note_done(&mut self, payload: &str) -> Option<()> {
@@ -77,12 +92,12 @@ impl Look {
             self.said.extend(ids);
             return Some(());
         }
-        for job in ids {
-            self.jobs.insert(job);
-            if !passed_on {
-                self.hinted.insert(job);
-            }
-        }
+        let why = if passed_on {
+            Why::PassedOn
+        } else {
+            Why::Hinted
+        };
+        self.note_jobs(ids, why);
         Some(())
     }
 }
@@ -104,10 +119,12 @@ mod tests {
     #[test]
     fn a_hint_names_jobs_that_may_be_passed_on_once() {
         let ids = [JobId(Uuid::from_u128(1)), JobId(Uuid::from_u128(2))];
-        let look = heard(&format!("{} {}", ids[0], ids[1]));
-        assert_eq!((look.jobs.len(), look.hinted.len()), (2, 2));
-        let look = heard(&format!("+ {}", ids[0]));
-        assert_eq!((look.jobs.len(), look.hinted.len()), (1, 0));
+        let why = |look: Look| look.jobs.into_values().collect::<Vec<_>>();
+        let both = heard(&format!("{} {}", ids[0], ids[1]));
+        assert_eq!(why(both), [Why::Hinted, Why::Hinted]);
+        let mut look = heard(&format!("+ {}", ids[0]));
+        look.note_jobs(ids, Why::Polled);
+        assert_eq!(why(look), [Why::PassedOn, Why::Polled]);
     }
 
     #[test]

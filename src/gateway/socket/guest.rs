@@ -11,6 +11,7 @@ use super::super::api::Refused;
 use super::super::crowd::Place;
 use super::super::door::{Visit, kind_of};
 use super::super::forwarded;
+use super::super::front::Front;
 use super::super::identify::{LATER, Who};
 use super::super::rate::Rate;
 use super::super::subjects::Subject;
@@ -28,6 +29,7 @@ pub(super) struct Guest {
 impl Guest {
     /// Takes places for a socket, or says which there are none of. Boxed, so that little of it is part of the socket.
     pub(super) fn receive(
+        front: &Front,
         shared: &Shared,
         visit: Arc<Visit>,
         who: &Who,
@@ -41,7 +43,7 @@ impl Guest {
         let of_address = if client == peer {
             None
         } else {
-            let place = shared.proxied.enter(kind_of(client));
+            let place = front.proxied.enter(kind_of(client));
             Some(place.ok_or_else(|| full("Too many sockets of this address are open"))?)
         };
         let subject = who.subject(shared);

@@ -9,8 +9,7 @@ use futures_util::future::BoxFuture;
 use super::super::Shared;
 use super::super::connection::{Behind, Connection};
 use crate::notice::{self, Notice};
-use crate::postgres::link::limited;
-use crate::postgres::{Advised, Backoff};
+use crate::postgres::Backoff;
 use crate::wire::SYSTEM_GROUP;
 
 /// What was read, and what for.
@@ -67,17 +66,13 @@ impl Missed {
 async fn read(shared: Shared, behind: Behind) -> Page {
     let mut backoff = Backoff::new();
     loop {
-        let page = notice::after(shared.database.pool(), SYSTEM_GROUP, behind.after);
-        match limited(page).await {
+        let page = shared
+            .database
+            .run(async |connection| notice::after(connection, SYSTEM_GROUP, behind.after).await);
+        match page.await {
             Ok(page) => return (behind, page),
             Err(error) => {
-                let delay = backoff.delay();
-                if backoff.tells() {
-                    tracing::warn!(
-                        error = %Advised(&error), delay_ms = delay.as_millis(),
-                        "could not read missed notices, trying again"
-                    );
-                }
+                let delay = backoff.failed(&error, "could not read missed notices");
                 tokio::time::sleep(delay).await;
             }
         }

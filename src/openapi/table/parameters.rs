@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use super::super::operation::Reach;
+use crate::shards::MOST;
 use crate::wire::{JobState, KEY_LIMIT, WAIT_LIMIT};
 
 pub(super) fn job() -> Value {
@@ -129,6 +131,23 @@ pub(super) fn of_a_search() -> Vec<Value> {
             &json!({ "type": "string", "format": "uuid" }),
         ),
     ]
+}
+
+pub(in crate::openapi) fn shard(reach: Reach) -> Value {
+    let without = match reach {
+        Reach::Job => "it is looked for in each",
+        Reach::Everywhere => "it is done in each",
+        Reach::Owner | Reach::Anywhere | Reach::Look => "that of whoever asks",
+    };
+    let description = format!(
+        "Where owners are spread among several databases: the number of the one that is meant, from 1; if this does not say, \
+         {without}. For `admin`, and for figures; others are not heard."
+    );
+    query(
+        "shard",
+        &description,
+        &json!({ "type": "integer", "minimum": 1, "maximum": MOST }),
+    )
 }
 
 fn query(name: &str, description: &str, schema: &Value) -> Value {

@@ -8,9 +8,9 @@ use crate::queue::recover::LEASE;
 
 const CHECK: Check = Check::Connections;
 
-/// What every process has besides its shared connections: the two of its sweeper, and the one that watches over a
+/// What every process has besides its shared connections: the three of its sweeper, and the one that watches over a
 /// private server.
-pub const OF_A_PROCESS: u32 = POOLED + 3;
+pub const OF_A_PROCESS: u32 = POOLED + 4;
 
 /// What a gateway has besides: acks, feed, health, intake, the listener, relay, waiting, watch.
 pub const OF_A_GATEWAY: u32 = 8;

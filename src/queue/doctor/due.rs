@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::figures::time;
-use super::{Check, Finding, Status};
+use super::{Check, Finding, Status, or_ok};
 
 const CHECK: Check = Check::Due;
 
@@ -33,7 +33,7 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Vec<Finding>, 
     )
     .fetch_all(connection)
     .await?;
-    let mut findings: Vec<Finding> = late
+    let findings: Vec<Finding> = late
         .into_iter()
         .map(|late| {
             Finding::new(
@@ -44,8 +44,5 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Vec<Finding>, 
             )
         })
         .collect();
-    if findings.is_empty() {
-        findings.push(Finding::ok(CHECK, "nothing is late"));
-    }
-    Ok(findings)
+    Ok(or_ok(findings, CHECK, "nothing is late"))
 }

@@ -36,15 +36,15 @@ fn judge_hints(used: f64) -> Finding {
 }
 
 pub(super) async fn wraparound(connection: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
-    let age = sqlx::query!(
+    let age = sqlx::query_scalar!(
         r#"
-        select greatest(age(datfrozenxid), mxid_age(datminmxid))::bigint as "age!", datname::text as "database!"
+        select greatest(age(datfrozenxid), mxid_age(datminmxid))::bigint as "age!"
         from pg_database where datname = current_database()
         "#
     )
     .fetch_one(connection)
     .await?;
-    Ok(vec![judge_ids(age.age)])
+    Ok(vec![judge_ids(age)])
 }
 
 fn judge_ids(age: i64) -> Finding {

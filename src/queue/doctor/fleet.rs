@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::figures::{few, many, time};
-use super::{Check, Finding, Status};
+use super::{Check, Finding, Status, or_ok};
 use crate::queue::recover::LEASE;
 
 /// Somebody who was killed an hour ago is missed by nobody any more.
@@ -92,10 +92,7 @@ fn judge(members: &[Member]) -> Vec<Finding> {
     if !versions.is_empty() {
         found += &format!(" (version {})", few(&versions));
     }
-    if findings.is_empty() {
-        findings.push(Finding::ok(check, found));
-    }
-    findings
+    or_ok(findings, check, found)
 }
 
 pub(super) async fn circuits(connection: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
@@ -116,7 +113,7 @@ pub(super) async fn circuits(connection: &mut PgConnection) -> Result<Vec<Findin
     .fetch_all(connection)
     .await?;
     let check = Check::Circuits;
-    let mut findings: Vec<Finding> = open
+    let findings: Vec<Finding> = open
         .into_iter()
         .map(|open| {
             Finding::new(
@@ -137,10 +134,7 @@ pub(super) async fn circuits(connection: &mut PgConnection) -> Result<Vec<Findin
             )
         })
         .collect();
-    if findings.is_empty() {
-        findings.push(Finding::ok(check, "no worker has paused a task"));
-    }
-    Ok(findings)
+    Ok(or_ok(findings, check, "no worker has paused a task"))
 }
 
 #[cfg(test)]

@@ -10,7 +10,9 @@ const CHECK: Check = Check::Privileges;
 pub(super) async fn look(connection: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
     let who = sqlx::query!(
         r#"
-        select current_user::text as "login!", to_regnamespace('ringback') is not null as "there!"
+        select
+            current_user::text as "login!", quote_literal(current_user) as "quoted!",
+            to_regnamespace('ringback') is not null as "there!"
         "#
     )
     .fetch_one(&mut *connection)
@@ -32,12 +34,13 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Vec<Finding>, 
         let found = format!("{login} may do what a gateway and a worker do");
         return Ok(vec![Finding::ok(CHECK, found)]);
     }
-    // Quoted as a text, and doubled where it has quotes.
-    let quoted = login.replace('\'', "''");
     Ok(vec![Finding::new(
         CHECK,
         Status::Problem,
         format!("{login} may not: {}", few(&lacks)),
-        format!("select ringback.grant_program('{quoted}'), as the owner of the schema"),
+        format!(
+            "select ringback.grant_program({}), as the owner of the schema",
+            who.quoted
+        ),
     )])
 }

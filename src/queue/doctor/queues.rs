@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::figures::{many, time};
-use super::{Check, Finding, Status};
+use super::{Check, Finding, Status, or_ok};
 use crate::queue::recover::LEASE;
 
 const CHECK: Check = Check::Queues;
@@ -50,15 +50,12 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Vec<Finding>, 
             ));
         }
     }
-    if findings.is_empty() {
-        let found = match ready {
-            0 => "no ready job waits".to_owned(),
-            ready => format!(
-                "{}, and workers for all",
-                many(ready, "ready job", "ready jobs")
-            ),
-        };
-        findings.push(Finding::ok(CHECK, found));
-    }
-    Ok(findings)
+    let found = match ready {
+        0 => "no ready job waits".to_owned(),
+        ready => format!(
+            "{}, and workers for all",
+            many(ready, "ready job", "ready jobs")
+        ),
+    };
+    Ok(or_ok(findings, CHECK, found))
 }

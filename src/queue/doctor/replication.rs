@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::figures::{few, time};
-use super::{Check, Finding, Status};
+use super::{Check, Finding, Status, or_ok};
 
 /// What a standby is behind when it is promoted is lost: ten seconds are more than a busy network takes.
 const LAG: f64 = 10.0;
@@ -63,15 +63,12 @@ pub(super) async fn standbys(connection: &mut PgConnection) -> Result<Vec<Findin
     if !wanted.sees && (wanted.synchronous || !standbys.is_empty()) {
         findings.push(blind(check));
     }
-    if findings.is_empty() {
-        let names: Vec<String> = standbys.into_iter().map(|standby| standby.name).collect();
-        let found = match names.is_empty() {
-            true => "no standby is connected".to_owned(),
-            false => format!("none is behind: {}", few(&names)),
-        };
-        findings.push(Finding::ok(check, found));
-    }
-    Ok(findings)
+    let names: Vec<String> = standbys.into_iter().map(|standby| standby.name).collect();
+    let found = match names.is_empty() {
+        true => "no standby is connected".to_owned(),
+        false => format!("none is behind: {}", few(&names)),
+    };
+    Ok(or_ok(findings, check, found))
 }
 
 pub(super) async fn slots(connection: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {
@@ -112,14 +109,11 @@ pub(super) async fn slots(connection: &mut PgConnection) -> Result<Vec<Finding>,
             ),
         ));
     }
-    if findings.is_empty() {
-        let found = match all {
-            0 => "none".to_owned(),
-            all => format!("{all}, all of them read"),
-        };
-        findings.push(Finding::ok(check, found));
-    }
-    Ok(findings)
+    let found = match all {
+        0 => "none".to_owned(),
+        all => format!("{all}, all of them read"),
+    };
+    Ok(or_ok(findings, check, found))
 }
 
 /// The statistics of others are for those who may read them.

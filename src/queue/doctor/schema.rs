@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::figures::few;
-use super::{Check, Finding, Status};
+use super::{Check, Finding, Status, or_ok};
 use crate::postgres::schema::Schema;
 
 const CHECK: Check = Check::Schema;
@@ -43,15 +43,12 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Vec<Finding>, 
             "use the program of the release that made it: a migration never changes once it is released",
         ));
     }
-    if findings.is_empty() {
-        let applied = schema.applied;
-        let found = match schema.newer {
-            0 => format!("all {applied} migrations of this program"),
-            newer => format!(
-                "all {applied} migrations of this program, and {newer} of a newer one, which it works with"
-            ),
-        };
-        findings.push(Finding::ok(CHECK, found));
-    }
-    Ok(findings)
+    let applied = schema.applied;
+    let found = match schema.newer {
+        0 => format!("all {applied} migrations of this program"),
+        newer => format!(
+            "all {applied} migrations of this program, and {newer} of a newer one, which it works with"
+        ),
+    };
+    Ok(or_ok(findings, CHECK, found))
 }

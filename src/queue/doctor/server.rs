@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::figures::time;
-use super::{Check, Finding, Status};
+use super::{Check, Finding, Status, or_ok};
 use crate::postgres::schema::OLDEST_SERVER;
 
 const CHECK: Check = Check::Server;
@@ -17,7 +17,7 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Vec<Finding>, 
             pg_is_in_recovery() as "standby!",
             -- Not the transaction's own: as every other connection of this login has it.
             (select reset_val from pg_settings where name = 'default_transaction_read_only') as "read_only!",
-            current_database()::text as "database!",
+            quote_ident(current_database()) as "database!",
             extract(epoch from clock_timestamp() - pg_postmaster_start_time())::double precision as "up!"
         "#
     )
@@ -46,14 +46,11 @@ pub(super) async fn look(connection: &mut PgConnection) -> Result<Vec<Finding>, 
             Status::Problem,
             "what this login begins may only read (default_transaction_read_only)",
             format!(
-                "alter role current_user reset default_transaction_read_only; alter database \"{}\" reset default_transaction_read_only; and look for it in postgresql.conf",
+                "alter role current_user reset default_transaction_read_only; alter database {} reset default_transaction_read_only; and look for it in postgresql.conf",
                 server.database
             ),
         ));
     }
-    if findings.is_empty() {
-        let found = format!("PostgreSQL {version}, up for {}", time(server.up));
-        findings.push(Finding::ok(CHECK, found));
-    }
-    Ok(findings)
+    let found = format!("PostgreSQL {version}, up for {}", time(server.up));
+    Ok(or_ok(findings, CHECK, found))
 }

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::figures::few;
-use super::{Check, Finding, Status};
+use super::{Check, Finding, Status, or_ok};
 
 /// The shortest time that the server must leave our statements: those that need longest are given up by the program
 /// itself after ten seconds.
@@ -93,7 +93,7 @@ pub(super) async fn time_limits(
 ) -> Result<Vec<Finding>, sqlx::Error> {
     let limits = sqlx::query!(
         r#"
-        select name as "name!", reset_val::bigint as "milliseconds!", current_user::text as "login!"
+        select name as "name!", reset_val::bigint as "milliseconds!", quote_ident(current_user) as "login!"
         from pg_settings
         where name in ('statement_timeout', 'idle_session_timeout', 'transaction_timeout') and reset_val::bigint > 0
         order by name
@@ -119,10 +119,7 @@ pub(super) async fn time_limits(
                 Check::TimeLimits,
                 status,
                 format!("{name} = {milliseconds} ms: {why}"),
-                format!(
-                    "alter role \"{}\" set {name} = 0",
-                    limit.login.replace('"', "\"\"")
-                ),
+                format!("alter role {} set {name} = 0", limit.login),
             )
         })
         .collect();
@@ -131,11 +128,4 @@ pub(super) async fn time_limits(
         Check::TimeLimits,
         "none that would cut the program off",
     ))
-}
-
-fn or_ok(findings: Vec<Finding>, check: Check, well: &str) -> Vec<Finding> {
-    match findings.is_empty() {
-        true => vec![Finding::ok(check, well)],
-        false => findings,
-    }
 }

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::figures::time;
 use super::replication::blind;
-use super::{Check, Finding, Status};
+use super::{Check, Finding, Status, or_ok};
 
 const CHECK: Check = Check::Snapshots;
 
@@ -71,12 +71,9 @@ pub(super) async fn look(
     if hidden > 0 {
         findings.push(blind(CHECK));
     }
-    if findings.is_empty() {
-        let found = format!(
-            "no transaction has been open for {}",
-            time(long.as_secs_f64())
-        );
-        findings.push(Finding::ok(CHECK, found));
-    }
-    Ok(findings)
+    let found = format!(
+        "no transaction has been open for {}",
+        time(long.as_secs_f64())
+    );
+    Ok(or_ok(findings, CHECK, found))
 }

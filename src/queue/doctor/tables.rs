@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 
 use super::figures::{few, many};
-use super::{Check, Finding, Status};
+use super::{Check, Finding, Status, or_ok};
 
 /// Ten times what autovacuum is told to begin at; it has not been here for long, or may clean nothing away.
 const DEAD: i64 = 50_000;
@@ -51,11 +51,8 @@ pub(super) async fn dead_rows(connection: &mut PgConnection) -> Result<Vec<Findi
             ),
         ));
     }
-    if findings.is_empty() {
-        let found = many(dead, "dead row", "dead rows");
-        findings.push(Finding::ok(check, format!("{found} in all")));
-    }
-    Ok(findings)
+    let found = many(dead, "dead row", "dead rows");
+    Ok(or_ok(findings, check, format!("{found} in all")))
 }
 
 fn judge(dead: i64, live: i64) -> Option<Status> {
@@ -103,10 +100,7 @@ pub(super) async fn indexes(connection: &mut PgConnection) -> Result<Vec<Finding
             ),
         ));
     }
-    if findings.is_empty() {
-        findings.push(Finding::ok(check, "all valid"));
-    }
-    Ok(findings)
+    Ok(or_ok(findings, check, "all valid"))
 }
 
 pub(super) async fn size(connection: &mut PgConnection) -> Result<Vec<Finding>, sqlx::Error> {

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::super::partitions::Kind;
 use super::Failed;
 use super::copy::{Rows, copy};
-use super::file::{FolderError, Output, Place, Target, exists};
+use super::file::{FolderError, Output, Place, Target, clear, exists};
+use crate::ids::first_id;
 
 /// A day, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,25 +48,30 @@ pub async fn day(
     let mut files = Vec::new();
     for kind in Kind::ALL {
         let file = format!("{}_{name}.csv", kind.parent());
+        let taken = || {
+            let (path, cause) = (folder.join(&file), io::ErrorKind::AlreadyExists.into());
+            FolderError { path, cause }
+        };
         if exists(folder, &file).await? {
-            let (path, cause) = (folder.join(file), io::ErrorKind::AlreadyExists.into());
-            return Err(FolderError { path, cause }.into());
+            return Err(taken().into());
         }
+        clear(folder, &file).await?;
         let mut place = Place::make(folder, &file).await?;
         copy(connection, &rows(kind, day), &mut place.output).await?;
         place.sync().await?;
-        place.take().await?;
+        if !place.take(&file).await? {
+            return Err(taken().into());
+        }
         files.push(file);
     }
     Ok(files)
 }
 
 fn rows(kind: Kind, day: Day) -> Rows<'static> {
-    let floor = |milliseconds: i64| u128::try_from(milliseconds).unwrap_or_default() << 80;
     Rows {
         table: kind.parent(),
         key: kind.key(),
-        after: Uuid::from_u128(floor(day.begin).saturating_sub(1)),
-        end: Uuid::from_u128(floor(day.end)),
+        after: Uuid::from_u128(first_id(day.begin).as_u128().saturating_sub(1)),
+        end: first_id(day.end),
     }
 }

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::ids::JobId;
+use crate::ids::{JobId, first_id};
 use crate::wire::JobState;
 
 /// How far the time in the id of a job may be from that of its submission.
@@ -58,8 +58,7 @@ impl Filter {
 
     /// The names of the states, where it says any.
     pub(super) fn states(&self) -> Option<Vec<String>> {
-        let names = self.states.iter().map(|state| state.name().to_owned());
-        (!self.states.is_empty()).then(|| names.collect())
+        names(&self.states)
     }
 
     /// Whether jobs that are not over can be among them.
@@ -92,14 +91,15 @@ impl Filter {
 
     /// The first and the last id that such a job before `before` can have; none, where there can be none.
     pub(super) fn range(&self, before: Option<JobId>) -> Option<(Uuid, Uuid)> {
+        let at = |time: Timestamp| first_id(time.as_millisecond()).as_u128();
         // An id is made a moment before its job is stored, or as long before as a submission waits for a database that is
         // away: it says at least where to look.
-        let first = self.since.map_or(0, |since| {
-            smallest_id(since.checked_sub(NEAR).unwrap_or(since))
-        });
+        let first = self
+            .since
+            .map_or(0, |since| at(since.checked_sub(NEAR).unwrap_or(since)));
         let until = self
             .until
-            .map(|until| smallest_id(until.checked_add(NEAR).unwrap_or(until)));
+            .map(|until| at(until.checked_add(NEAR).unwrap_or(until)));
         let ends = [before.map(|job| job.0.as_u128()), until];
         let last = match ends.into_iter().flatten().min() {
             None => u128::MAX,
@@ -114,7 +114,8 @@ impl Filter {
     }
 }
 
-/// The smallest id that is made at this time.
-fn smallest_id(time: Timestamp) -> u128 {
-    u128::try_from(time.as_millisecond()).unwrap_or_default() << 80
+/// The names of states, where there are any; without, any is meant.
+pub(in crate::queue) fn names(states: &[JobState]) -> Option<Vec<String>> {
+    let names = states.iter().map(|state| state.name().to_owned());
+    (!states.is_empty()).then(|| names.collect())
 }

@@ -64,7 +64,7 @@ async fn run_to_its_end(
     let Pipes {
         input: stdin,
         output,
-        errors,
+        mut errors,
     } = pipes;
     let (too_much, over) = (CancellationToken::new(), CancellationToken::new());
     let ending = async {
@@ -85,7 +85,7 @@ async fn run_to_its_end(
         ending,
         feed(stdin, input, &over),
         read_all(output, command.max_output, &too_much, &over),
-        read_end(errors, &over),
+        Tail::read(&mut errors, &over),
         listen(third, context, &over),
     );
     let status =
@@ -152,17 +152,6 @@ async fn read_all(
         if !too_much.is_cancelled() {
             all.extend_from_slice(bytes);
         }
-    }
-}
-
-async fn read_end(mut errors: Output, over: &CancellationToken) -> Tail {
-    let (mut tail, mut buffer) = (Tail::default(), Box::new([0; PIECE]));
-    loop {
-        let bytes = errors.next(&mut buffer, over).await;
-        if bytes.is_empty() {
-            return tail;
-        }
-        tail.add(bytes);
     }
 }
 

@@ -7,6 +7,8 @@ use rustix::io::Errno;
 use tokio::net::unix::pipe;
 use tokio_util::sync::CancellationToken;
 
+use super::super::words::LONGEST_ERROR;
+
 /// How much is read at once.
 pub(super) const PIECE: usize = 16 * 1024;
 
@@ -103,7 +105,19 @@ pub(super) struct Tail {
 
 impl Tail {
     /// How much is kept: with what stands before it, no more than is kept of an error.
-    const LENGTH: usize = 8 * 1024 - 256;
+    const LENGTH: usize = LONGEST_ERROR - 256;
+
+    /// Of what comes until the pipe is closed, or it is `over`.
+    pub(super) async fn read(output: &mut Output, over: &CancellationToken) -> Self {
+        let (mut tail, mut buffer) = (Self::default(), Box::new([0; PIECE]));
+        loop {
+            let bytes = output.next(&mut buffer, over).await;
+            if bytes.is_empty() {
+                return tail;
+            }
+            tail.add(bytes);
+        }
+    }
 
     pub(super) fn add(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);

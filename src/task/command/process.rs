@@ -72,7 +72,7 @@ impl Process {
         let program = find(settings).map_err(io::Error::other)?;
         let mut command = Command::new("/bin/sh");
         command
-            .args(["-c", SHIM, "sh", &settings.files.to_string()])
+            .args(["-c", SHIM, "sh", &settings.files])
             .arg(program)
             .args(settings.command.iter().skip(1))
             .current_dir(&settings.directory)

@@ -142,18 +142,12 @@ impl Warm {
             done.cancel();
             (answer, silent, last)
         };
-        let errors = async {
-            let (mut tail, mut buffer) = (Tail::default(), Box::new([0; PIECE]));
-            loop {
-                let bytes = errors.next(&mut buffer, &over).await;
-                if bytes.is_empty() {
-                    return tail;
-                }
-                tail.add(bytes);
-            }
-        };
-        let (cancelled, (answer, silent, last), errors, unread) =
-            tokio::join!(watch, talk, errors, write(input, request.as_bytes(), &over));
+        let (cancelled, (answer, silent, last), errors, unread) = tokio::join!(
+            watch,
+            talk,
+            Tail::read(errors, &over),
+            write(input, request.as_bytes(), &over)
+        );
         let is_used = self.jobs > 0;
         self.jobs += 1;
         self.spent = last || !unread.is_empty();

@@ -45,7 +45,7 @@ impl<Args: Serialize + Unpin> Sink<Task<Args>> for Backend<Args> {
 
     fn start_send(mut self: Pin<&mut Self>, item: Task<Args>) -> Result<(), BackendError> {
         let (args, context) = item.take();
-        let task = &self.tasks[0];
+        let task = &self.work.tasks[0];
         let id = context.task_id().map_or(Uuid::nil(), TaskId::to_uuid);
         let job = NewJob {
             id: JobId(id),
@@ -128,7 +128,7 @@ impl Pushing {
 async fn flush(mut idle: Box<(Link, JobIds)>, mut jobs: Vec<NewJob>) -> Flushed {
     let (link, ids) = &mut *idle;
     // For the database's time, which a new connection measures; if there is none, committing says so.
-    let _ = link.connected().await;
+    let _ = link.ready().await;
     for job in jobs
         .iter_mut()
         .filter(|job| job.id.0.get_version_num() != 7)

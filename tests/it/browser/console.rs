@@ -3,6 +3,7 @@
 mod bulk;
 mod list;
 mod overview;
+mod shards;
 mod story;
 
 use fantoccini::Locator;

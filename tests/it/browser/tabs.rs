@@ -5,7 +5,7 @@ use fantoccini::wd::WindowHandle;
 use serde_json::{Value, json};
 
 use super::session::Browser;
-use crate::support::{Api, Program, TestDatabase, eventually};
+use crate::support::{Api, Program, TestDatabase};
 
 /// What a page does that is a client: it notes what it hears.
 const CONNECT: &str = "
@@ -106,7 +106,7 @@ async fn tabs_share_a_session_and_each_has_the_results_that_it_has_asked_for() {
 #[tokio::test]
 async fn when_the_tab_with_the_socket_goes_another_takes_it_and_nothing_is_lost_or_heard_twice() {
     let database = TestDatabase::new().await;
-    let _worker = Program::unruly(&database).await;
+    let mut worker = Program::unruly(&database).await;
     let gateway = Program::serve(&database, &[]).await;
     let browser = Browser::at(&gateway, "/system/").await;
     let first = browser.page.window().await.unwrap();
@@ -127,19 +127,20 @@ async fn when_the_tab_with_the_socket_goes_another_takes_it_and_nothing_is_lost_
     assert_eq!(browser.heard_of(&id).await, 1);
     assert_eq!(sessions(&database).await, 1);
 
-    // The next page of the same browser goes on with it.
-    browser.ask("later", "hold", "1").await;
+    // The next page of the same browser goes on with it. Nobody works until it is there: it would not hear again what
+    // came before it listened.
+    worker.signal("TERM");
+    assert!(worker.ended().await.success());
+    browser.ask("later", "hold", "0").await;
     browser.shows("results['later id'] !== undefined").await;
     let id = browser.run("return results['later id'];").await;
     browser.page.refresh().await.unwrap();
     browser.connect().await;
+    let _worker = Program::unruly(&database).await;
     browser.shows(&format!("heard.includes({id})")).await;
     assert_eq!(browser.heard_of(&id).await, 1);
     assert_eq!(sessions(&database).await, 1);
-    eventually("everything should be acknowledged", async || {
-        database.count("ringback.mailbox").await == 0
-    })
-    .await;
+    database.mailboxes_are_empty().await;
 }
 
 #[tokio::test]
@@ -236,7 +237,7 @@ async fn a_text_goes_on_in_every_tab_whichever_is_opened_or_closed_amid_it() {
 #[tokio::test]
 async fn what_is_cleared_in_one_tab_is_gone_in_all_for_good_and_its_jobs_go_on() {
     let (_database, _worker, gateway, browser, [first, second]) = two_tabs().await;
-    browser.submit("hold", "1.5").await;
+    browser.submit("hold", "5").await;
     browser.submit("count", "over").await;
     browser.until_phase("succeeded", 1).await;
     let cards = browser.until_phase("running", 1).await;

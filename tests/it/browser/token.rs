@@ -16,7 +16,7 @@ const TROUBLE: &str = "document.querySelector('.sign-in .trouble').textContent";
 
 impl Browser {
     /// Gives the page a token, as a person does.
-    async fn sign_in(&self, token: &str) {
+    pub(super) async fn sign_in(&self, token: &str) {
         self.shows(ASKED).await;
         let input = Locator::Css("dialog.sign-in input");
         let input = self.page.find(input).await.unwrap();

@@ -1,136 +1,54 @@
 //! The balancer with the configuration that is deployed, in front of real gateways; its names and ports are those that
 //! are free here.
 
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use ringback::auth::Algorithm;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-
-use super::names::Names;
-use super::{default_of, read, root, scratch, time};
-use crate::support::{Api, Client, DataDir, Issuer, Program, TestDatabase, eventually};
-
-/// Where the gateways of a test are, all on one port.
-const GATEWAYS: [Ipv4Addr; 2] = [Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3)];
+use super::{default_of, read, root, time};
+use crate::support::{Api, Balancer, Client, Program, TestDatabase, haproxy};
 
 const SCOPES: &str = "jobs:submit jobs:read admin";
 
-/// The program as Debian has it, which is not on everybody's path.
-fn haproxy() -> Command {
-    let mut command = Command::new("haproxy");
-    let path = std::env::var("PATH").unwrap();
-    command.env("PATH", format!("{path}:/usr/sbin"));
-    command
-}
-
-fn free_port() -> u16 {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap();
-    free.local_addr().unwrap().port()
-}
-
-/// A balancer, and those whom the gateways behind it believe.
+/// A balancer in front of two gateways.
 struct World {
     database: TestDatabase,
-    issuer: Issuer,
-    address: String,
-    port: u16,
-    /// Where the balancer says how it is.
-    statistics: String,
-    _balancer: Program,
-    _names: Names,
-    _folder: DataDir,
+    balancer: Balancer,
 }
 
 impl World {
     async fn new() -> Self {
-        let names = Names::of(&GATEWAYS).await;
-        let (folder, path) = scratch();
-        let (port, address) = (free_port(), format!("127.0.0.1:{}", free_port()));
-        let statistics = format!("127.0.0.1:{}", free_port());
-        let mut configuration = read("deploy/haproxy.cfg");
-        for (deployed, here) in [
-            (
-                "\nglobal\n",
-                format!("\nglobal\n    stats socket ipv4@{statistics}\n"),
-            ),
-            ("bind :8000", format!("bind {address}")),
-            (" gateway:8000 ", format!(" gateway:{port} ")),
-            (
-                "parse-resolv-conf",
-                format!("nameserver here {}", names.address),
-            ),
-        ] {
-            assert_eq!(configuration.matches(deployed).count(), 1, "{deployed}");
-            configuration = configuration.replace(deployed, &here);
-        }
-        let file = path.join("haproxy.cfg");
-        std::fs::write(&file, configuration).unwrap();
-        let balancer = Program::spawn(haproxy().args(["-db", "-f"]).arg(file));
-        eventually("the balancer should listen", async || {
-            std::net::TcpStream::connect(&address).is_ok()
-        })
-        .await;
         Self {
             database: TestDatabase::new().await,
-            issuer: Issuer::new(Algorithm::Hs256),
-            address,
-            port,
-            statistics,
-            _balancer: balancer,
-            _names: names,
-            _folder: folder,
+            balancer: Balancer::new(2).await,
         }
     }
 
     async fn gateway(&self, which: usize, more: &[&str]) -> Program {
-        let listen = format!("{}:{}", GATEWAYS[which], self.port);
-        let arguments = ["serve", "--listen", &listen];
-        let all = [&arguments[..], &self.issuer.settings(), more].concat();
-        let gateway = Program::start(&self.database, &all);
-        gateway.printed("serving").await;
-        gateway
+        self.balancer.gateway(which, &self.database.url, more).await
+    }
+
+    fn token(&self) -> String {
+        self.balancer.issuer.token("alice", SCOPES)
     }
 
     fn api(&self) -> Api {
-        Api::at(&self.address, &self.issuer.token("alice", SCOPES))
+        Api::at(&self.balancer.address, &self.token())
     }
 
     /// One that comes from this address; or the status of the answer.
     async fn client_from(&self, address: Ipv4Addr) -> Result<Client, u16> {
-        let token = format!("Bearer {}", self.issuer.token("alice", SCOPES));
-        Client::open_from(address, &self.address, &[("authorization", &token)]).await
+        let token = format!("Bearer {}", self.token());
+        Client::open_from(
+            address,
+            &self.balancer.address,
+            &[("authorization", &token)],
+        )
+        .await
     }
 
     async fn client(&self) -> Client {
         let client = self.client_from(Ipv4Addr::LOCALHOST).await;
         client.expect("the socket should open")
-    }
-
-    /// Waits until the balancer has found so many gateways ready, and no more.
-    async fn ready(&self, gateways: usize) {
-        eventually("the balancer should find them ready", async || {
-            let mut asked = TcpStream::connect(&self.statistics).await.unwrap();
-            asked.write_all(b"show stat\n").await.unwrap();
-            let mut answer = String::new();
-            asked.read_to_string(&mut answer).await.unwrap();
-            let mut lines = answer
-                .lines()
-                .map(|line| line.split(',').collect::<Vec<_>>());
-            let names = lines.next().unwrap();
-            let is = |line: &[&str], name: &str, value: &str| {
-                let place = names.iter().position(|it| *it == name).unwrap();
-                line.get(place) == Some(&value)
-            };
-            // Those that have not been asked yet are taken for ready as well.
-            let ready = lines
-                .filter(|line| is(line, "status", "UP") && is(line, "check_status", "L7OK"))
-                .count();
-            ready == gateways
-        })
-        .await;
     }
 }
 
@@ -176,7 +94,7 @@ async fn a_client_whose_gateway_is_killed_comes_back_through_the_balancer_and_ge
 {
     let world = World::new().await;
     let mut gateways = [world.gateway(0, &[]).await, world.gateway(1, &[]).await];
-    world.ready(2).await;
+    world.balancer.ready(2).await;
     let mut worker = Program::worker(&world.database, &[]).await;
 
     // A job and its result, from each of two sockets.
@@ -189,6 +107,8 @@ async fn a_client_whose_gateway_is_killed_comes_back_through_the_balancer_and_ge
         client.ack(&[results[&job].clone()]).await;
         client.expect_silence().await;
     }
+    // A gateway gathers them for a moment before it writes them: one that is killed may not have done so yet.
+    world.database.mailboxes_are_empty().await;
 
     // Another, for which there is no worker yet.
     worker.signal("TERM");
@@ -220,7 +140,7 @@ async fn a_client_whose_gateway_is_killed_comes_back_through_the_balancer_and_ge
 
     // The gateways are replaced one by one: what there is of service never ends.
     gateways[0] = world.gateway(0, &[]).await;
-    world.ready(2).await;
+    world.balancer.ready(2).await;
     gateways[1].signal("TERM");
     assert!(gateways[1].ended().await.success());
     let mut back = world.client().await;
@@ -236,7 +156,7 @@ async fn what_no_gateway_can_answer_is_answered_by_the_balancer_as_a_gateway_wou
     answer.is_problem(503, "about:blank");
     assert_eq!(answer.retry_after.as_deref(), Some("1"));
     let _gateway = world.gateway(1, &[]).await;
-    world.ready(1).await;
+    world.balancer.ready(1).await;
     let answer = world.api().get("/api/v1/me").await;
     assert_eq!(answer.body["subject"], "alice", "{answer:?}");
 }
@@ -251,7 +171,7 @@ async fn a_gateway_is_told_for_whom_the_balancer_speaks_and_events_come_as_they_
         "1",
     ];
     let _gateway = world.gateway(0, &own).await;
-    world.ready(1).await;
+    world.balancer.ready(1).await;
     let from = |address: [u8; 4]| world.client_from(address.into());
     let first = from([127, 0, 0, 5]).await;
     assert!(first.is_ok());

@@ -1,100 +1,21 @@
 //! A real `PgBouncer` in front.
 
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-
 use sqlx::Executor;
 use sqlx::postgres::PgPoolOptions;
-use uuid::Uuid;
 
 use super::Report;
-use crate::support::{TestDatabase, eventually};
-
-/// Ended when it is dropped.
-struct PgBouncer {
-    child: Child,
-    folder: PathBuf,
-    url: String,
-}
-
-impl PgBouncer {
-    async fn start(program: &Path, database: &TestDatabase, settings: &str) -> Self {
-        let folder = std::env::temp_dir().join(format!("pgbouncer_{}", Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&folder).unwrap();
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        // postgres://USER:PASSWORD@HOST:PORT/NAME
-        let (login, place) = database.url.rsplit_once('@').unwrap();
-        let (user, password) = login.rsplit_once("//").unwrap().1.split_once(':').unwrap();
-        let (server, name) = place.rsplit_once('/').unwrap();
-        let (host, server_port) = server.split_once(':').unwrap();
-        let ini = format!(
-            "[databases]\n{name} = host={host} port={server_port} user={user} password={password}\n\
-             [pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
-             auth_type = any\n{settings}\n"
-        );
-        let file = folder.join("pgbouncer.ini");
-        std::fs::write(&file, ini).unwrap();
-        let mut command = Command::new(program);
-        // It refuses to run as root, and any other user will do.
-        let id = Command::new("id").arg("-u").output().unwrap();
-        if id.stdout == b"0\n" {
-            command.args(["-u", "nobody"]);
-        }
-        let child = command
-            .arg("-q")
-            .arg(&file)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let url = format!("postgres://{user}:{password}@127.0.0.1:{port}/{name}");
-        let pooler = Self { child, folder, url };
-        eventually("the pooler should listen", async || {
-            std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
-        })
-        .await;
-        pooler
-    }
-}
-
-impl Drop for PgBouncer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// Where it is; it is not on every developer's machine.
-#[expect(
-    clippy::print_stderr,
-    reason = "whoever runs the tests should know that one has tested nothing"
-)]
-fn program() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
-    let found = folders
-        .map(|folder| folder.join("pgbouncer"))
-        .find(|program| program.exists());
-    if found.is_none() {
-        eprintln!("pgbouncer is not installed: nothing is tested with it");
-    }
-    found
-}
+use crate::support::{PgBouncer, TestDatabase};
 
 const IGNORING: &str = "ignore_startup_parameters = extra_float_digits, options";
 
 #[tokio::test]
 async fn a_pooler_that_shares_server_processes_is_found_and_looked_through() {
-    let Some(program) = program() else { return };
+    let Some(program) = PgBouncer::oldest() else {
+        return;
+    };
     let database = TestDatabase::new().await;
     // One that refuses what it does not know, as it comes.
-    let pooler = PgBouncer::start(&program, &database, "pool_mode = transaction").await;
+    let pooler = PgBouncer::start(&program, &database.url, "pool_mode = transaction").await;
     let report = Report::at(&pooler.url, &[]).await;
     let all = report.all("pooler");
     assert!(
@@ -105,7 +26,7 @@ async fn a_pooler_that_shares_server_processes_is_found_and_looked_through() {
     drop(pooler);
 
     let settings = format!("pool_mode = transaction\n{IGNORING}");
-    let pooler = PgBouncer::start(&program, &database, &settings).await;
+    let pooler = PgBouncer::start(&program, &database.url, &settings).await;
     // Others have prepared something of the same name on the server's side.
     let pool = PgPoolOptions::new().connect(&pooler.url).await.unwrap();
     pool.fetch_one("select 1").await.unwrap();
@@ -142,10 +63,12 @@ async fn a_pooler_that_shares_server_processes_is_found_and_looked_through() {
 
 #[tokio::test]
 async fn a_pooler_that_keeps_server_processes_lets_hints_through() {
-    let Some(program) = program() else { return };
+    let Some(program) = PgBouncer::oldest() else {
+        return;
+    };
     let database = TestDatabase::new().await;
     let settings = format!("pool_mode = session\n{IGNORING}");
-    let pooler = PgBouncer::start(&program, &database, &settings).await;
+    let pooler = PgBouncer::start(&program, &database.url, &settings).await;
     let report = Report::at(&pooler.url, &[]).await;
     let (status, found, _) = report.one("pooler");
     assert_eq!(status, "warning");
@@ -161,11 +84,40 @@ async fn a_pooler_that_keeps_server_processes_lets_hints_through() {
         ))
         .await;
     drop(pooler);
-    let pooler = PgBouncer::start(&program, &database, &settings).await;
+    let pooler = PgBouncer::start(&program, &database.url, &settings).await;
     let report = Report::at(&pooler.url, &[]).await;
     report.is_ok("pooler");
     assert!(
         report.one("pooler").1.contains("a hint takes"),
         "{report:?}"
     );
+}
+
+#[tokio::test]
+async fn a_pooler_that_is_told_of_is_looked_at_beside_the_direct_way() {
+    let Some(program) = PgBouncer::oldest() else {
+        return;
+    };
+    let database = TestDatabase::new().await;
+    let settings = "pool_mode = transaction\nignore_startup_parameters = extra_float_digits";
+    let pooler = PgBouncer::start(&program, &database.url, settings).await;
+    let direct = ["--direct-database-url", &database.url];
+    let told = |kind| [&direct[..], &["--pooler", kind]].concat();
+    let report = Report::at(&pooler.url, &told("transaction")).await;
+    let all = report.all("pooler");
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert!(all[0].1.contains("a hint takes"), "{all:?}");
+    assert!(all[1].1.contains("as RINGBACK_POOLER says"), "{all:?}");
+    assert!(all.iter().all(|(status, ..)| *status == "ok"), "{all:?}");
+    // What is prepared has plans as the login's settings have it.
+    let report = Report::at(&pooler.url, &told("prepared")).await;
+    let all = report.all("pooler");
+    assert_eq!(all[1].0, "warning", "{all:?}");
+    assert!(all[1].2.contains("alter role"), "{all:?}");
+    let url = pooler.url.clone();
+    drop(pooler);
+    let report = Report::at(&url, &told("transaction")).await;
+    let all = report.all("pooler");
+    assert_eq!((all[0].0, all[1].0), ("ok", "problem"), "{all:?}");
+    assert!(all[1].1.contains("cannot be reached"), "{all:?}");
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::translate;
-use crate::support::{Answer, Api, Program, TestDatabase};
+use crate::support::{Answer, Api, Program, TestDatabase, eventually};
 
 #[tokio::test]
 async fn what_is_wrong_with_a_request_is_said_and_nothing_is_stored() {
@@ -112,7 +112,7 @@ async fn an_unknown_task_is_refused_where_there_is_no_default_one() {
     database
         .execute("delete from ringback.task where name = 'default'")
         .await;
-    crate::support::eventually("the gateway should know", async || {
+    eventually("the gateway should know", async || {
         api.post_json("/api/v1/jobs", &json!({"task_type": "fly", "content": ""}))
             .await
             .status
@@ -194,7 +194,11 @@ async fn who_looks_around_slowly_and_whose_transaction_is_open_hold_up_nobody_el
     }
     asking.join_all().await;
     assert_eq!(api.finished(&job).await["state"], "succeeded");
-    assert_eq!(api.get("/readyz").await.status, 200);
+    // Which takes as long as its own connection does.
+    eventually("it should be ready", async || {
+        api.get("/readyz").await.status == 200
+    })
+    .await;
     let busy = api
         .post_json("/api/v1/notices", &json!({"content": "another"}))
         .await;

@@ -9,7 +9,7 @@ use super::book::Book;
 use crate::support::{Line, Program, Proxy, TestDatabase, eventually};
 
 /// The connections that a gateway and a worker have to the database.
-const LINES: [&str; 10] = [
+const LINES: [&str; 11] = [
     "ringback",
     "ringback intake",
     "ringback relay",
@@ -20,6 +20,7 @@ const LINES: [&str; 10] = [
     "ringback heartbeat",
     "ringback sweeper",
     "ringback housekeeping",
+    "ringback expiry",
 ];
 
 /// Two gateways and two workers, each of which reaches the database over a line that can be bad.
@@ -81,7 +82,6 @@ impl Fleet {
             let fault = self.one(&mut chance).await;
             faults.push(format!("{at:>8.1?} {fault}"));
         }
-        self.world.is_over.store(true, Ordering::Relaxed);
         faults
     }
 
@@ -140,7 +140,7 @@ impl Fleet {
                 let time = chance.u64(500..4_000);
                 let frozen = self.database.freeze_server().await;
                 pause(time).await;
-                TestDatabase::thaw_server(&frozen);
+                drop(frozen);
                 format!("the database was frozen for {time} ms")
             }
             9 => {
@@ -228,7 +228,7 @@ impl Fleet {
 }
 
 /// Sends notices until the faults are over; gives those whose sending was confirmed.
-pub(crate) async fn announce(url: String, world: Arc<World>) -> Vec<String> {
+pub(super) async fn announce(url: String, world: Arc<World>) -> Vec<String> {
     let mut sent = Vec::new();
     let mut number = 0;
     while !world.is_over.load(Ordering::Relaxed) {

@@ -135,3 +135,53 @@ async fn a_worker_that_cannot_reach_a_function_leaves_its_jobs_to_those_that_can
     drop(able);
     fleet.worker.kill();
 }
+
+#[tokio::test]
+async fn a_worker_that_was_told_to_stop_is_nobody_to_leave_jobs_to() {
+    let endpoint = Endpoint::new(|_, _| Reply::json(&json!("done"))).await;
+    let invoice = |url: &str| {
+        format!("[tasks.invoice]\nurl = \"{url}\"\npause_after = 1\nretry_delay = \"10ms\"\n")
+    };
+    let mut fleet = Fleet::new(&invoice("http://127.0.0.1:9/")).await;
+    // It can run the same, and has something to finish.
+    let text = invoice(&endpoint.url("/")) + "[tasks.long]\ncommand = [\"sleep\", \"300\"]\n";
+    let tasks = TasksFile::new(&text);
+    let mut able = working(&fleet.database, &tasks, &[], "info").await;
+    eventually("its tasks should be known", async || {
+        let known = "ringback.task where name = 'long'";
+        fleet.database.count(known).await == 1
+    })
+    .await;
+    fleet
+        .database
+        .enqueue("'long', content => ''")
+        .await
+        .unwrap();
+    let running = "ringback.job where task = 'long' and state = 'running'";
+    eventually("it should have something to finish", async || {
+        fleet.database.count(running).await == 1
+    })
+    .await;
+    able.signal("TERM");
+    eventually("it should say that it stops", async || {
+        fleet.database.count("ringback.worker where stopping").await == 1
+    })
+    .await;
+    for number in 0..2 {
+        let job = json!({"task_type": "invoice", "input": number});
+        fleet.api.submit_as(&job).await;
+    }
+    fleet.worker.printed("its jobs are paused").await;
+    // Whoever has nobody to leave a job to puts it off.
+    let put_off = "ringback.job where task = 'invoice' and state = 'scheduled'";
+    eventually("both should be put off", async || {
+        fleet.database.count(put_off).await == 2
+    })
+    .await;
+    assert_eq!(
+        fleet.database.count("ringback.worker where stopping").await,
+        1
+    );
+    able.kill();
+    fleet.worker.kill();
+}

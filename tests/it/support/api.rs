@@ -40,9 +40,14 @@ pub(crate) struct Events {
 
 impl Api {
     pub(crate) fn of(gateway: &Program) -> Self {
+        Self::to(&gateway.address())
+    }
+
+    /// At any host and port.
+    pub(crate) fn to(address: &str) -> Self {
         Self {
             client: Client::new(),
-            base: format!("http://{}", gateway.address()),
+            base: format!("http://{address}"),
         }
     }
 
@@ -172,6 +177,11 @@ impl Answer {
             .as_str()
             .unwrap_or_else(|| panic!("{self:?}"))
             .to_owned()
+    }
+
+    /// What is no JSON.
+    pub(crate) fn text(&self) -> &str {
+        self.body.as_str().unwrap_or_else(|| panic!("{self:?}"))
     }
 
     /// Makes sure that this is the problem it should be, and says so in the one form that there is for problems.

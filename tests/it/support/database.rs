@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
+use std::time::Duration;
 
 use ringback::postgres::Database;
 use ringback::postgres::private::{self, Cluster, Durability};
@@ -13,7 +14,7 @@ use sqlx::{AssertSqlSafe, Executor};
 use uuid::Uuid;
 
 use super::program::send;
-use super::{Disk, eventually};
+use super::{Disk, eventually, eventually_within, is_balanced};
 
 pub(crate) struct TestDatabase {
     pub(crate) url: String,
@@ -23,6 +24,9 @@ pub(crate) struct TestDatabase {
     _throwaway: Option<Throwaway>,
     own: Option<Own>,
 }
+
+/// The processes of a server that is frozen for as long as this is there, whatever becomes of the test.
+pub(crate) struct Frozen(Vec<String>);
 
 /// A server that nobody else uses.
 struct Own {
@@ -34,6 +38,9 @@ struct Own {
 
 impl TestDatabase {
     pub(crate) async fn new() -> Self {
+        if is_balanced() {
+            return Self::for_many_processes().await;
+        }
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("postgres");
         let throwaway = Throwaway::create_in(&folder).await;
         let throwaway = throwaway.expect("a throwaway Postgres should start");
@@ -46,20 +53,29 @@ impl TestDatabase {
         }
     }
 
+    /// On a server of its own, which has connections enough for a fleet, and must not be stopped.
+    pub(crate) async fn for_many_processes() -> Self {
+        Self::on_its_own_server_at(own_folder(), None, Durability::Off).await
+    }
+
     /// On a server of its own, which the test may stop; it keeps what is committed.
     pub(crate) async fn on_its_own_server() -> Self {
-        Self::on_its_own_server_at(own_folder(), None).await
+        Self::on_its_own_server_at(own_folder(), None, Durability::Full).await
     }
 
     /// The same on a disk of its own, of so many megabytes, where this system lets us have one.
     pub(crate) async fn on_its_own_disk(megabytes: u32) -> Option<Self> {
         let folder = own_folder();
         let disk = Disk::at(&folder, megabytes)?;
-        Some(Self::on_its_own_server_at(folder, Some(disk)).await)
+        Some(Self::on_its_own_server_at(folder, Some(disk), Durability::Full).await)
     }
 
-    async fn on_its_own_server_at(folder: PathBuf, disk: Option<Disk>) -> Self {
-        let cluster = start(&folder).await;
+    async fn on_its_own_server_at(
+        folder: PathBuf,
+        disk: Option<Disk>,
+        durability: Durability,
+    ) -> Self {
+        let cluster = start(&folder, durability).await;
         let url = cluster.url().to_owned();
         let database = Self {
             pool: pool(&url),
@@ -86,11 +102,13 @@ impl TestDatabase {
         assert!(self.own.is_some(), "only on a server of its own");
         let pid = postmaster(&self.pool).await;
         send(signal, &pid);
-        eventually("the server should end", async || !lives(&pid)).await;
+        // What it has in memory goes to its disk first, which may be busy.
+        let patience = Duration::from_secs(120);
+        eventually_within(patience, "the server should end", async || !lives(&pid)).await;
     }
 
-    /// Freezes every process of the server of its own; gives what `thaw_server` takes.
-    pub(crate) async fn freeze_server(&self) -> Vec<String> {
+    /// Freezes every process of the server of its own, until that is dropped.
+    pub(crate) async fn freeze_server(&self) -> Frozen {
         assert!(self.own.is_some(), "only on a server of its own");
         let pid = postmaster(&self.pool).await;
         send("STOP", &pid);
@@ -101,23 +119,27 @@ impl TestDatabase {
             send("STOP", child);
             frozen.push(child.to_owned());
         }
-        frozen
-    }
-
-    pub(crate) fn thaw_server(frozen: &[String]) {
-        // The postmaster last: until then, those of its children that have ended are still there to be told.
-        for pid in frozen.iter().rev() {
-            send("CONT", pid);
-        }
+        Frozen(frozen)
     }
 
     /// Starts the server of its own again, on the same port.
     pub(crate) async fn start_server(&mut self) {
         let own = self.own.as_mut().expect("a server of its own");
-        let cluster = start(&own.folder).await;
+        let cluster = start(&own.folder, Durability::Full).await;
         assert_eq!(cluster.url(), self.url, "it should have kept its port");
         // The new seat is taken before the old one is given back.
         own.cluster = Some(cluster);
+    }
+
+    /// Stops the server of its own, and starts it again as its settings say by now.
+    pub(crate) async fn restart_server(&mut self) {
+        self.end_server("INT").await;
+        self.start_server().await;
+        // Connections that the end has cut are found out when they are used.
+        eventually("the server should answer", async || {
+            self.pool.execute("select 1").await.is_ok()
+        })
+        .await;
     }
 
     /// The database as the program sees it.
@@ -131,6 +153,14 @@ impl TestDatabase {
             .fetch_one(&self.pool)
             .await
             .unwrap()
+    }
+
+    /// Waits until everything that clients have acknowledged is known to be, which their gateways gather for a moment.
+    pub(crate) async fn mailboxes_are_empty(&self) {
+        eventually("what was acknowledged should be forgotten", async || {
+            self.count("ringback.mailbox").await == 0
+        })
+        .await;
     }
 
     /// Of a column of all live jobs.
@@ -190,9 +220,9 @@ pub(crate) async fn postmaster(pool: &PgPool) -> String {
     file.lines().next().unwrap().to_owned()
 }
 
-async fn start(folder: &Path) -> Cluster {
+async fn start(folder: &Path, durability: Durability) -> Cluster {
     let folder = folder.to_owned();
-    tokio::task::spawn_blocking(move || private::ensure(&folder, Durability::Full, &Stop::new()))
+    tokio::task::spawn_blocking(move || private::ensure(&folder, durability, &Stop::new()))
         .await
         .unwrap()
         .expect("a server of its own should start")
@@ -213,6 +243,15 @@ fn pool(url: &str) -> PgPool {
     PgPoolOptions::new()
         .max_connections(4)
         .connect_lazy_with(options)
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        // The postmaster last: until then, those of its children that have ended are still there to be told.
+        for pid in self.0.iter().rev() {
+            send("CONT", pid);
+        }
+    }
 }
 
 impl Drop for Own {

@@ -9,6 +9,9 @@ use super::TestDatabase;
 /// How many rows of a table one statement may delete, at most.
 pub(crate) const BATCH: i64 = 1_000;
 
+/// The tables that have a partition for each day.
+pub(crate) const PARTITIONED: [&str; 3] = ["job_history", "job_attempt", "job_event"];
+
 /// The usual periods, but for the history.
 pub(crate) fn keep(history: Duration) -> Keep {
     Keep {
@@ -55,6 +58,17 @@ impl TestDatabase {
              )
              insert into ringback.job_event (job_id, attempt, seq, text, recorded_at)
              select id, 1, 1, 'a piece', created_at from made where state = 'failed'"
+        ))
+        .await;
+    }
+
+    /// A job of so many days ago that is still to be run.
+    pub(crate) async fn keeps_one_of(&self, days_ago: i32) {
+        self.execute(&format!(
+            "insert into ringback.job (id, task, task_type, queue, input, state, rank, run_at, max_attempts)
+             select overlay(gen_random_uuid()::text placing
+                     left(ringback.uuid_floor(now() - interval '{days_ago} d')::text, 13) from 1 for 13)::uuid,
+                 'nobodys', 'a', 'default', '1', 'scheduled', 0, now() + interval '1 d', 5"
         ))
         .await;
     }

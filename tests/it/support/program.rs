@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::{PATIENCE, TestDatabase, eventually, eventually_within};
+use super::{Balancer, PATIENCE, TestDatabase, eventually, eventually_within, is_balanced};
+
+/// What a gateway prints when it serves, beside where that is.
+const SERVING: &str = "serving gateway.id";
 
 /// How long what a process has printed may still be on its way after its end.
 const AFTERWARDS: Duration = Duration::from_secs(2);
@@ -18,6 +21,13 @@ pub(crate) struct Program {
     lines: Arc<Mutex<Vec<String>>>,
     /// Those who read what it prints.
     readers: [JoinHandle<()>; 2],
+    front: Option<Box<Front>>,
+}
+
+/// What is between a gateway and its clients: a balancer, with two more gateways that share its fate.
+struct Front {
+    balancer: Balancer,
+    others: Vec<Program>,
 }
 
 impl Program {
@@ -28,12 +38,27 @@ impl Program {
 
     /// The same at any database, such as one behind a proxy.
     pub(crate) async fn serve_at(url: &str, arguments: &[&str]) -> Self {
+        if is_balanced() {
+            return Self::balanced(url, arguments).await;
+        }
         let program = Self::start_at(
             url,
             &[&["serve", "--listen", "127.0.0.1:0"], arguments].concat(),
         );
-        program.printed("serving").await;
+        program.printed(SERVING).await;
         program
+    }
+
+    async fn balanced(url: &str, arguments: &[&str]) -> Self {
+        let balancer = Balancer::new(3).await;
+        let mut first = balancer.gateway(0, url, arguments).await;
+        let mut others = Vec::new();
+        for which in 1..3 {
+            others.push(balancer.gateway(which, url, arguments).await);
+        }
+        balancer.ready(3).await;
+        first.front = Some(Box::new(Front { balancer, others }));
+        first
     }
 
     /// A worker without pretended work, ready.
@@ -105,6 +130,7 @@ impl Program {
             child,
             lines,
             readers,
+            front: None,
         }
     }
 
@@ -113,12 +139,18 @@ impl Program {
         self.printed_one_of(&[text]).await
     }
 
-    /// The same with one of several.
+    /// Where its figures are, which it serves at an address of their own.
+    pub(crate) async fn figures_address(&self) -> String {
+        let said = self.printed("serving figures").await;
+        said.split("address=").nth(1).unwrap().trim().to_owned()
+    }
+
+    /// Waits for a line with one of several texts.
     pub(crate) async fn printed_one_of(&self, texts: &[&str]) -> String {
         let found = || {
-            let lines = self.lines.lock().unwrap();
-            let is_it = |line: &&String| texts.iter().any(|text| line.contains(text));
-            lines.iter().find(is_it).cloned()
+            let output = self.output();
+            let is_it = |line: &&str| texts.iter().any(|text| line.contains(text));
+            output.lines().find(is_it).map(str::to_owned)
         };
         let give_up = Instant::now() + PATIENCE;
         loop {
@@ -136,15 +168,23 @@ impl Program {
 
     /// Everything it has printed.
     pub(crate) fn output(&self) -> String {
-        self.lines.lock().unwrap().join("\n")
+        let others = self.front.iter().flat_map(|front| &front.others);
+        let mut output = self.lines.lock().unwrap().join("\n");
+        for other in others {
+            output = format!("{output}\n{}", other.output());
+        }
+        output
     }
 
     /// The host and port it serves.
     pub(crate) fn address(&self) -> String {
+        if let Some(front) = &self.front {
+            return front.balancer.address.clone();
+        }
         let output = self.output();
         let line = output
             .lines()
-            .find(|line| line.contains(" address="))
+            .find(|line| line.contains(SERVING))
             .expect("a gateway prints its address");
         line.rsplit_once("address=").unwrap().1.trim().to_owned()
     }
@@ -155,7 +195,7 @@ impl Program {
 
     /// Whether it has not ended.
     pub(crate) fn runs(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_none()
+        self.child.try_wait().unwrap().is_none() && self.others().all(Self::runs)
     }
 
     /// How long it has been computing, where the system says so.
@@ -173,11 +213,18 @@ impl Program {
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.others().for_each(Self::kill);
     }
 
     /// Sends a signal, such as `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         send(name, &self.pid().to_string());
+        let others = self.front.iter().flat_map(|front| &front.others);
+        others.for_each(|other| other.signal(name));
+    }
+
+    fn others(&mut self) -> impl Iterator<Item = &mut Self> {
+        self.front.iter_mut().flat_map(|front| &mut front.others)
     }
 
     /// Waits until it has ended by itself, and everything is read that it has printed.
@@ -197,6 +244,13 @@ impl Program {
         let give_up = Instant::now() + AFTERWARDS;
         while !self.readers.iter().all(JoinHandle::is_finished) && Instant::now() < give_up {
             tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for other in self.others() {
+            let ended = Box::pin(other.ended_within(patience)).await;
+            // The first that did not end well speaks for all.
+            if status.is_some_and(|status| status.success()) {
+                status = Some(ended);
+            }
         }
         status.unwrap()
     }

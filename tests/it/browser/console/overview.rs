@@ -8,15 +8,6 @@ use crate::support::{Program, TestDatabase};
 
 const HOME: &str = "\u{e011}";
 
-/// A server that is frozen for as long as this is there, whatever becomes of the test.
-struct Frozen(Vec<String>);
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        TestDatabase::thaw_server(&self.0);
-    }
-}
-
 fn figure(name: &str, value: &str) -> String {
     format!("document.querySelector('[data-figure={name}]').textContent === '{value}'")
 }
@@ -97,7 +88,7 @@ async fn figures_that_are_old_look_old_and_are_live_again_by_themselves() {
     let style = "return getComputedStyle(document.querySelector('[data-figure=ready]')).fontStyle;";
     assert_eq!(browser.run(style).await, json!("normal"));
     // The gateway hears nothing of its database, and has nothing to say.
-    let frozen = Frozen(database.freeze_server().await);
+    let frozen = database.freeze_server().await;
     browser
         .shows("document.querySelector('#feed').textContent.startsWith('No news since')")
         .await;
