@@ -15,6 +15,9 @@ const SERVING: &str = "serving gateway.id";
 /// How long what a process has printed may still be on its way after its end.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 
+/// So long a program of tests may take: only one that hangs does. Some take two minutes of a fast core.
+const CHECKED: Duration = Duration::from_secs(900);
+
 /// One running process of ours; killed when it is dropped.
 pub(crate) struct Program {
     child: Child,
@@ -225,6 +228,12 @@ impl Program {
 
     fn others(&mut self) -> impl Iterator<Item = &mut Self> {
         self.front.iter_mut().flat_map(|front| &mut front.others)
+    }
+
+    /// Waits for other people's program that checks or tests something, and fails with what it printed where that failed.
+    pub(crate) async fn passes(&mut self) {
+        let ended = self.ended_within(CHECKED).await;
+        assert!(ended.success(), "{}", self.output());
     }
 
     /// Waits until it has ended by itself, and everything is read that it has printed.
