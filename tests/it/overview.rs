@@ -201,6 +201,13 @@ async fn a_sample_reads_what_has_just_ended_and_not_the_history() {
     .fetch_one(&mut *transaction)
     .await
     .unwrap();
-    // One job ended each second.
-    assert!((5..=20).contains(&read), "{read} rows were read");
+    let ended: i64 = sqlx::query_scalar("select sum(succeeded)::bigint from ringback.sample")
+        .fetch_one(&mut *transaction)
+        .await
+        .unwrap();
+    // Where the table was analyzed meanwhile, the planner looks at some rows as well.
+    assert!(
+        (ended..=ended + 20).contains(&read),
+        "{read} rows were read for {ended} jobs"
+    );
 }

@@ -39,7 +39,7 @@ async fn a_page_and_the_ids_of_many_jobs_are_read_along_indexes_whenever_they_we
     let of_pages = rows_read(&mut transaction).await;
     // Each is found, and then read.
     assert!(
-        of_pages <= 10 * (51 + 50),
+        of_pages <= 10 * (51 + 50) + 2 * PLANNING,
         "{of_pages} rows were read for 500"
     );
     let ids = jobs::ids(&mut transaction, &all).await.unwrap();
@@ -52,6 +52,9 @@ async fn a_page_and_the_ids_of_many_jobs_are_read_along_indexes_whenever_they_we
     );
 }
 
+/// So many rows the planner may read for a statement: the ends of the indexes of each table that is analyzed.
+const PLANNING: i64 = 10;
+
 /// An old job among many others: of another task, failed, and with a word in its content that no other has.
 async fn hide_one(database: &TestDatabase) -> String {
     database.fill_history().await;
@@ -62,7 +65,10 @@ async fn hide_one(database: &TestDatabase) -> String {
          where id = (select id from ringback.job_history order by id offset 1000 limit 1)
          returning id::text",
     );
-    hidden.fetch_one(&database.pool).await.unwrap()
+    let hidden = hidden.fetch_one(&database.pool).await.unwrap();
+    // As the server does by itself, sooner or later.
+    database.execute("analyze ringback.job_history").await;
+    hidden
 }
 
 #[tokio::test]
@@ -96,7 +102,7 @@ async fn however_rare_what_one_looks_for_is_a_look_reads_no_more_than_its_part_o
                 states: vec![JobState::Failed],
                 ..filter()
             },
-            10,
+            10 + 3 * PLANNING,
             1,
         ),
         with(
@@ -105,7 +111,7 @@ async fn however_rare_what_one_looks_for_is_a_look_reads_no_more_than_its_part_o
                 search: Some("a needle,".to_owned()),
                 ..filter()
             },
-            10,
+            10 + 3 * PLANNING,
             1,
         ),
         with(
@@ -113,7 +119,7 @@ async fn however_rare_what_one_looks_for_is_a_look_reads_no_more_than_its_part_o
                 ids: Some(vec![hidden.parse().map(JobId).unwrap()]),
                 ..filter()
             },
-            5,
+            5 + 3 * PLANNING,
             1,
         ),
     ] {
