@@ -13,7 +13,7 @@ use crate::notice;
 use crate::postgres::Database;
 use crate::wire::SYSTEM_GROUP;
 
-/// How long a socket waits for a notice.
+/// How long a socket waits for a notice, and how long that is kept: a gateway that is late must still find it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is asked of the gateway.
@@ -68,7 +68,7 @@ pub async fn run(
         .context("could not reach the database")?;
     for number in 0..load.notices {
         let text = format!("a notice that costs little, number {number}");
-        notice::send(&mut connection, SYSTEM_GROUP, &text, Duration::from_secs(1))
+        notice::send(&mut connection, SYSTEM_GROUP, &text, PATIENCE)
             .await
             .context("could not send a notice")?;
         for socket in &mut sockets {

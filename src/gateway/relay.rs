@@ -138,14 +138,15 @@ impl Relay {
         while !look.jobs.is_empty() {
             let page: Vec<JobId> = look.jobs.keys().copied().take(PAGE).collect();
             self.watched.wake(&page);
-            // What a job has said comes before what became of it.
-            self.stream(&page, Over).await?;
             let mut elsewhere = Vec::new();
             let reading = telemetry::span_start();
             let found = self
                 .link
                 .run(async |connection| outcomes(connection, &page).await);
-            for outcome in found.await? {
+            let found = found.await?;
+            // What a job has said comes before what became of it, and is read after that: then it is all there.
+            self.stream(&page, Over).await?;
+            for outcome in found {
                 // Whatever sockets of its session are still here: the row says where it is.
                 if let Some(session) = outcome.session_id
                     && outcome.home.is_some_and(|home| home != self.gateway.id)

@@ -47,11 +47,13 @@ enum Pace {
 }
 
 impl Listening {
-    /// From a position on that the client has named.
+    /// From a position on that the client has named. It is looked at first: an outcome that was just read for somebody else
+    /// would come before the text.
     pub(super) fn from(at: Position) -> Self {
         Self {
             at,
             is_asked_for: true,
+            pace: Pace::Looked,
             ..Self::default()
         }
     }
@@ -231,14 +233,36 @@ mod tests {
         assert_eq!(connection.texts(), ["b", "c", "result"]);
     }
 
-    #[test]
-    fn a_job_of_a_session_that_spoke_before_it_was_queued_gives_its_outcome() {
+    fn of_a_session() -> Connection {
         let connection = Connection::anyones();
         connection.belong(Seat {
             session: SessionId(Uuid::nil()),
             epoch: 1,
             notified: 0,
         });
+        connection
+    }
+
+    #[test]
+    fn an_outcome_that_was_read_for_another_waits_for_the_text_that_is_missing() {
+        let connection = of_a_session();
+        let unread = Unread {
+            finished: vec![JOB],
+            ..Unread::default()
+        };
+        let first = Position { attempt: 1, seq: 1 };
+        connection.resumed("resumed".into(), &unread, &HashMap::from([(JOB, first)]));
+        assert_eq!(connection.deliver(JOB, "result".into()), Patience::Waits);
+        assert_eq!(connection.listens(JOB, Look::Over), Some(first));
+        connection.say(JOB, first, &[chunk(2, "b")]);
+        connection.said_all(JOB, Position { attempt: 1, seq: 2 });
+        assert_eq!(connection.deliver(JOB, "result".into()), Patience::Over);
+        assert_eq!(connection.texts(), ["resumed", "b", "result"]);
+    }
+
+    #[test]
+    fn a_job_of_a_session_that_spoke_before_it_was_queued_gives_its_outcome() {
+        let connection = of_a_session();
         connection.resumed("resumed".into(), &Unread::default(), &HashMap::new());
         connection.expect(JOB, Listens::No);
         assert_eq!(connection.listens(JOB, Look::Said), None);
