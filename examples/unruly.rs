@@ -135,16 +135,14 @@ async fn follow(names: Vec<String>, context: Context) -> anyhow::Result<usize> {
 async fn grind(_: Value, context: Context) -> anyhow::Result<String> {
     let has_limit = context.deadline.is_some();
     let looking = context.clone();
-    let turns = context.blocking(move || {
-        let mut turns = 0_u64;
+    let told = context.blocking(move || {
         while !looking.is_cancelled() {
-            turns += 1;
             std::thread::sleep(Duration::from_millis(5));
         }
-        turns
+        looking.is_cancelled()
     });
-    let ground = turns.await > 0;
-    Ok(format!("ground: {ground}, limited: {has_limit}"))
+    let told = told.await;
+    Ok(format!("told: {told}, limited: {has_limit}"))
 }
 
 /// Blocks a thread of its own, whoever wants it to end.
