@@ -135,14 +135,17 @@ async fn follow(names: Vec<String>, context: Context) -> anyhow::Result<usize> {
 async fn grind(_: Value, context: Context) -> anyhow::Result<String> {
     let has_limit = context.deadline.is_some();
     let looking = context.clone();
-    let told = context.blocking(move || {
+    let turns = context.blocking(move || {
+        let mut turns = 0_u64;
         while !looking.is_cancelled() {
+            turns += 1;
+            looking.progress(None, "grinding");
             std::thread::sleep(Duration::from_millis(5));
         }
-        looking.is_cancelled()
+        turns
     });
-    let told = told.await;
-    Ok(format!("told: {told}, limited: {has_limit}"))
+    let ground = turns.await > 0;
+    Ok(format!("ground: {ground}, limited: {has_limit}"))
 }
 
 /// Blocks a thread of its own, whoever wants it to end.

@@ -231,8 +231,12 @@ async fn work_that_blocks_hears_that_it_is_to_end_and_keeps_its_place_until_it_h
     let gateway = Program::serve(&database, &[]).await;
     let mut client = Client::connect(&gateway).await;
     let job = client.submit("grind", "").await;
-    eventually("it should run", async || {
-        database.count("ringback.job where state = 'running'").await == 1
+    // A job runs from when it is claimed; this one has a thread by now.
+    eventually("it should have begun", async || {
+        database
+            .count("ringback.job where state = 'running' and progress is not null")
+            .await
+            == 1
     })
     .await;
     client
@@ -241,7 +245,7 @@ async fn work_that_blocks_hears_that_it_is_to_end_and_keeps_its_place_until_it_h
     assert_eq!(client.next().await.action(), "job_cancelling");
     let ended = client.next().await;
     assert_eq!(ended.action(), "job_result");
-    assert_eq!(ended.text(), "told: true, limited: false");
+    assert_eq!(ended.text(), "ground: true, limited: false");
 
     // Its attempt is over after 300 ms, but the thread is not free: the only place of the worker is taken until then.
     let stubborn = client.submit("stubborn", "2").await;

@@ -173,7 +173,7 @@ impl State {
     /// Sends the outcome of a job that the socket waits for, if there is room.
     pub(super) fn hand_over(&mut self, job: JobId, text: Utf8Bytes) -> Patience {
         if self.jobs.get(&job).is_some_and(Waiting::is_behind) {
-            // It is looked at again when there is room for its text.
+            // It comes with the next look at its text, which is under way, or waits for room.
             return Patience::Waits;
         }
         if self.outbox.is_full_for(text.len()) {

@@ -42,7 +42,7 @@ enum Pace {
     Level,
     /// It has not, and there is no room: it is looked at again when there is some.
     Waits,
-    /// It has not, and is being looked at.
+    /// It may not have been, and is being looked at.
     Looked,
 }
 

@@ -14,6 +14,16 @@ async fn a_page_and_the_ids_of_many_jobs_are_read_along_indexes_whenever_they_we
     let database = TestDatabase::new().await;
     let ours = database.database();
     let mut connection = ours.pool().acquire().await.unwrap();
+    // Nor planned again, when the server has counted what there is.
+    database
+        .execute(
+            "do $$ declare part regclass; begin
+                 for part in select inhrelid from pg_inherits where inhparent = 'ringback.job_history'::regclass loop
+                     execute format('alter table %s set (autovacuum_enabled = off)', part);
+                 end loop;
+             end $$",
+        )
+        .await;
     // Planned while there is nothing, and used when there is.
     let all = Filter::default();
     for _ in 0..10 {
@@ -39,7 +49,7 @@ async fn a_page_and_the_ids_of_many_jobs_are_read_along_indexes_whenever_they_we
     let of_pages = rows_read(&mut transaction).await;
     // Each is found, and then read.
     assert!(
-        of_pages <= 10 * (51 + 50) + 2 * PLANNING,
+        of_pages <= 10 * (51 + 50),
         "{of_pages} rows were read for 500"
     );
     let ids = jobs::ids(&mut transaction, &all).await.unwrap();
@@ -52,9 +62,6 @@ async fn a_page_and_the_ids_of_many_jobs_are_read_along_indexes_whenever_they_we
     );
 }
 
-/// So many rows the planner may read for a statement: the ends of the indexes of each table that is analyzed.
-const PLANNING: i64 = 10;
-
 /// An old job among many others: of another task, failed, and with a word in its content that no other has.
 async fn hide_one(database: &TestDatabase) -> String {
     database.fill_history().await;
@@ -66,8 +73,10 @@ async fn hide_one(database: &TestDatabase) -> String {
          returning id::text",
     );
     let hidden = hidden.fetch_one(&database.pool).await.unwrap();
-    // As the server does by itself, sooner or later.
-    database.execute("analyze ringback.job_history").await;
+    // As the server does by itself, sooner or later; between the two the planner reads the ends of the indexes.
+    database
+        .execute("vacuum (analyze) ringback.job_history")
+        .await;
     hidden
 }
 
@@ -102,7 +111,7 @@ async fn however_rare_what_one_looks_for_is_a_look_reads_no_more_than_its_part_o
                 states: vec![JobState::Failed],
                 ..filter()
             },
-            10 + 3 * PLANNING,
+            10,
             1,
         ),
         with(
@@ -111,7 +120,7 @@ async fn however_rare_what_one_looks_for_is_a_look_reads_no_more_than_its_part_o
                 search: Some("a needle,".to_owned()),
                 ..filter()
             },
-            10 + 3 * PLANNING,
+            10,
             1,
         ),
         with(
@@ -119,7 +128,7 @@ async fn however_rare_what_one_looks_for_is_a_look_reads_no_more_than_its_part_o
                 ids: Some(vec![hidden.parse().map(JobId).unwrap()]),
                 ..filter()
             },
-            5 + 3 * PLANNING,
+            5,
             1,
         ),
     ] {

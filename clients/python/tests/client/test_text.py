@@ -146,7 +146,7 @@ class Text(Case):
 
     async def test_who_gives_up_waiting_for_an_event_loses_none(self) -> None:
         _, client = await self.on()
-        job = client.submit("generate", "one two three", stream=True, delay=0.2)
+        job = client.submit("generate", "one two three", stream=True, delay=1)
         iterator, events, given_up = aiter(job), [], 0
         with contextlib.suppress(StopAsyncIteration):
             while True:
@@ -154,7 +154,7 @@ class Text(Case):
                     events.append(await asyncio.wait_for(anext(iterator), 0.002))
                 except asyncio.TimeoutError:
                     given_up += 1
-        self.assertGreater(given_up, 0)
+        self.assertGreater(given_up, 5)
         self.assertEqual(text_of(events), await job)
         self.assertEqual(events, await events_of(job))
 
